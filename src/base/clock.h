@@ -1,0 +1,8 @@
+/* clock.h - monotonic wall time in seconds, and the peak resident set of the process. */
+#ifndef STK_BASE_CLOCK_H
+#define STK_BASE_CLOCK_H
+
+double stk_clock_s(void);
+double stk_peak_rss_mib(void);
+
+#endif

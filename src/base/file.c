@@ -1,0 +1,190 @@
+/* file.c - temporary name, sync, rename; mappings; small-file helpers. */
+#include "base/file.h"
+#include "base/memory.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <nettle/sha2.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct stk_outfile {
+    char path[STK_PATH_MAX];
+    char temporary[STK_PATH_MAX + 32];
+    int fd;
+};
+
+stk_status stk_outfile_create(stk_outfile **out, const char *path) {
+    *out = NULL;
+    stk_outfile *file = stk_calloc_aligned(1, sizeof *file);
+    if (file == NULL) return stk_fail_memory("output file");
+    if (strlen(path) >= sizeof file->path) {
+        stk_free(file);
+        return stk_fail(STK_ERR_ARGUMENT, "the path is too long: %.60s...", path);
+    }
+    strcpy(file->path, path);
+    snprintf(file->temporary, sizeof file->temporary, "%s.part-%ld", path, (long)getpid());
+    file->fd = open(file->temporary, O_CREAT | O_TRUNC | O_RDWR | O_CLOEXEC, 0666);
+    if (file->fd < 0) {
+        int error = errno;
+        stk_free(file);
+        return stk_fail(STK_ERR_IO, "%s: cannot be written: %s", path, strerror(error));
+    }
+    *out = file;
+    return STK_OK;
+}
+
+stk_status stk_outfile_write(stk_outfile *file, const void *bytes, size_t size) {
+    const uint8_t *cursor = bytes;
+    while (size > 0) {
+        ssize_t n = write(file->fd, cursor, size > (1u << 30) ? (1u << 30) : size);
+        if (n < 0 && errno == EINTR) continue;
+        if (n <= 0)
+            return stk_fail(STK_ERR_IO, "%s: writing failed: %s; free some space and run again",
+                            file->path, n < 0 ? strerror(errno) : "no progress");
+        cursor += n;
+        size -= (size_t)n;
+    }
+    return STK_OK;
+}
+
+const char *stk_outfile_temporary(const stk_outfile *file) { return file->temporary; }
+
+stk_status stk_outfile_commit(stk_outfile **handle) {
+    stk_outfile *file = *handle;
+    stk_status status = STK_OK;
+    if (fsync(file->fd) != 0 && errno != EINVAL && errno != EROFS)
+        status = stk_fail(STK_ERR_IO, "%s: writing failed: %s", file->path, strerror(errno));
+    if (close(file->fd) != 0 && status == STK_OK)
+        status = stk_fail(STK_ERR_IO, "%s: writing failed: %s", file->path, strerror(errno));
+    file->fd = -1;
+    if (status == STK_OK && rename(file->temporary, file->path) != 0)
+        status = stk_fail(STK_ERR_IO, "%s: cannot be replaced: %s", file->path, strerror(errno));
+    if (status != STK_OK) unlink(file->temporary);
+    stk_free(file);
+    *handle = NULL;
+    return status;
+}
+
+void stk_outfile_discard(stk_outfile **handle) {
+    if (handle == NULL || *handle == NULL) return;
+    stk_outfile *file = *handle;
+    if (file->fd >= 0) close(file->fd);
+    unlink(file->temporary);
+    stk_free(file);
+    *handle = NULL;
+}
+
+stk_status stk_file_write(const char *path, const void *bytes, size_t size) {
+    stk_outfile *file;
+    STK_TRY(stk_outfile_create(&file, path));
+    stk_status status = stk_outfile_write(file, bytes, size);
+    if (status == STK_OK) return stk_outfile_commit(&file);
+    stk_outfile_discard(&file);
+    return status;
+}
+
+stk_status stk_map_open(stk_map *map, const char *path) {
+    *map = (stk_map){0};
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return stk_fail(STK_ERR_IO, "%s: cannot be opened: %s", path, strerror(errno));
+    struct stat info;
+    if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) {
+        close(fd);
+        return stk_fail(STK_ERR_IO, "%s: is not a regular file", path);
+    }
+    map->size = (size_t)info.st_size;
+    if (map->size > 0) {
+        void *data = mmap(NULL, map->size, PROT_READ, MAP_SHARED, fd, 0);
+        if (data == MAP_FAILED) {
+            int error = errno;
+            close(fd);
+            *map = (stk_map){0};
+            return stk_fail(STK_ERR_IO, "%s: cannot be mapped: %s", path, strerror(error));
+        }
+        map->data = data;
+    }
+    close(fd);
+    return STK_OK;
+}
+
+void stk_map_close(stk_map *map) {
+    if (map == NULL) return;
+    if (map->data != NULL) munmap((void *)(uintptr_t)map->data, map->size);
+    *map = (stk_map){0};
+}
+
+stk_status stk_file_read_text(const char *path, size_t limit, char **text) {
+    *text = NULL;
+    stk_map map;
+    STK_TRY(stk_map_open(&map, path));
+    if (map.size > limit) {
+        stk_map_close(&map);
+        return stk_fail(STK_ERR_FORMAT, "%s: is larger than the %zu bytes expected", path, limit);
+    }
+    char *copy = stk_calloc_aligned(1, map.size + 1);
+    if (copy != NULL && map.size > 0) memcpy(copy, map.data, map.size);
+    stk_map_close(&map);
+    if (copy == NULL) return stk_fail_memory(path);
+    *text = copy;
+    return STK_OK;
+}
+
+int stk_file_exists(const char *path) { return access(path, F_OK) == 0; }
+
+int stk_file_is_directory(const char *path) {
+    struct stat info;
+    return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+int64_t stk_file_size(const char *path) {
+    struct stat info;
+    return stat(path, &info) == 0 ? (int64_t)info.st_size : -1;
+}
+
+stk_status stk_directory_create(const char *path) {
+    char partial[STK_PATH_MAX];
+    size_t length = strlen(path);
+    if (length >= sizeof partial)
+        return stk_fail(STK_ERR_ARGUMENT, "the path is too long: %.60s...", path);
+    for (size_t i = 1; i <= length; i++) {
+        if (i < length && path[i] != '/') continue;
+        memcpy(partial, path, i);
+        partial[i] = '\0';
+        if (mkdir(partial, 0777) != 0 && errno != EEXIST)
+            return stk_fail(STK_ERR_IO, "%s: the folder cannot be created: %s", path,
+                            strerror(errno));
+    }
+    if (!stk_file_is_directory(path))
+        return stk_fail(STK_ERR_IO, "%s: exists and is not a folder", path);
+    return STK_OK;
+}
+
+stk_status stk_path_join(char *out, size_t size, const char *directory, const char *name) {
+    size_t length = strlen(directory);
+    const char *slash = length > 0 && directory[length - 1] != '/' ? "/" : "";
+    int n = snprintf(out, size, "%s%s%s", directory, slash, name);
+    if (n < 0 || (size_t)n >= size)
+        return stk_fail(STK_ERR_ARGUMENT, "the path is too long: %.60s...", directory);
+    return STK_OK;
+}
+
+void stk_sha256(const void *bytes, size_t size, char text[STK_SHA256_TEXT]) {
+    struct sha256_ctx context;
+    uint8_t digest[SHA256_DIGEST_SIZE];
+    sha256_init(&context);
+    sha256_update(&context, size, bytes);
+    sha256_digest(&context, sizeof digest, digest);
+    for (int i = 0; i < SHA256_DIGEST_SIZE; i++) snprintf(text + 2 * i, 3, "%02x", digest[i]);
+}
+
+stk_status stk_sha256_file(const char *path, char text[STK_SHA256_TEXT]) {
+    stk_map map;
+    STK_TRY(stk_map_open(&map, path));
+    stk_sha256(map.data, map.size, text);
+    stk_map_close(&map);
+    return STK_OK;
+}
