@@ -49,4 +49,22 @@ float *stk_params_grad(const stk_params *params, int index);
 void stk_params_fill_uniform(stk_params *params, int index, float bound, stk_rng *rng);
 void stk_params_fill_normal(stk_params *params, int index, float scale, stk_rng *rng);
 
+/* What a file lacked: how many tensors, and as many of their names as fit, separated by ", ". */
+typedef struct stk_params_missing {
+    int count;
+    char names[400];
+} stk_params_missing;
+
+struct stk_pth_value;
+struct stk_safetensors;
+/* Fill `value` from a state dict (official names). A name that is present must have the very shape,
+ * else STK_ERR_MISMATCH naming both; `label` (a file name) is for the sentence. Entries of the file
+ * that the store does not know are ignored. missing == NULL: every tensor must be there. */
+stk_status stk_params_load_pth(stk_params *params, const struct stk_pth_value *model,
+                               const char *label, stk_params_missing *missing);
+/* The same from safetensors entries "<prefix><name>", into any plane of the store. */
+stk_status stk_params_load_safetensors(const stk_params *params, float *plane,
+                                       const struct stk_safetensors *file, const char *prefix,
+                                       stk_params_missing *missing);
+
 #endif

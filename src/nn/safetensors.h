@@ -2,18 +2,16 @@
  *
  * Reading maps the file and checks every offset, shape and dtype (a hostile file is refused with a
  * sentence); tensor data points into the mapping. Writing is atomic and streams: declare all tensors,
- * then give their bytes in the same order (in pieces if wanted).
+ * then give their bytes in the same order (in pieces if wanted). The header is padded with spaces so
+ * that the data start at a multiple of 64 bytes; tensors follow each other without gaps, as the
+ * format demands.
  */
 #ifndef STK_NN_SAFETENSORS_H
 #define STK_NN_SAFETENSORS_H
 
 #include "base/file.h"
 #include "base/status.h"
-
-typedef enum stk_dtype {
-    STK_F64, STK_F32, STK_F16, STK_BF16, STK_I64, STK_I32, STK_I16, STK_U16, STK_U8, STK_I8,
-    STK_BOOL, STK_DTYPES
-} stk_dtype;
+#include "nn/dtype.h"
 
 typedef struct stk_tensor_info {
     const char *name;
@@ -28,6 +26,8 @@ typedef struct stk_tensor_info {
 typedef struct stk_safetensors stk_safetensors;
 stk_status stk_safetensors_open(stk_safetensors **file, const char *path);
 void stk_safetensors_close(stk_safetensors **file);
+/* The path it was opened by; owned by the file. */
+const char *stk_safetensors_path(const stk_safetensors *file);
 int stk_safetensors_count(const stk_safetensors *file);
 const stk_tensor_info *stk_safetensors_at(const stk_safetensors *file, int index);
 /* NULL when absent. */
