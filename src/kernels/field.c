@@ -1,0 +1,40 @@
+/* field.c - the grid layout, the size of the activation block and the choice of a variant. */
+#include "kernels/field_private.h"
+
+#include <math.h>
+#include <string.h>
+
+
+enum { BASE_RESOLUTION = 64, FINEST_RESOLUTION = 512, TABLE_MAX = 1 << 14 };
+
+/* reference.md 3.1. The table sizes come from the growth factor in double, the lookup from its
+ * logarithm in float; both as published, since a checkpoint's tables depend on them. */
+void stk_grid_layout_init(stk_grid_layout *layout, int levels) {
+    memset(layout, 0, sizeof *layout);
+    layout->levels = levels;
+    double growth = exp2(log2((double)FINEST_RESOLUTION / BASE_RESOLUTION) / (levels - 1));
+    float log2_growth = (float)log2(growth);
+    uint32_t offset = 0;
+    for (int level = 0; level < levels; level++) {
+        double side = ceil(BASE_RESOLUTION * pow(growth, level)) + 1;
+        uint32_t entries = side * side > TABLE_MAX ? TABLE_MAX : (uint32_t)(side * side);
+        entries = (entries + 7) / 8 * 8;
+        float scale = exp2f((float)level * log2_growth) * BASE_RESOLUTION - 1.0f;
+        uint32_t resolution = (uint32_t)ceilf(scale) + 1;
+        layout->scale[level] = scale;
+        layout->resolution[level] = resolution;
+        layout->offset[level] = offset;
+        layout->hashed[level] = (resolution + 1) * (resolution + 1) > entries;
+        offset += entries;
+    }
+    layout->offset[levels] = offset;
+}
+
+size_t stk_field_act_floats(const stk_field_shape *shape) {
+    field_acts acts;
+    return field_acts_bind(shape, NULL, &acts);
+}
+
+void stk_field_kernels_init(stk_field_kernels *kernels) {
+    stk_field_fill_c(kernels);
+}
