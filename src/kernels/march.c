@@ -118,6 +118,8 @@ STK_INLINE int64_t rgb_at(int64_t i, int k) {
     return (i / STK_TILE * 3 + k) * STK_TILE + i % STK_TILE;
 }
 
+float stk_march_alpha(float sigma, float dt) { return 1.0f - expf(-sigma * dt); }
+
 /* alpha = 1 - exp(-sigma dt), w = alpha T; sums of w c, w t_after, w, w u; plain sums of the ambient
  * norms; T *= 1 - alpha; the ray ends after the sample that brings T below 1e-4 (reference.md 4.4). */
 static int composite_c(const stk_samples *samples, int64_t first, int count, stk_ray_out *out) {
@@ -126,7 +128,7 @@ static int composite_c(const stk_samples *samples, int64_t first, int count, stk
     int visited = 0;
     while (visited < count) {
         int64_t i = first + visited++;
-        float alpha = 1.0f - expf(-samples->sigma[i] * samples->dt[i]);
+        float alpha = stk_march_alpha(samples->sigma[i], samples->dt[i]);
         float w = alpha * T;
         for (int k = 0; k < 3; k++) sum.rgb[k] += w * samples->rgb[rgb_at(i, k)];
         sum.depth += w * samples->t_after[i];
@@ -151,7 +153,7 @@ static void composite_backward_c(const stk_samples *samples, int64_t first, int 
     const int with_unc = samples->unc != NULL && dsamples->unc != NULL;
     while (visited < count && !(T < STK_TRANSMITTANCE_MIN)) {
         int64_t i = first + visited++;
-        float alpha = 1.0f - expf(-samples->sigma[i] * samples->dt[i]);
+        float alpha = stk_march_alpha(samples->sigma[i], samples->dt[i]);
         float w = alpha * T, dsigma = dout->weight * (1.0f - out->weight);
         T *= 1.0f - alpha;
         for (int k = 0; k < 3; k++) {

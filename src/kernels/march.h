@@ -22,6 +22,9 @@ enum {
 uint32_t stk_morton_encode(uint32_t x, uint32_t y, uint32_t z);
 void stk_morton_decode(uint32_t code, uint32_t *x, uint32_t *y, uint32_t *z);
 
+/* Opacity of a step: 1 - exp(-sigma dt). */
+float stk_march_alpha(float sigma, float dt);
+
 /* Composited values of one ray. */
 typedef struct stk_ray_out {
     float rgb[3], depth, weight, amb_aud, amb_exp, unc;

@@ -37,7 +37,7 @@ void stk_ngp_camera_from_pose(const stk_camera *camera, const stk_pose *pose, st
 /* The json camera-to-world matrix (row-major 4x4) -> ngp, reference.md 1.4. */
 void stk_ngp_camera_from_json(const float matrix[16], float fx, float fy, float cx, float cy,
                               stk_ngp_camera *ngp);
-/* Unit direction of the ray through pixel (col, row), centre at +0.5. */
+/* Unit direction of the ray through the centre of pixel (col, row): 0.5 is added to both. */
 void stk_ngp_ray(const stk_ngp_camera *ngp, float col, float row, float d[3]);
 /* ngp position of a head point in metres: (x,y,z) -> 4 (y, z, x). */
 void stk_ngp_from_head(const float head[3], float ngp[3]);
