@@ -31,4 +31,20 @@ stk_tflite_tensor stk_tflite_output(stk_tflite *graph, int index);
 stk_tflite_tensor stk_tflite_output_named(stk_tflite *graph, const char *name);
 stk_status stk_tflite_run(stk_tflite *graph);
 
+/* --- looking inside: tests and tools ---------------------------------------------------------- */
+typedef struct stk_tflite_options {
+    int reference; /* convolutions in plain C instead of oneDNN: slow, the twin for tests */
+    int keep_all;  /* every tensor keeps its own memory, so that all can be read after a run */
+} stk_tflite_options;
+
+stk_status stk_tflite_open_as(stk_tflite **graph, const void *bytes, size_t size, const char *label,
+                              stk_tflite_options options);
+int stk_tflite_op_count(const stk_tflite *graph);
+const char *stk_tflite_op_name(const stk_tflite *graph, int op);
+/* Runs one operator; running all in order is stk_tflite_run. */
+stk_status stk_tflite_op_run(stk_tflite *graph, int op);
+/* data == NULL: there is none. With keep_all only: without it the memory may hold another tensor. */
+stk_tflite_tensor stk_tflite_op_input(stk_tflite *graph, int op, int index);
+stk_tflite_tensor stk_tflite_op_output(stk_tflite *graph, int op, int index);
+
 #endif
