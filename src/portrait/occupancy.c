@@ -24,7 +24,7 @@ static const float THRESHOLD_MAX = 10.0f;
 /* exp() of the field is unbounded (reference.md Q4); one infinite cell would never decay and would
  * make the mean infinite. DIFFERS: densities are held at 1e6, where a step is opaque 10^4 times over. */
 static const float DENSITY_MAX = 1e6f;
-/* Rays live in |y| <= 0.5: cells 32 .. 95 along y. */
+/* Rays live in |y| <= 0.5: cells 32 .. 95 along y, whole chunks. */
 enum { BOX_Y0 = STK_GRID_SIDE / 4, BOX_Y1 = STK_GRID_SIDE - STK_GRID_SIDE / 4 };
 
 stk_status stk_occupancy_init(stk_occupancy *grid) {
@@ -231,15 +231,19 @@ static uint32_t hash_bits(uint32_t i, uint32_t salt) {
     return x ^ (x >> 16);
 }
 
+/* A partial update leaves alone what no ray can enter. */
+static int chunk_skipped(const sweep_job *job, int chunk) {
+    uint32_t x, y, z;
+    stk_morton_decode((uint32_t)chunk * CHUNK, &x, &y, &z);
+    return job->partial && (y < BOX_Y0 || y >= BOX_Y1);
+}
+
 /* Full sweep: a cell matters when it or a neighbour was seen (unseen cells still dilate into seen
  * ones). Partial: see the header. */
 static int cell_wanted(const sweep_job *job, uint32_t cell) {
     const float *density = job->grid->density;
     if (!job->partial) return density[cell] >= 0 || neighbour_max(density, cell) >= 0;
-    uint32_t x, y, z;
     if (density[cell] < 0) return 0;
-    stk_morton_decode(cell, &x, &y, &z);
-    if (y < BOX_Y0 || y >= BOX_Y1) return 0;
     if (job->grid->bits[cell >> 3] >> (cell & 7) & 1) return 1;
     return hash_bits(cell, ~job->salt) < job->pick;
 }
@@ -282,9 +286,10 @@ static void evaluate_chunk(void *ctx, int task, int worker) {
     (void)worker;
     const sweep_job *job = ctx;
     tile t = {.n = 0};
+    const int skipped = chunk_skipped(job, task);
     for (uint32_t i = (uint32_t)task * CHUNK; i < ((uint32_t)task + 1) * CHUNK; i++) {
         job->grid->fresh[i] = -1;
-        if (cell_wanted(job, i)) place_cell(job, i, &t);
+        if (!skipped && cell_wanted(job, i)) place_cell(job, i, &t);
         if (t.n == STK_TILE) flush_tile(job, &t);
     }
     flush_tile(job, &t);
@@ -296,6 +301,7 @@ static void merge_chunk(void *ctx, int task, int worker) {
     (void)worker;
     const sweep_job *job = ctx;
     const float *fresh = job->grid->fresh;
+    if (chunk_skipped(job, task)) return;
     for (uint32_t i = (uint32_t)task * CHUNK; i < ((uint32_t)task + 1) * CHUNK; i++) {
         float *density = &job->grid->density[i];
         if (*density < 0) continue;
