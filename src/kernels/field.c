@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/cpu.h"
 
 enum { BASE_RESOLUTION = 64, FINEST_RESOLUTION = 512, TABLE_MAX = 1 << 14 };
 
@@ -36,5 +37,8 @@ size_t stk_field_act_floats(const stk_field_shape *shape) {
 }
 
 void stk_field_kernels_init(stk_field_kernels *kernels) {
+    uint32_t flags = stk_cpu_flags();
     stk_field_fill_c(kernels);
+    if (flags & STK_CPU_AVX2) stk_field_fill_avx2(kernels);
+    if (flags & STK_CPU_AVX512) stk_field_fill_avx512(kernels);
 }

@@ -85,5 +85,7 @@ STK_INLINE size_t field_acts_bind(const stk_field_shape *shape, float *base, fie
 
 /* Each overwrites the slots it has. */
 void stk_field_fill_c(stk_field_kernels *kernels);
+void stk_field_fill_avx2(stk_field_kernels *kernels);
+void stk_field_fill_avx512(stk_field_kernels *kernels);
 
 #endif
