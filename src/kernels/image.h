@@ -10,9 +10,10 @@
 
 /* Bilinear; averages (box) first when shrinking by more than 2. Same channel count. */
 void stk_image_resize(stk_image *target, const stk_image *source);
-/* Samples source through the affine map (target px -> source px) m[6]: sx = m0 x + m1 y + m2, ...
- * bilinear, border replicated; result as float [h][w][c] scaled by a and shifted by b (v*a + b). For
- * network inputs. */
+/* Samples source through the affine map (target px -> source px) m[6]: sx = m0 x + m1 y + m2,
+ * sy = m3 x + m4 y + m5; bilinear, border replicated. Coordinates on both sides are px (pixel centres
+ * at +0.5), so {sw/tw,0,0, 0,sh/th,0} is a plain resize. Result as float [h][w][c], scaled by a and
+ * shifted by b (v*a + b). For network inputs. */
 void stk_image_warp_affine_f32(float *target, int width, int height, const stk_image *source,
                                const float m[6], float a, float b);
 /* Area-average downscale or bilinear upscale of a single float plane. */

@@ -1,0 +1,107 @@
+/* still.c - PNG out, PNG and JPEG in, through libavcodec.
+ *
+ * Pictures are read from a mapping, not by name: libavformat would take "%d" in a name for a
+ * sequence. JPEG keeps its own full range and matrix.
+ */
+#include "media/writer.h"
+#include "media/input.h"
+#include "base/image.h"
+#include "base/memory.h"
+
+#include <string.h>
+
+enum { DEFLATE_LEVEL = 4, PREDICT_PAETH = 4 };
+
+static stk_status png_open(stk_png_encoder *encoder, const char *path, const stk_image *image) {
+    static const enum AVPixelFormat formats[5] = {AV_PIX_FMT_NONE, AV_PIX_FMT_GRAY8, AV_PIX_FMT_NONE,
+                                                  AV_PIX_FMT_RGB24, AV_PIX_FMT_RGBA};
+    stk_media_quiet();
+    if (image->channels != 1 && image->channels != 3 && image->channels != 4)
+        return stk_fail(STK_ERR_ARGUMENT, "%s: a PNG of %d channels is not possible", path,
+                        image->channels);
+    const AVCodec *codec = avcodec_find_encoder(AV_CODEC_ID_PNG);
+    if (codec == NULL) return stk_fail(STK_ERR_UNSUPPORTED, "this libavcodec cannot write PNG");
+    encoder->codec = avcodec_alloc_context3(codec);
+    encoder->frame = av_frame_alloc();
+    encoder->packet = av_packet_alloc();
+    if (encoder->codec == NULL || encoder->frame == NULL || encoder->packet == NULL)
+        return stk_fail_memory("PNG encoder");
+    AVCodecContext *context = encoder->codec;
+    context->width = image->width;
+    context->height = image->height;
+    context->pix_fmt = formats[image->channels];
+    context->time_base = (AVRational){1, STK_FPS};
+    context->compression_level = DEFLATE_LEVEL;
+    context->thread_count = 1;
+    AVDictionary *options = NULL;
+    av_dict_set_int(&options, "pred", PREDICT_PAETH, 0);
+    int error = avcodec_open2(context, codec, &options);
+    av_dict_free(&options);
+    if (error < 0) return stk_media_fail(path, "the PNG cannot be encoded", error);
+    encoder->frame->format = context->pix_fmt;
+    encoder->frame->width = image->width;
+    encoder->frame->height = image->height;
+    return av_frame_get_buffer(encoder->frame, 0) < 0 ? stk_fail_memory("PNG encoder") : STK_OK;
+}
+
+void stk_png_encoder_clear(stk_png_encoder *encoder) {
+    avcodec_free_context(&encoder->codec);
+    av_frame_free(&encoder->frame);
+    av_packet_free(&encoder->packet);
+}
+
+stk_status stk_png_encode(stk_png_encoder *encoder, const char *path, const stk_image *image) {
+    if (encoder->codec == NULL) STK_TRY(png_open(encoder, path, image));
+    AVFrame *frame = encoder->frame;
+    if (av_frame_make_writable(frame) < 0) return stk_fail_memory("PNG encoder");
+    for (int y = 0; y < image->height; y++)
+        memcpy(frame->data[0] + (ptrdiff_t)y * frame->linesize[0], stk_image_row(image, y),
+               (size_t)image->width * (size_t)image->channels);
+    frame->pts++;
+    int error = avcodec_send_frame(encoder->codec, frame);
+    if (error >= 0) error = avcodec_receive_packet(encoder->codec, encoder->packet);
+    if (error < 0) return stk_media_fail(path, "the PNG cannot be encoded", error);
+    stk_status status = stk_file_write(path, encoder->packet->data, (size_t)encoder->packet->size);
+    av_packet_unref(encoder->packet);
+    return status;
+}
+
+stk_status stk_png_write(const char *path, const stk_image *image) {
+    stk_png_encoder encoder = {0};
+    stk_status status = stk_png_encode(&encoder, path, image);
+    stk_png_encoder_clear(&encoder);
+    return status;
+}
+
+static stk_status read_picture(stk_decoder *decoder, int channels, stk_image *image) {
+    stk_converter converter = {0};
+    int end;
+    STK_TRY(stk_decoder_next(decoder, &end));
+    if (end)
+        return stk_fail(STK_ERR_FORMAT, "%s: is a damaged picture", decoder->input.name);
+    STK_TRY(stk_image_init(image, decoder->frame->width, decoder->frame->height, channels));
+    stk_status status = stk_convert_from_frame(&converter, image, decoder->frame,
+                                               decoder->input.name);
+    stk_converter_clear(&converter);
+    if (status != STK_OK) stk_image_clear(image);
+    return status;
+}
+
+stk_status stk_picture_read(const char *path, int channels, stk_image *image) {
+    *image = (stk_image){0};
+    if (channels != 1 && channels != 3 && channels != 4)
+        return stk_fail(STK_ERR_ARGUMENT, "%s: a picture of %d channels is not possible", path,
+                        channels);
+    stk_map map;
+    STK_TRY(stk_map_open(&map, path));
+    if (map.size == 0) {
+        stk_map_close(&map);
+        return stk_fail(STK_ERR_FORMAT, "%s: is empty", path);
+    }
+    stk_decoder *decoder = NULL;
+    stk_status status = stk_decoder_open(&decoder, path, map.data, map.size, AVMEDIA_TYPE_VIDEO, 1);
+    if (status == STK_OK) status = read_picture(decoder, channels, image);
+    stk_decoder_close(&decoder);
+    stk_map_close(&map);
+    return status;
+}
