@@ -2,8 +2,8 @@
  *
  *   labels [h][w] -> column pass: distance g to the nearest set pixel of the column
  *                 -> row pass: lower envelope of the parabolas (x-q)^2 + g(q)^2
- * (Felzenszwalb and Huttenlocher, Distance Transforms of Sampled Functions, 2012). The chamfer variant
- * serves where only a few pixels around the set matter. Pure functions, no allocation.
+ * (Felzenszwalb and Huttenlocher, Distance Transforms of Sampled Functions, 2012). The chamfer
+ * variant serves where only a few pixels around the set matter. Pure functions, no allocation.
  */
 #include "layers.h"
 
@@ -16,7 +16,9 @@ size_t stk_distance_scratch_bytes(int width, int height) {
     return columns + (size_t)width * (sizeof(int32_t) + sizeof(float)) + sizeof(float) + 64;
 }
 
-static int in_set(uint8_t label, unsigned set) { return (int)(set >> (label & 3) & 1u); }
+static int in_set(uint8_t label, unsigned set) {
+    return (int)(set >> (label & 3) & 1u);
+}
 
 static void column_pass(int16_t *g, const stk_image *labels, unsigned set) {
     int w = labels->width, h = labels->height;
@@ -35,7 +37,8 @@ static void column_pass(int16_t *g, const stk_image *labels, unsigned set) {
     }
 }
 
-/* apex[n]: columns of the envelope's parabolas; edge[n]: where parabola n begins to be the lowest. */
+/* apex[n]: columns of the envelope's parabolas; edge[n]: where parabola n begins to be the lowest.
+ */
 static void row_pass(uint8_t *out, const int16_t *g, int w, int32_t *apex, float *edge) {
     int last = -1;
     for (int q = 0; q < w; q++) {
@@ -72,7 +75,9 @@ void stk_distance_exact(uint8_t *distance, const stk_image *labels, unsigned set
     for (size_t y = 0; y < h; y++) row_pass(distance + y * w, g + y * w, (int)w, apex, edge);
 }
 
-static int lesser(int a, int b) { return a < b ? a : b; }
+static int lesser(int a, int b) {
+    return a < b ? a : b;
+}
 
 void stk_distance_chamfer(uint8_t *distance, const stk_image *labels, unsigned set, int cap) {
     int w = labels->width, h = labels->height;

@@ -1,11 +1,10 @@
 /* parsing.h - which pixel is head, neck, torso or background, and the layers made from it
  * (reference.md 6.1, 6.4, 6.5).
  *
- *   picture + landmarks -> person mask (mp_selfie_segmentation), hair mask (mp_hair_segmentation), face
- *   mesh, skin colour of the clip -> label map
- *   all pictures + label maps -> background plate
- *   picture + label map + plate -> torso composite: neck and torso over the plate, with the neck and
- *   collar continued upward under the head
+ *   picture + landmarks -> person mask (mp_selfie_segmentation), hair mask (mp_hair_segmentation),
+ * face mesh, skin colour of the clip -> label map all pictures + label maps -> background plate
+ *   picture + label map + plate -> torso composite: neck and torso over the plate, with the neck
+ * and collar continued upward under the head
  *
  * One thread per handle. Label maps are one byte a pixel (stk_label), of the picture's size.
  */
@@ -24,9 +23,10 @@ void stk_parser_free(stk_parser **parser);
 const char *stk_parser_mode(const stk_parser *parser);
 /* Forgets the temporal state (at a cut). */
 void stk_parser_reset(stk_parser *parser);
-/* labels: 1 channel, same size, written. landmarks may be NULL (no face found: person mask only). */
-stk_status stk_parser_frame(stk_parser *parser, const stk_image *rgb, const stk_landmarks *landmarks,
-                            stk_image *labels);
+/* labels: 1 channel, same size, written. landmarks may be NULL (no face found: person mask only).
+ */
+stk_status stk_parser_frame(stk_parser *parser, const stk_image *rgb,
+                            const stk_landmarks *landmarks, stk_image *labels);
 
 /* --- background plate (reference.md 6.4) ----------------------------------------------------- */
 typedef struct stk_plate stk_plate;
@@ -38,9 +38,10 @@ stk_status stk_plate_add(stk_plate *plate, const stk_image *rgb, const stk_image
 stk_status stk_plate_finish(stk_plate *plate, stk_image *rgb, float *seen);
 
 /* --- torso picture (reference.md 6.5) -------------------------------------------------------- */
-/* composite: RGB, what stands behind the head: torso and neck (continued upward under the head) over
- * the plate. target: RGB, the training target: the frame with background pixels from the plate. Both
- * preallocated, same size. scratch: stk_torso_scratch_bytes(width, height), 64-byte aligned. */
+/* composite: RGB, what stands behind the head: torso and neck (continued upward under the head)
+ * over the plate. target: RGB, the training target: the frame with background pixels from the
+ * plate. Both preallocated, same size. scratch: stk_torso_scratch_bytes(width, height), 64-byte
+ * aligned. */
 size_t stk_torso_scratch_bytes(int width, int height);
 void stk_torso_compose(const stk_image *rgb, const stk_image *labels, const stk_image *plate,
                        stk_image *composite, stk_image *target, void *scratch);

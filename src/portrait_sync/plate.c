@@ -4,10 +4,10 @@
  *                  -> per pixel the CANDIDATES colours seen farthest from the person
  *   finish: per pixel and channel the median of its candidates; never-seen pixels by pull-push
  *
- * DIFFERS: the published code keeps the one farthest frame; a single frame whose mask missed an arm then
- * stays in the plate for ever. The median of five outvotes it and halves the codec noise. Unseen
- * pixels take a smooth fill instead of the nearest pixel's colour, which draws rays behind the head.
- * Memory: 20 bytes a pixel whatever the length of the clip. One thread per handle.
+ * DIFFERS: the published code keeps the one farthest frame; a single frame whose mask missed an arm
+ * then stays in the plate for ever. The median of five outvotes it and halves the codec noise.
+ * Unseen pixels take a smooth fill instead of the nearest pixel's colour, which draws rays behind
+ * the head. Memory: 20 bytes a pixel whatever the length of the clip. One thread per handle.
  */
 #include "layers.h"
 #include "portrait_sync/parsing.h"
@@ -20,7 +20,7 @@ enum {
     CANDIDATES = 5,
     DISTANCE_MIN_PX = 5,   /* nearer pixels may hold hair or mask errors (6.4) */
     DISTANCE_FULL_PX = 48, /* farther than this counts as equally good */
-    FRAMES_TO_DOUBT = 8,   /* after so many frames a pixel seen only once is taken for a mask error */
+    FRAMES_TO_DOUBT = 8, /* after so many frames a pixel seen only once is taken for a mask error */
 };
 
 typedef struct candidate {
@@ -64,8 +64,9 @@ void stk_plate_free(stk_plate **plate) {
     *plate = NULL;
 }
 
-/* Reservoir sampling: which slot frame n (from 1) takes among equally good candidates, or one past the
- * end. The same for all pixels, so that neighbours come from the same frames; splitmix64 of n. */
+/* Reservoir sampling: which slot frame n (from 1) takes among equally good candidates, or one past
+ * the end. The same for all pixels, so that neighbours come from the same frames; splitmix64 of n.
+ */
 static unsigned reservoir_slot(unsigned n) {
     uint64_t z = n * UINT64_C(0x9e3779b97f4a7c15);
     z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
@@ -89,8 +90,8 @@ stk_status stk_plate_add(stk_plate *plate, const stk_image *rgb, const stk_image
     if (rgb->width != w || rgb->height != h || labels->width != w || labels->height != h ||
         rgb->channels != 3 || labels->channels != 1)
         return stk_fail(STK_ERR_ARGUMENT,
-                        "background plate is %dx%d: the frame is %dx%dx%d, its labels %dx%dx%d", w, h,
-                        rgb->width, rgb->height, rgb->channels, labels->width, labels->height,
+                        "background plate is %dx%d: the frame is %dx%dx%d, its labels %dx%dx%d", w,
+                        h, rgb->width, rgb->height, rgb->channels, labels->width, labels->height,
                         labels->channels);
     stk_distance_exact(plate->distance, labels, STK_LABELS_PERSON, plate->scratch);
     unsigned reservoir = reservoir_slot((unsigned)++plate->frames);
@@ -136,10 +137,9 @@ static void sample_coarse(float rgb[3], const texel *coarse, int cw, int ch, int
     int x0 = x / 2, y0 = y / 2;
     int x1 = stk_clampi(x0 + ((x & 1) ? 1 : -1), 0, cw - 1);
     int y1 = stk_clampi(y0 + ((y & 1) ? 1 : -1), 0, ch - 1);
-    const texel *corner[4] = {coarse + (size_t)y0 * (size_t)cw + x0,
-                              coarse + (size_t)y0 * (size_t)cw + x1,
-                              coarse + (size_t)y1 * (size_t)cw + x0,
-                              coarse + (size_t)y1 * (size_t)cw + x1};
+    const texel *corner[4] = {
+        coarse + (size_t)y0 * (size_t)cw + x0, coarse + (size_t)y0 * (size_t)cw + x1,
+        coarse + (size_t)y1 * (size_t)cw + x0, coarse + (size_t)y1 * (size_t)cw + x1};
     static const float share[4] = {9.0f / 16, 3.0f / 16, 3.0f / 16, 1.0f / 16};
     for (int c = 0; c < 3; c++) {
         rgb[c] = 0;

@@ -10,9 +10,13 @@
  * DIFFERS from the published code, which switches hard between classes and fills single columns:
  * - pixels within 2 px of the person keep the frame's colour and fade to the plate at 4 px: no halo
  *   of a mask that is half a pixel off;
- * - the fills stay inside the head class and the picture (Q18) and are skipped without a neck (Q33);
+ * - the fills stay inside the head class and the picture (Q18) and are skipped without a neck
+ * (Q33);
+ * - beside the chin, where the neck reaches the ears, the fill ends level with that below the chin
+ * (9 rows at least): 53 rows everywhere would draw horns up to the temples;
  * - rows scale with the picture's height, so that 256 px subjects keep the proportions;
- * - colours start 4 rows below the border (torso as well) and are averaged over 9 columns: no streaks;
+ * - colours start 4 rows below the border (torso as well), pass over into the rows between, and are
+ *   averaged over 9 columns: no seam, no streaks;
  * - the enclosed fill is new: long hair would otherwise show the plate inside the body.
  * Pure function, no allocation.
  */
@@ -45,7 +49,9 @@ typedef struct workspace {
     column *columns;                  /* [w] */
 } workspace;
 
-static size_t aligned(size_t bytes) { return (bytes + 63) & ~(size_t)63; }
+static size_t aligned(size_t bytes) {
+    return (bytes + 63) & ~(size_t)63;
+}
 
 size_t stk_torso_scratch_bytes(int width, int height) {
     size_t pixels = (size_t)width * (size_t)height;
@@ -64,7 +70,9 @@ static workspace workspace_at(void *scratch, int width, int height) {
     return s;
 }
 
-static int is_body(uint8_t label) { return label == STK_LABEL_NECK || label == STK_LABEL_TORSO; }
+static int is_body(uint8_t label) {
+    return label == STK_LABEL_NECK || label == STK_LABEL_TORSO;
+}
 
 /* Share of the frame's own colour, of 256, at a chamfer distance. */
 static int own_share(uint8_t distance) {
@@ -151,8 +159,10 @@ static void find_columns(const stk_image *target, const stk_image *labels, uint8
         const uint8_t *above = y > 0 ? stk_image_row(labels, y - 1) : label;
         for (int x = 0; x < w; x++) {
             if (label[x] != wanted || columns[x].top != -1) continue;
-            if (above[x] == STK_LABEL_HEAD) columns[x].top = y;
-            else if (first_only) columns[x].top = -2;
+            if (above[x] == STK_LABEL_HEAD)
+                columns[x].top = y;
+            else if (first_only)
+                columns[x].top = -2;
         }
     }
     for (int x = 0; x < w; x++) {
@@ -181,11 +191,26 @@ static void start_colour(float rgb[3], const column *columns, int x, int w) {
 }
 
 typedef struct upward {
-    int rows;
+    int rows, rows_min;
+    int highest;     /* rows above this one are filled only up to rows_min of them a column */
     float darkening; /* factor a row */
     float mean[3];   /* faded to over the rows; fade 0: not at all */
     float fade;
 } upward;
+
+/* The rows below the border hold the chin's or the hair's fringe: they pass over into the start
+ * colour. */
+static void blend_border(stk_image *composite, const stk_image *labels, int x, int top,
+                         const float start[3]) {
+    uint8_t own = stk_image_row(labels, top)[x];
+    for (int i = 0; i < BORDER_ROWS && top + i < labels->height; i++) {
+        if (stk_image_row(labels, top + i)[x] != own) return;
+        uint8_t *out = stk_image_row(composite, top + i) + 3 * (ptrdiff_t)x;
+        float share = (float)(i + 1) / (BORDER_ROWS + 1);
+        for (int c = 0; c < 3; c++)
+            out[c] = (uint8_t)(share * (float)out[c] + (1 - share) * start[c] + 0.5f);
+    }
+}
 
 static void fill_upward(stk_image *composite, const stk_image *labels, const upward *fill,
                         const workspace *s) {
@@ -195,9 +220,11 @@ static void fill_upward(stk_image *composite, const stk_image *labels, const upw
         if (top < 0) continue;
         float start[3], dark = 1;
         start_colour(start, s->columns, x, w);
+        blend_border(composite, labels, x, top, start);
         for (int k = 0; k < fill->rows && top - 1 - k >= 0; k++) {
             int y = top - 1 - k;
             if (stk_image_row(labels, y)[x] != STK_LABEL_HEAD) break;
+            if (y < fill->highest && k >= fill->rows_min) break;
             uint8_t *out = stk_image_row(composite, y) + 3 * (ptrdiff_t)x;
             float far = fill->rows > 1 ? fill->fade * (float)k / (float)(fill->rows - 1) : 0;
             dark *= fill->darkening;
@@ -222,6 +249,21 @@ static int neck_mean(float mean[3], const stk_image *target, const stk_image *la
     if (count == 0) return 0;
     for (int c = 0; c < 3; c++) mean[c] = (float)((double)sum[c] / (double)count);
     return 1;
+}
+
+/* Median row of the borders (hair ends on the chest and ears are in the minority), by bisection. */
+static int median_top(const column *columns, int w, int h) {
+    int low = 0, high = h, total = 0;
+    for (int x = 0; x < w; x++) total += columns[x].top >= 0;
+    while (low < high) {
+        int middle = (low + high) / 2, count = 0;
+        for (int x = 0; x < w; x++) count += columns[x].top >= 0 && columns[x].top <= middle;
+        if (2 * count >= total)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return low;
 }
 
 static int scaled_rows(int rows, int height) {
@@ -289,13 +331,15 @@ void stk_torso_compose(const stk_image *rgb, const stk_image *labels, const stk_
     replace_background(rgb, labels, plate, composite, target, &s);
     fill_enclosed(composite, labels, &s);
 
-    upward torso = {scaled_rows(TORSO_ROWS, h), TORSO_DARKENING, {0, 0, 0}, 0};
+    int few = scaled_rows(TORSO_ROWS, h), many = scaled_rows(NECK_ROWS, h);
+    upward torso = {few, few, 0, TORSO_DARKENING, {0, 0, 0}, 0};
     find_columns(target, labels, STK_LABEL_TORSO, 1, s.columns);
     fill_upward(composite, labels, &torso, &s);
 
-    upward neck = {scaled_rows(NECK_ROWS, h), 1, {0, 0, 0}, 1};
+    upward neck = {many, few, 0, 1, {0, 0, 0}, 1};
     if (neck_mean(neck.mean, target, labels)) {
         find_columns(target, labels, STK_LABEL_NECK, 0, s.columns);
+        neck.highest = median_top(s.columns, w, h) - many;
         fill_upward(composite, labels, &neck, &s);
     }
     blur_filled(composite, &s);

@@ -25,7 +25,8 @@ static void distance_random_sets_equal_brute_force(void **state) {
         stk_image labels;
         TEST_OK(stk_image_init(&labels, w, h, 1));
         for (int i = 0; i < 1 + w * h / 60; i++)
-            stk_image_row(&labels, i * 7 % h)[i * 13 % w] = i % 2 ? STK_LABEL_HEAD : STK_LABEL_TORSO;
+            stk_image_row(&labels, i * 7 % h)[i * 13 % w] =
+                i % 2 ? STK_LABEL_HEAD : STK_LABEL_TORSO;
         uint8_t *exact = malloc((size_t)(w * h)), *chamfer = malloc((size_t)(w * h));
         void *scratch = malloc(stk_distance_scratch_bytes(w, h));
         stk_distance_exact(exact, &labels, STK_LABELS_PERSON, scratch);
@@ -67,8 +68,10 @@ static void paint(stk_image *rgb, const stk_image *labels) {
     for (int y = 0; y < rgb->height; y++)
         for (int x = 0; x < rgb->width; x++) {
             uint8_t *p = stk_image_row(rgb, y) + 3 * x;
-            if (stk_image_row(labels, y)[x] != STK_LABEL_BACKGROUND) memset(p, 200, 3);
-            else background(p, x, y);
+            if (stk_image_row(labels, y)[x] != STK_LABEL_BACKGROUND)
+                memset(p, 200, 3);
+            else
+                background(p, x, y);
         }
 }
 
