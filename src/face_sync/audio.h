@@ -33,9 +33,12 @@ int stk_audio_row_floats(stk_audio_kind kind);
 /* --- mel (reference.md 2.1, 2.3) -------------------------------------------------------------- */
 /* Columns of the spectrogram of n samples: 1 + n/200. */
 int stk_mel_columns(int64_t samples);
-/* mel: [80][columns], values in [-4,4]. sound at 16 kHz. reflect != 0: reflected padding (old librosa). */
+/* mel: [80][columns], values in [-4,4]; columns = stk_mel_columns(sound->count). sound at 16 kHz.
+ * reflect != 0: reflected padding (old librosa), differs in the first and last two columns only. */
 stk_status stk_mel_spectrogram(const stk_sound *sound, int reflect, float *mel, int columns);
-/* One row [80][16] per video frame, `frames` rows, aligned as 2.3 (row i = crop i-2, clamped): */
+/* One row [80][16] per video frame, `frames` rows, aligned as 2.3: row i = crop i-2, clamped to the
+ * first and last crop; crop k starts at column 16k/5, the last one ends with the sound. Sounds of
+ * fewer than 16 columns are continued with silence (-4). */
 void stk_mel_rows(const float *mel, int columns, int frames, float *rows);
 /* Number of rows the published system makes of a sound (n + 4). */
 int stk_mel_row_count(int columns);
@@ -50,13 +53,21 @@ typedef struct stk_audio_net {
 
 stk_status stk_audio_net_register(stk_audio_net *net, stk_params *params, stk_audio_kind kind);
 void stk_audio_net_init(const stk_audio_net *net, stk_params *params, stk_rng *rng);
-/* Floats of activations kept between forward and backward of one window. */
+/* Floats of activations kept between forward and backward of one window. Forward fills them all;
+ * 16-byte alignment of the buffer is enough. Distinct windows may run on distinct threads. */
 size_t stk_audio_net_act_floats(const stk_audio_net *net);
 /* rows: 8 pointers to feature rows (NULL = zeros), code: [32] out. value: params->value or ->ema. */
 void stk_audio_net_forward(const stk_audio_net *net, const stk_params *params, const float *value,
                            const float *const rows[STK_AUDIO_WINDOW], float *acts,
                            float code[STK_AUDIO_CODE]);
-/* dcode [32] -> accumulates into params->grad-shaped `grad`; acts from the forward of this window. */
+/* Where the attention of a window can be looked at: the codes of the 8 rows [32][10] (rows at [1..8]
+ * of the last axis, zeros around), the score before its last linear layer [8], the weights [8]. */
+typedef struct stk_audio_view {
+    const float *row_codes, *score, *weights;
+} stk_audio_view;
+stk_audio_view stk_audio_net_view(const stk_audio_net *net, const float *acts);
+/* dcode [32] -> accumulates into params->grad-shaped `grad`; acts from the forward of this window.
+ * Nothing flows to the rows. Uses 24 KB of stack. */
 void stk_audio_net_backward(const stk_audio_net *net, const stk_params *params, const float *value,
                             const float *const rows[STK_AUDIO_WINDOW], const float *acts,
                             const float dcode[STK_AUDIO_CODE], float *grad);

@@ -13,7 +13,8 @@ enum { BASE_RESOLUTION = 64, FINEST_RESOLUTION = 512, TABLE_MAX = 1 << 14 };
 void stk_grid_layout_init(stk_grid_layout *layout, int levels) {
     memset(layout, 0, sizeof *layout);
     layout->levels = levels;
-    double growth = exp2(log2((double)FINEST_RESOLUTION / BASE_RESOLUTION) / (levels - 1));
+    double octaves = log2((double)FINEST_RESOLUTION / BASE_RESOLUTION);
+    double growth = levels > 1 ? exp2(octaves / (levels - 1)) : 1;
     float log2_growth = (float)log2(growth);
     uint32_t offset = 0;
     for (int level = 0; level < levels; level++) {

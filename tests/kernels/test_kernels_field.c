@@ -43,7 +43,7 @@ static void layout_released_levels_match_table(void **state) {
 /* A dense level's corners must stay inside its table without a modulo. */
 static void layout_dense_levels_hold_every_corner(void **state) {
     (void)state;
-    for (int levels = 2; levels <= STK_LEVELS_MAX; levels++) {
+    for (int levels = 1; levels <= STK_LEVELS_MAX; levels++) {
         stk_grid_layout layout;
         stk_grid_layout_init(&layout, levels);
         for (int level = 0; level < levels; level++) {

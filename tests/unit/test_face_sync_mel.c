@@ -1,0 +1,90 @@
+/* Mel front end: the transform against the definition, short sounds, alignment of the rows. */
+#include "support.h"
+#include "base/rng.h"
+#include "face_sync/audio.h"
+#include "face_sync/fft.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+static void real_transform_matches_definition(void **state) {
+    (void)state;
+    static const int LENGTHS[] = {2, 4, 10, 12, 30, 64, 90, 800, 1024};
+    static stk_fft fft;
+    static stk_fft_work work;
+    static double in[STK_FFT_MAX], out[STK_FFT_MAX / 2 + 1][2];
+    stk_rng rng;
+    stk_rng_seed(&rng, 3, 1);
+    for (size_t l = 0; l < STK_ARRAY_SIZE(LENGTHS); l++) {
+        int n = LENGTHS[l];
+        TEST_OK(stk_fft_init(&fft, n));
+        for (int i = 0; i < n; i++) in[i] = (double)stk_rng_normal(&rng);
+        stk_fft_real(&fft, in, out, &work);
+        for (int k = 0; k <= n / 2; k++) {
+            double re = 0, im = 0;
+            for (int j = 0; j < n; j++) {
+                double angle = -2 * M_PI * (j * k % n) / n;
+                re += in[j] * cos(angle);
+                im += in[j] * sin(angle);
+            }
+            /* n terms of size 1 to 4 with errors of 1e-16 each, both here and there */
+            if (!(fabs(re - out[k][0]) < 1e-12 * n && fabs(im - out[k][1]) < 1e-12 * n))
+                fail_msg("n=%d k=%d: (%g, %g) against (%g, %g)", n, k, out[k][0], out[k][1], re, im);
+        }
+    }
+    assert_int_equal(stk_fft_init(&fft, 14), STK_ERR_ARGUMENT);
+    assert_int_equal(stk_fft_init(&fft, 801), STK_ERR_ARGUMENT);
+    assert_int_equal(stk_fft_init(&fft, 0), STK_ERR_ARGUMENT);
+}
+
+static void spectrogram_of_silence_is_floor(void **state) {
+    (void)state;
+    for (int64_t n = 0; n < 900; n = n * 3 + 1) {
+        stk_sound sound = {calloc((size_t)n + 1, sizeof(float)), n, STK_SAMPLE_RATE};
+        float mel[80 * 8];
+        int columns = stk_mel_columns(n);
+        for (int reflect = 0; reflect < 2; reflect++) {
+            TEST_OK(stk_mel_spectrogram(&sound, reflect, mel, columns));
+            for (int i = 0; i < 80 * columns; i++) assert_true(mel[i] == -4.0f);
+        }
+        assert_int_equal(stk_mel_spectrogram(&sound, 0, mel, columns + 1), STK_ERR_ARGUMENT);
+        sound.rate = 44100;
+        assert_int_equal(stk_mel_spectrogram(&sound, 0, mel, columns), STK_ERR_ARGUMENT);
+        free(sound.samples);
+    }
+}
+
+static void rows_are_aligned_and_clamped(void **state) {
+    (void)state;
+    enum { COLUMNS = 161, ROWS = 60, SIZE = 80 * 16 };
+    static float mel[80 * COLUMNS], rows[ROWS * SIZE];
+    for (int i = 0; i < 80 * COLUMNS; i++) mel[i] = (float)i;
+    assert_int_equal(stk_mel_row_count(COLUMNS), 51); /* int(145 / 80 * 25) + 2 + 4 */
+    stk_mel_rows(mel, COLUMNS, ROWS, rows);
+    for (int i = 0; i < ROWS; i++) {
+        int crop = i < 2 ? 0 : i - 2;
+        int start = crop * 80 / 25;
+        if (start > COLUMNS - 16) start = COLUMNS - 16;
+        for (int k = 0; k < 80; k++)
+            for (int t = 0; t < 16; t++)
+                assert_true(rows[i * SIZE + k * 16 + t] == (float)(k * COLUMNS + start + t));
+    }
+}
+
+static void rows_of_short_sound_end_in_silence(void **state) {
+    (void)state;
+    static float mel[80 * 3], rows[6 * 80 * 16];
+    assert_int_equal(stk_mel_row_count(3), 6);
+    stk_mel_rows(mel, 3, 6, rows);
+    for (int i = 0; i < 6 * 80 * 16; i++) assert_true(rows[i] == (i % 16 < 3 ? 0.0f : -4.0f));
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(real_transform_matches_definition),
+        cmocka_unit_test(spectrogram_of_silence_is_floor),
+        cmocka_unit_test(rows_are_aligned_and_clamped),
+        cmocka_unit_test(rows_of_short_sound_end_in_silence),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
