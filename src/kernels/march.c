@@ -1,4 +1,4 @@
-/* march.c - plain-C rays, marching and compositing: the twin every variant is tested against.
+/* march.c - plain-C rays, marching and compositing: the twins, and the ladder that picks variants.
  *
  *   ray (o, d) -> near_far: box interval -> march: sample positions [n][3], (dt, t_after) [n][2]
  *   field outputs in tiles -> composite: one stk_ray_out a ray -> composite_backward: gradients
@@ -9,6 +9,8 @@
  */
 #include "kernels/march.h"
 #include "kernels/field.h"
+#include "kernels/x86/march_x86.h"
+#include "base/cpu.h"
 
 #include <float.h>
 #include <math.h>
@@ -16,13 +18,15 @@
 /* The box that clips ray intervals, ngp units: +-1, +-0.5 (depth), +-1. */
 static const float BOX_HALF[3] = {1.0f, 0.5f, 1.0f};
 
-static uint32_t spread_bits(uint32_t v) {
-    v &= 0x7f;
-    v = (v | (v << 8)) & 0x0000f00fu;
-    v = (v | (v << 4)) & 0x000c30c3u;
-    v = (v | (v << 2)) & 0x00249249u;
-    return v;
-}
+/* Seven bits, two zeros after each. */
+#define SPREAD_BITS(v)                                                                            \
+    (((v) & 1u) | ((v) & 2u) << 2 | ((v) & 4u) << 4 | ((v) & 8u) << 6 | ((v) & 16u) << 8 |          \
+     ((v) & 32u) << 10 | ((v) & 64u) << 12)
+#define SPREAD_4(v) SPREAD_BITS(v), SPREAD_BITS(v + 1), SPREAD_BITS(v + 2), SPREAD_BITS(v + 3)
+#define SPREAD_16(v) SPREAD_4(v), SPREAD_4(v + 4), SPREAD_4(v + 8), SPREAD_4(v + 12)
+static const uint32_t SPREAD[STK_GRID_SIDE] = {SPREAD_16(0u),  SPREAD_16(16u), SPREAD_16(32u),
+                                               SPREAD_16(48u), SPREAD_16(64u), SPREAD_16(80u),
+                                               SPREAD_16(96u), SPREAD_16(112u)};
 
 static uint32_t gather_bits(uint32_t v) {
     v &= 0x00249249u;
@@ -33,7 +37,7 @@ static uint32_t gather_bits(uint32_t v) {
 }
 
 uint32_t stk_morton_encode(uint32_t x, uint32_t y, uint32_t z) {
-    return spread_bits(x) | spread_bits(y) << 1 | spread_bits(z) << 2;
+    return SPREAD[x & 127] | SPREAD[y & 127] << 1 | SPREAD[z & 127] << 2;
 }
 
 void stk_morton_decode(uint32_t code, uint32_t *x, uint32_t *y, uint32_t *z) {
@@ -73,44 +77,53 @@ static int cell_of(float p) {
     return (int)(c < 0 ? 0 : c > STK_GRID_SIDE - 1 ? STK_GRID_SIDE - 1 : c);
 }
 
-/* Distance along the ray to the face of `cell` that it leaves through, one axis. */
-static float face_distance(int cell, float p, float d, float inverse) {
-    float face = ((float)cell + 0.5f + 0.5f * copysignf(1.0f, d)) * (2.0f / STK_GRID_SIDE) - 1.0f;
-    return (face - p) * inverse;
+/* Cell of the point, Morton order; p receives the point, held inside the cube. */
+STK_INLINE uint32_t cell_at(const float o[3], const float d[3], float t, float p[3]) {
+    uint32_t index = 0;
+    for (int k = 0; k < 3; k++) {
+        p[k] = o[k] + t * d[k];
+        p[k] = p[k] < -1.0f ? -1.0f : p[k] > 1.0f ? 1.0f : p[k];
+        index |= SPREAD[cell_of(p[k])] << k;
+    }
+    return index;
 }
 
+/* reference.md 4.3 moves an empty point on by whole steps until it is past the face of its cell. The
+ * step is the diagonal of a cell (2 sqrt(3) / 128), so one step always gets there, and the rule comes
+ * down to: a sample at every lattice point whose cell is occupied. */
 static int march_c(const float o[3], const float d[3], float t0, float far, const uint8_t *bitfield,
                    int max_samples, float *xyz, float *dt_t, float *t_end) {
-    const float inverse[3] = {1.0f / d[0], 1.0f / d[1], 1.0f / d[2]};
     float t = t0;
     int count = 0;
     while (t < far && count < max_samples) {
         float p[3];
-        int cell[3];
-        for (int k = 0; k < 3; k++) {
-            p[k] = o[k] + t * d[k];
-            p[k] = p[k] < -1.0f ? -1.0f : p[k] > 1.0f ? 1.0f : p[k];
-            cell[k] = cell_of(p[k]);
-        }
-        uint32_t index =
-            stk_morton_encode((uint32_t)cell[0], (uint32_t)cell[1], (uint32_t)cell[2]);
-        if (bitfield[index >> 3] >> (index & 7) & 1) {
-            for (int k = 0; k < 3; k++) xyz[3 * count + k] = p[k];
-            t += STK_STEP_NGP;
-            dt_t[2 * count] = STK_STEP_NGP;
-            dt_t[2 * count + 1] = t;
-            count++;
-            continue;
-        }
-        float leave = fminf(face_distance(cell[0], p[0], d[0], inverse[0]),
-                            fminf(face_distance(cell[1], p[1], d[1], inverse[1]),
-                                  face_distance(cell[2], p[2], d[2], inverse[2])));
-        float target = t + fmaxf(0.0f, leave);
-        do t += STK_STEP_NGP;
-        while (t < target);
+        const uint32_t index = cell_at(o, d, t, p);
+        t += STK_STEP_NGP;
+        if (!(bitfield[index >> 3] >> (index & 7) & 1)) continue;
+        for (int k = 0; k < 3; k++) xyz[3 * count + k] = p[k];
+        dt_t[2 * count] = STK_STEP_NGP;
+        dt_t[2 * count + 1] = t;
+        count++;
     }
     *t_end = t;
     return count;
+}
+
+static void scan_c(int n, const float o[3], const float *d, const float *t0, const float *far,
+                   const uint8_t *bitfield, uint32_t *mask) {
+    for (int i = 0; i < n; i++) {
+        const float direction[3] = {d[i], d[n + i], d[2 * n + i]};
+        float t = t0[i];
+        for (int word = 0; word < STK_SCAN_WORDS; word++) {
+            uint32_t bits = 0;
+            for (int k = 0; k < 32 && t < far[i]; k++, t += STK_STEP_NGP) {
+                float p[3];
+                const uint32_t index = cell_at(o, direction, t, p);
+                bits |= (uint32_t)(bitfield[index >> 3] >> (index & 7) & 1) << k;
+            }
+            mask[word * n + i] = bits;
+        }
+    }
 }
 
 /* rgb of flat sample i, channel k, in [tiles][3][64]. */
@@ -183,7 +196,11 @@ void stk_march_kernels_init(stk_march_kernels *kernels) {
         .isa = "c",
         .near_far = near_far_c,
         .march = march_c,
+        .scan = scan_c,
         .composite = composite_c,
         .composite_backward = composite_backward_c,
     };
+    const uint32_t flags = stk_cpu_flags();
+    if (flags & STK_CPU_AVX2) stk_march_kernels_init_avx2(kernels);
+    if (flags & STK_CPU_AVX512) stk_march_kernels_init_avx512(kernels);
 }

@@ -13,6 +13,8 @@ enum {
     STK_GRID_CELLS = 128 * 128 * 128,
     STK_GRID_BYTES = STK_GRID_CELLS / 8,
     STK_TRAIN_SAMPLES_MAX = 16, /* per ray, training rule */
+    STK_SCAN_WORDS = 4,
+    STK_SCAN_POINTS = 32 * STK_SCAN_WORDS,
 };
 #define STK_STEP_NGP 0.0270632939f /* 2 sqrt(3) / 128: dt_min = dt_max, reference.md 4.1 */
 #define STK_MIN_NEAR 0.05f
@@ -58,6 +60,12 @@ typedef struct stk_march_kernels {
     int (*march)(const float o[3], const float d[3], float t0, float far, const uint8_t *bitfield,
                  int max_samples, float *xyz /* [count][3] */, float *dt_t /* [count][2] */,
                  float *t_end);
+    /* All lattice points of n rays from one origin: bit k of ray i's mask, mask[k / 32][i] >> (k % 32),
+     * is set when point k, t = t0[i] + k dt < far[i], lies in an occupied cell; k < STK_SCAN_POINTS,
+     * more than the box's diagonal holds. d: [3][n], mask: [STK_SCAN_WORDS][n]; n is a multiple of 16,
+     * arrays 64-byte aligned. A ray that misses has t0 >= far. bitfield: readable 4 bytes at a time. */
+    void (*scan)(int n, const float o[3], const float *d, const float *t0, const float *far,
+                 const uint8_t *bitfield, uint32_t *mask);
     /* Training rule 4.4 over samples [first, first+count) of one ray. Returns the number visited (the
      * ray ends once T < 1e-4 after a sample). */
     int (*composite)(const stk_samples *samples, int64_t first, int count, stk_ray_out *out);

@@ -5,8 +5,10 @@
  *          -> living rays -> next round ... -> rgb, weight, depth per pixel
  *
  * FAST: a block of 16x16 pixels is one task and goes through its rounds alone, entirely in its worker's
- * scratch (about 26 KiB); step = clamp(256 / living, 1, 8) keeps the tiles full as rays die. The result
- * depends on the block only, never on the thread count.
+ * scratch (about 36 KiB). All lattice points of its rays are looked up at once (one bit each), rays
+ * through empty space end there; a round takes the next `step` bits of every ray, step = clamp(256 /
+ * living, 1, 8) keeping the tiles full as rays die. The result depends on the block only, never on the
+ * thread count.
  * REFERENCE: the published rule; step comes from the number of living rays in the whole picture,
  * rounds are global, tasks are runs of living rays.
  */
@@ -26,9 +28,10 @@ enum {
 
 /* One ray on its way. T is the transmittance so far. */
 typedef struct ray_state {
-    float d[3], t, far;
+    float d[3], t, far;            /* FAST: t stays at the entry */
     float T, rgb[3], depth;
     int pixel, taken;
+    uint32_t points[STK_SCAN_WORDS]; /* FAST: lattice points not yet taken */
 } ray_state;
 
 /* Everything one worker touches: samples of a round in tiles, and the rays of its task. */
@@ -40,6 +43,10 @@ typedef struct scratch {
     STK_ALIGNED(64) float amb_aud[STK_TILE];
     STK_ALIGNED(64) float amb_exp[STK_TILE];
     STK_ALIGNED(64) uint16_t cond_row[STK_TILE]; /* all zero: one frame */
+    STK_ALIGNED(64) float d[3][RAYS]; /* of the block's rays, for the scan */
+    STK_ALIGNED(64) float near[RAYS];
+    STK_ALIGNED(64) float far[RAYS];
+    STK_ALIGNED(64) uint32_t points[STK_SCAN_WORDS][RAYS];
     float t_after[RAYS];
     ray_state rays[RAYS];
     int first[RAYS], count[RAYS]; /* samples of ray i in this round */
@@ -62,6 +69,7 @@ typedef struct picture {
     stk_field_cond cond;
     stk_rect rect;
     int width, blocks_x, cap;
+    float opaque; /* FAST: transmittance below which a ray ends */
     int step, living; /* REFERENCE: of this round */
     float *rgb, *weight, *depth;
 } picture;
@@ -112,28 +120,12 @@ static int start_ray(const picture *p, int col, int row, ray_state *ray) {
     return ray->t < ray->far;
 }
 
-/* Up to `step` samples of every living ray into the tiles; returns the number of samples. */
-static int march_round(const picture *p, scratch *s, int step) {
-    const stk_ngp_camera *camera = &p->frame->camera;
-    int total = 0;
-    for (int i = 0; i < s->living; i++) {
-        ray_state *ray = &s->rays[i];
-        float xyz[STEP_MAX * 3], dt_t[STEP_MAX * 2];
-        const int left = p->cap - ray->taken, wanted = step < left ? step : left;
-        int n = p->renderer->march.march(camera->origin, ray->d, ray->t, ray->far, p->frame->bits,
-                                         wanted, xyz, dt_t, &ray->t);
-        s->first[i] = total;
-        s->count[i] = n;
-        for (int k = 0; k < n; k++, total++) {
-            for (int axis = 0; axis < 3; axis++) {
-                s->xyz[total / STK_TILE][axis][total % STK_TILE] = xyz[3 * k + axis];
-                s->dir[total / STK_TILE][axis][total % STK_TILE] = ray->d[axis];
-            }
-            s->t_after[total] = dt_t[2 * k + 1];
-        }
-        ray->taken += n;
+static void place_sample(scratch *s, int at, const float xyz[3], const float d[3], float t_after) {
+    for (int axis = 0; axis < 3; axis++) {
+        s->xyz[at / STK_TILE][axis][at % STK_TILE] = xyz[axis];
+        s->dir[at / STK_TILE][axis][at % STK_TILE] = d[axis];
     }
-    return total;
+    s->t_after[at] = t_after;
 }
 
 static void evaluate_round(const picture *p, scratch *s, int total) {
@@ -166,27 +158,82 @@ static void store_ray(const picture *p, const ray_state *ray, float weight) {
 
 /* --- FAST ------------------------------------------------------------------------------------------ */
 
-static void start_block(const picture *p, scratch *s, int task) {
+/* Rays of the block, in the order of pixels, to scan[] and rays[]; returns their number. */
+static int start_rays(const picture *p, scratch *s, int task) {
     const int x0 = p->rect.x0 + task % p->blocks_x * BLOCK_SIDE;
     const int y0 = p->rect.y0 + task / p->blocks_x * BLOCK_SIDE;
     const int x1 = x0 + BLOCK_SIDE < p->rect.x1 ? x0 + BLOCK_SIDE : p->rect.x1;
     const int y1 = y0 + BLOCK_SIDE < p->rect.y1 ? y0 + BLOCK_SIDE : p->rect.y1;
-    s->living = 0;
+    int n = 0;
     for (int y = y0; y < y1; y++)
-        for (int x = x0; x < x1; x++) s->living += start_ray(p, x, y, &s->rays[s->living]);
-    s->stats.rays += s->living;
+        for (int x = x0; x < x1; x++) n += start_ray(p, x, y, &s->rays[n]);
+    for (int i = 0; i < RAYS; i++) {
+        const ray_state *ray = &s->rays[i];
+        for (int k = 0; k < 3; k++) s->d[k][i] = i < n ? ray->d[k] : 1;
+        s->near[i] = i < n ? ray->t : 1;
+        s->far[i] = i < n ? ray->far : 0;
+    }
+    return n;
 }
 
-/* Composites the round and keeps, in order, the rays that are neither opaque, nor out of the box, nor
- * at their cap; the others are stored. */
+/* Keeps the rays that meet an occupied cell at all. */
+static void start_block(const picture *p, scratch *s, int task) {
+    const int n = start_rays(p, s, task);
+    p->renderer->march.scan(RAYS, p->frame->camera.origin, s->d[0], s->near, s->far, p->frame->bits,
+                            s->points[0]);
+    s->stats.rays += n;
+    s->living = 0;
+    for (int i = 0; i < n; i++) {
+        uint32_t any = 0;
+        for (int w = 0; w < STK_SCAN_WORDS; w++) any |= s->points[w][i];
+        if (any == 0) continue;
+        ray_state *ray = &s->rays[s->living++];
+        *ray = s->rays[i];
+        for (int w = 0; w < STK_SCAN_WORDS; w++) ray->points[w] = s->points[w][i];
+    }
+}
+
+/* Lowest point of the ray, taken out; -1 when none is left. */
+static int next_point(ray_state *ray) {
+    for (int w = 0; w < STK_SCAN_WORDS; w++) {
+        if (ray->points[w] == 0) continue;
+        const int bit = __builtin_ctz(ray->points[w]);
+        ray->points[w] &= ray->points[w] - 1;
+        return 32 * w + bit;
+    }
+    return -1;
+}
+
+/* The next `step` points of every living ray into the tiles; returns the number of samples. */
+static int take_points(const picture *p, scratch *s, int step) {
+    const float *o = p->frame->camera.origin;
+    int total = 0;
+    for (int i = 0; i < s->living; i++) {
+        ray_state *ray = &s->rays[i];
+        s->first[i] = total;
+        for (int k = 0; k < step && ray->taken < p->cap; k++, total++, ray->taken++) {
+            const int point = next_point(ray);
+            if (point < 0) break;
+            const float t = ray->t + (float)point * STK_STEP_NGP;
+            const float xyz[3] = {stk_clampf(o[0] + t * ray->d[0], -1, 1),
+                                  stk_clampf(o[1] + t * ray->d[1], -1, 1),
+                                  stk_clampf(o[2] + t * ray->d[2], -1, 1)};
+            place_sample(s, total, xyz, ray->d, t + STK_STEP_NGP);
+        }
+        s->count[i] = total - s->first[i];
+    }
+    return total;
+}
+
+/* Composites the round and keeps, in order, the rays that are neither opaque, nor out of points, nor at
+ * their cap; the others are stored. */
 static void composite_block(const picture *p, scratch *s, int step) {
     int kept = 0;
     for (int i = 0; i < s->living; i++) {
         ray_state *ray = &s->rays[i];
-        for (int k = 0; k < s->count[i] && ray->T >= STK_TRANSMITTANCE_MIN; k++)
+        for (int k = 0; k < s->count[i] && ray->T >= p->opaque; k++)
             add_sample(s, s->first[i] + k, ray);
-        const int lives = s->count[i] == step && ray->T >= STK_TRANSMITTANCE_MIN &&
-                          ray->taken < p->cap && ray->t < ray->far;
+        const int lives = s->count[i] == step && ray->T >= p->opaque && ray->taken < p->cap;
         if (!lives) store_ray(p, ray, 1.0f - ray->T);
         else if (kept++ != i) s->rays[kept - 1] = *ray;
     }
@@ -199,7 +246,7 @@ static void render_block(void *ctx, int task, int worker) {
     start_block(p, s, task);
     while (s->living > 0) {
         const int step = stk_clampi(RAYS / s->living, 1, STEP_MAX);
-        evaluate_round(p, s, march_round(p, s, step));
+        evaluate_round(p, s, take_points(p, s, step));
         composite_block(p, s, step);
     }
 }
@@ -211,6 +258,22 @@ static void render_fast(picture *p, stk_pool *pool) {
 }
 
 /* --- REFERENCE ------------------------------------------------------------------------------------- */
+
+/* Up to p->step samples of every ray of the task into the tiles; returns the number of samples. */
+static int march_round(const picture *p, scratch *s) {
+    const float *o = p->frame->camera.origin;
+    int total = 0;
+    for (int i = 0; i < s->living; i++) {
+        ray_state *ray = &s->rays[i];
+        float xyz[STEP_MAX * 3], dt_t[STEP_MAX * 2];
+        s->first[i] = total;
+        s->count[i] = p->renderer->march.march(o, ray->d, ray->t, ray->far, p->frame->bits, p->step,
+                                               xyz, dt_t, &ray->t);
+        for (int k = 0; k < s->count[i]; k++, total++)
+            place_sample(s, total, xyz + 3 * k, ray->d, dt_t[2 * k + 1]);
+    }
+    return total;
+}
 
 /* reference.md 4.5: the ray dies on the sample whose transmittance *before* it was below 1e-4, or when
  * it gave fewer samples than asked. T is 1 - (sum of w), kept in that form. */
@@ -239,7 +302,7 @@ static void reference_run(void *ctx, int task, int worker) {
     const int run = RAYS / p->step, first = task * run;
     s->living = p->living - first < run ? p->living - first : run;
     for (int i = 0; i < s->living; i++) s->rays[i] = renderer->rays[renderer->alive[first + i]];
-    evaluate_round(p, s, march_round(p, s, p->step));
+    evaluate_round(p, s, march_round(p, s));
     for (int i = 0; i < s->living; i++) {
         ray_state *ray = &s->rays[i];
         if (composite_reference(p, s, i, ray)) ray->pixel = -1;
@@ -291,10 +354,11 @@ void stk_ray_render(stk_ray_renderer *renderer, const stk_ray_frame *frame, int 
     assert((int64_t)width * height <= renderer->pixels);
     const size_t pixels = (size_t)width * (size_t)height;
     const int cap = frame->samples_max > 0 ? frame->samples_max : STK_FAST_SAMPLES_MAX;
+    const float opaque =
+        frame->transmittance_min > 0 ? frame->transmittance_min : STK_TRANSMITTANCE_MIN;
     picture p = {.renderer = renderer, .frame = frame, .width = width,
                  .cond = {frame->audio, frame->exp, frame->code},
-                 .cap = frame->rule == STK_MARCH_FAST ? cap : INT32_MAX,
-                 .rgb = rgb, .weight = weight, .depth = depth};
+                 .cap = cap, .opaque = opaque, .rgb = rgb, .weight = weight, .depth = depth};
     p.rect = (stk_rect){stk_clampi(frame->rect.x0, 0, width), stk_clampi(frame->rect.y0, 0, height),
                         stk_clampi(frame->rect.x1, 0, width), stk_clampi(frame->rect.y1, 0, height)};
     memset(rgb, 0, pixels * 3 * sizeof *rgb);

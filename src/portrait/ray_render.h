@@ -29,6 +29,7 @@ typedef struct stk_ray_frame {
     stk_rect rect;               /* pixels to render; outside: weight 0 */
     stk_march_rule rule;
     int samples_max;             /* FAST: cap per ray; 0 = STK_FAST_SAMPLES_MAX */
+    float transmittance_min;     /* FAST: a ray ends below it; 0 = STK_TRANSMITTANCE_MIN */
 } stk_ray_frame;
 
 enum { STK_FAST_SAMPLES_MAX = 64 };

@@ -1,6 +1,7 @@
 /* Marching and compositing kernels: lattice, skipping and termination rules on synthetic grids, and
  * every CPU mask against the plain-C twin. */
 #include "support.h"
+#include "base/attr.h"
 #include "base/cpu.h"
 #include "base/memory.h"
 #include "base/rng.h"
@@ -14,11 +15,14 @@
 
 static const uint32_t MASKS[] = {0, STK_CPU_AVX2, STK_CPU_AVX2 | STK_CPU_AVX512};
 
+static void normalise(float d[3]) {
+    const float norm = sqrtf(d[0] * d[0] + d[1] * d[1] + d[2] * d[2]);
+    for (int k = 0; k < 3; k++) d[k] /= norm;
+}
+
 static void random_direction(stk_rng *rng, float d[3]) {
-    float norm = 0;
     for (int k = 0; k < 3; k++) d[k] = stk_rng_normal(rng);
-    for (int k = 0; k < 3; k++) norm += d[k] * d[k];
-    for (int k = 0; k < 3; k++) d[k] /= sqrtf(norm);
+    normalise(d);
 }
 
 static void morton_encode_all_axes_round_trips(void **state) {
@@ -104,6 +108,53 @@ static void march_random_grid_equals_brute_force(void **state) {
         }
         assert_int_equal(hit, n);
     }
+    stk_free(bits);
+}
+
+/* Every mask's scan equals the twin bit for bit, and both list the points that march samples. */
+static void scan_every_mask_equals_march(void **state) {
+    (void)state;
+    enum { N = 256 };
+    STK_ALIGNED(64) static float d[3 * N], t0[N], far[N];
+    STK_ALIGNED(64) static uint32_t mask[2][STK_SCAN_WORDS * N];
+    stk_march_kernels twin, kernels;
+    stk_cpu_set_mask(0);
+    stk_march_kernels_init(&twin);
+    uint8_t *bits = stk_calloc_aligned(STK_GRID_BYTES, 1);
+    stk_rng rng;
+    stk_rng_seed(&rng, 8, 1);
+    for (int i = 0; i < STK_GRID_BYTES; i++) bits[i] = (uint8_t)(stk_rng_u32(&rng) & stk_rng_u32(&rng));
+    for (int round = 0; round < 8; round++) {
+        const float o[3] = {stk_rng_normal(&rng), 2 * stk_rng_normal(&rng), stk_rng_normal(&rng)};
+        for (int i = 0; i < N; i++) {
+            float one[3], near_far[2];
+            random_direction(&rng, one);
+            if (i % 4) /* aim at the box */
+                for (int k = 0; k < 3; k++) one[k] = 0.2f * one[k] - o[k];
+            if (i == 7) one[0] = 0;
+            normalise(one);
+            twin.near_far(1, o, one, near_far);
+            for (int k = 0; k < 3; k++) d[k * N + i] = one[k];
+            t0[i] = near_far[0] + 0.02f * stk_rng_float(&rng);
+            far[i] = near_far[1];
+        }
+        twin.scan(N, o, d, t0, far, bits, mask[0]);
+        for (int i = 0; i < N; i++) {
+            const float one[3] = {d[i], d[N + i], d[2 * N + i]};
+            float xyz[3 * STK_SCAN_POINTS], dt_t[2 * STK_SCAN_POINTS], end;
+            int want = twin.march(o, one, t0[i], far[i], bits, STK_SCAN_POINTS, xyz, dt_t, &end);
+            int got = 0;
+            for (int w = 0; w < STK_SCAN_WORDS; w++) got += __builtin_popcount(mask[0][w * N + i]);
+            assert_int_equal(got, want);
+        }
+        for (size_t m = 0; m < STK_ARRAY_SIZE(MASKS); m++) {
+            stk_cpu_set_mask(MASKS[m]);
+            stk_march_kernels_init(&kernels);
+            kernels.scan(N, o, d, t0, far, bits, mask[1]);
+            assert_memory_equal(mask[0], mask[1], sizeof mask[0]);
+        }
+    }
+    stk_cpu_set_mask(~0u);
     stk_free(bits);
 }
 
@@ -194,6 +245,7 @@ int main(void) {
         cmocka_unit_test(near_far_straight_ray_hits_depth_faces),
         cmocka_unit_test(march_full_grid_takes_every_lattice_point),
         cmocka_unit_test(march_random_grid_equals_brute_force),
+        cmocka_unit_test(scan_every_mask_equals_march),
         cmocka_unit_test(composite_every_mask_agrees_with_twin),
         cmocka_unit_test(composite_opaque_sample_ends_the_ray),
     };

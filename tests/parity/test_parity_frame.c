@@ -38,7 +38,7 @@ static void open_scene(scene *s, const char *fixture, const char *checkpoint, in
     TEST_OK(stk_safetensors_read_f32(s->file, "transform_matrix", s->matrix, 16));
     TEST_OK(stk_safetensors_read_f32(s->file, "intrinsics", s->intrinsics, 4));
     s->frame = (stk_ray_frame){&s->field, &s->weights, s->bits, {{0}, {0}, 0, 0, 0, 0}, s->audio,
-                               s->exp, s->code, {0, 0, SIDE, SIDE}, STK_MARCH_REFERENCE, 0};
+                               s->exp, s->code, {0, 0, SIDE, SIDE}, STK_MARCH_REFERENCE, 0, 0};
     stk_ngp_camera_from_json(s->matrix, s->intrinsics[0], s->intrinsics[1], s->intrinsics[2],
                              s->intrinsics[3], &s->frame.camera);
 }

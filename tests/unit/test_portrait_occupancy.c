@@ -120,11 +120,11 @@ static void update_partial_subset_is_small_and_forgets(void **state) {
     const double expected = occupied + 0.1 * (STK_GRID_CELLS / 2 - occupied);
     assert_float_equal((double)atomic_load(&evaluated), expected, 0.01 * expected);
     assert_true(abs(count_bits(&grid) - occupied) < occupied / 10);
-    inside_density = 0.001f; /* the ball goes: 0.95^n must bring it below the mean */
-    for (int i = 0; i < 150; i++)
+    inside_density = 0.001f; /* the ball goes: 50 x 0.95^80 = 0.8 */
+    for (int i = 0; i < 80; i++)
         stk_occupancy_update_partial(&grid, &field, &weights, &cond, &rng, NULL, 0.01f);
     inside_density = 50;
-    for (uint32_t i = 0; i < STK_GRID_CELLS; i++) assert_true(grid.density[i] < 0.05f);
+    for (uint32_t i = 0; i < STK_GRID_CELLS; i++) assert_true(grid.density[i] < 1);
     stk_occupancy_clear(&grid);
 }
 

@@ -149,6 +149,22 @@ static void render_cap_and_empty_grid_bound_the_samples(void **state) {
     ball_sigma = 2000;
 }
 
+/* Stopping at T < 1/64 leaves at most 1/64 of weight and colour out, and takes fewer samples. */
+static void render_higher_transmittance_limit_takes_fewer_samples(void **state) {
+    (void)state;
+    ball_sigma = 60;
+    stk_ray_frame frame = make_frame(STK_MARCH_FAST);
+    const stk_ray_stats all = render(&frame, 0, 1);
+    frame.transmittance_min = 1.0f / 64;
+    const stk_ray_stats few = render(&frame, 1, 1);
+    assert_true(few.samples < all.samples);
+    for (int i = 0; i < PIXELS; i++) {
+        assert_float_equal(weight[0][i], weight[1][i], 1.0 / 64);
+        assert_float_equal(rgb[0][3 * i], rgb[1][3 * i], 1.0 / 64);
+    }
+    ball_sigma = 2000;
+}
+
 static void create_impossible_size_is_refused(void **state) {
     (void)state;
     stk_ray_renderer *renderer;
@@ -165,6 +181,7 @@ int main(void) {
         cmocka_unit_test(render_any_thread_count_same_bytes),
         cmocka_unit_test(render_rectangle_equals_whole_picture_inside),
         cmocka_unit_test(render_cap_and_empty_grid_bound_the_samples),
+        cmocka_unit_test(render_higher_transmittance_limit_takes_fewer_samples),
         cmocka_unit_test(create_impossible_size_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
