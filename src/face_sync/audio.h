@@ -1,12 +1,12 @@
 /* audio.h - from sound to the network's audio code.
  *
- *   16 kHz mono -> mel spectrogram [80][T] (reference.md 2.1) -> one window of 80 x 16 per video frame
- *   (a "feature row") -> window of 8 rows around the frame (2.4) -> audio net per row [8][32] -> audio
- *   attention [32] (2.5)
+ *   16 kHz mono -> mel spectrogram [80][T] (reference.md 2.1) -> one window of 80 x 16 per video
+ * frame (a "feature row") -> window of 8 rows around the frame (2.4) -> audio net per row [8][32]
+ * -> audio attention [32] (2.5)
  *
  * Feature kinds differ only in the row: the audio net is the published one for each ("ave": three
- * linear layers over 512; the others: four strided Conv1d over [C][16]). "mel" is ours: the mel window
- * itself as [80][16] through the convolutional net, trained jointly.
+ * linear layers over 512; the others: four strided Conv1d over [C][16]). "mel" is ours: the mel
+ * window itself as [80][16] through the convolutional net, trained jointly.
  */
 #ifndef STK_FACE_SYNC_AUDIO_H
 #define STK_FACE_SYNC_AUDIO_H
@@ -43,11 +43,13 @@ void stk_mel_rows(const float *mel, int columns, int frames, float *rows);
 /* Number of rows the published system makes of a sound (n + 4). */
 int stk_mel_row_count(int columns);
 
-/* --- audio net + attention --------------------------------------------------------------------- */
+/* --- audio net + attention ---------------------------------------------------------------------
+ */
 typedef struct stk_audio_net {
     stk_audio_kind kind;
     int row_floats;
-    int net_weight[4], net_bias[4], fc_weight[3], fc_bias[3]; /* parameter indices, -1 where absent */
+    int net_weight[4], net_bias[4], fc_weight[3],
+        fc_bias[3]; /* parameter indices, -1 where absent */
     int att_weight[5], att_bias[5], att_fc_weight, att_fc_bias;
 } stk_audio_net;
 
@@ -56,12 +58,14 @@ void stk_audio_net_init(const stk_audio_net *net, stk_params *params, stk_rng *r
 /* Floats of activations kept between forward and backward of one window. Forward fills them all;
  * 16-byte alignment of the buffer is enough. Distinct windows may run on distinct threads. */
 size_t stk_audio_net_act_floats(const stk_audio_net *net);
-/* rows: 8 pointers to feature rows (NULL = zeros), code: [32] out. value: params->value or ->ema. */
+/* rows: 8 pointers to feature rows (NULL = zeros), code: [32] out. value: params->value or ->ema.
+ */
 void stk_audio_net_forward(const stk_audio_net *net, const stk_params *params, const float *value,
                            const float *const rows[STK_AUDIO_WINDOW], float *acts,
                            float code[STK_AUDIO_CODE]);
-/* Where the attention of a window can be looked at: the codes of the 8 rows [32][10] (rows at [1..8]
- * of the last axis, zeros around), the score before its last linear layer [8], the weights [8]. */
+/* Where the attention of a window can be looked at: the codes of the 8 rows [32][10] (rows at
+ * [1..8] of the last axis, zeros around), the score before its last linear layer [8], the weights
+ * [8]. */
 typedef struct stk_audio_view {
     const float *row_codes, *score, *weights;
 } stk_audio_view;

@@ -1,4 +1,5 @@
-/* audio_attention.c - attention over the rows of a window, forward and backward (audio_attention.h).
+/* audio_attention.c - attention over the rows of a window, forward and backward
+ * (audio_attention.h).
  *
  * acts: [32][10] [16][10] [8][10] [4][10] [2][10] [1][10] weights[8]; about 13,000 multiply-adds.
  */
@@ -98,9 +99,9 @@ void stk_audio_attention_forward(const stk_audio_net *net, const stk_params *par
 }
 
 /* dcode -> gradient of the score (in dscore[1..8]), linear layer included. */
-static void weights_backward(const stk_audio_net *net, const stk_params *params,
-                             const float *value, const float *acts, const float *dcode,
-                             float dscore[WIDTH], float *grad) {
+static void weights_backward(const stk_audio_net *net, const stk_params *params, const float *value,
+                             const float *acts, const float *dcode, float dscore[WIDTH],
+                             float *grad) {
     stk_audio_view view = stk_audio_attention_view(acts);
     const float *w = value + params->list[net->att_fc_weight].offset;
     float *dw = grad + params->list[net->att_fc_weight].offset;

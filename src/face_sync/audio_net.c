@@ -6,12 +6,13 @@
  *           64 -> 64, LeakyReLU, 64 -> 32
  *
  * The 8 rows of a window are the lanes: every activation of the audio net is [channel][step][8], so
- * each weight is loaded once for 8 rows and the inner operation is one vector multiply-add. Steps of
- * convolutions carry a zero on either side ([channel][steps + 2][8]), so padding needs no branch. A
- * linear layer is a convolution with one tap and one step, without the zeros.
+ * each weight is loaded once for 8 rows and the inner operation is one vector multiply-add. Steps
+ * of convolutions carry a zero on either side ([channel][steps + 2][8]), so padding needs no
+ * branch. A linear layer is a convolution with one tap and one step, without the zeros.
  *
- * acts: the input in lanes, then the output of every layer after its LeakyReLU (whose derivative can
- * be read off the output's sign), then the attention's (audio_attention.c). Sums run in a fixed order.
+ * acts: the input in lanes, then the output of every layer after its LeakyReLU (whose derivative
+ * can be read off the output's sign), then the attention's (audio_attention.c). Sums run in a fixed
+ * order.
  */
 #include "face_sync/audio.h"
 #include "face_sync/audio_attention.h"
@@ -30,9 +31,9 @@ static const struct {
     const char *name;
     int channels, steps;
 } KINDS[STK_AUDIO_KINDS] = {
-    [STK_AUDIO_AVE] = {"ave", 512, 1},           [STK_AUDIO_DEEPSPEECH] = {"deepspeech", 29, 16},
-    [STK_AUDIO_HUBERT] = {"hubert", 1024, 2},    [STK_AUDIO_ESPERANTO] = {"esperanto", 44, 16},
-    [STK_AUDIO_WAV2VEC] = {"wav2vec", 32, 16},   [STK_AUDIO_MEL] = {"mel", 80, 16},
+    [STK_AUDIO_AVE] = {"ave", 512, 1},         [STK_AUDIO_DEEPSPEECH] = {"deepspeech", 29, 16},
+    [STK_AUDIO_HUBERT] = {"hubert", 1024, 2},  [STK_AUDIO_ESPERANTO] = {"esperanto", 44, 16},
+    [STK_AUDIO_WAV2VEC] = {"wav2vec", 32, 16}, [STK_AUDIO_MEL] = {"mel", 80, 16},
 };
 
 /* One layer with its place in acts. Linear: taps 1, steps 1, pad 0; convolution: taps 3, pad 1. */
@@ -48,9 +49,13 @@ typedef struct layout {
     size_t attention_at; /* end of the last layer's output */
 } layout;
 
-const char *stk_audio_kind_name(stk_audio_kind kind) { return KINDS[kind].name; }
+const char *stk_audio_kind_name(stk_audio_kind kind) {
+    return KINDS[kind].name;
+}
 
-int stk_audio_row_floats(stk_audio_kind kind) { return KINDS[kind].channels * KINDS[kind].steps; }
+int stk_audio_row_floats(stk_audio_kind kind) {
+    return KINDS[kind].channels * KINDS[kind].steps;
+}
 
 static void add_layer(layout *plan, int weight, int bias, int out, int taps) {
     layer *l = &plan->layers[plan->n];
@@ -82,7 +87,8 @@ static void plan_layers(const stk_audio_net *net, layout *plan) {
     plan->layers[plan->n - 1].leaky = 0;
 }
 
-/* --- registration ---------------------------------------------------------------------------------- */
+/* --- registration
+ * ---------------------------------------------------------------------------------- */
 
 static stk_status register_pair(stk_params *params, const char *prefix, int number,
                                 stk_param_group group, const int shape[4], int index[2]) {
@@ -117,15 +123,15 @@ stk_status stk_audio_net_register(stk_audio_net *net, stk_params *params, stk_au
     for (int i = 0; i < STK_ATTENTION_CONVS; i++) {
         int index[2];
         const int shape[4] = {STK_ATTENTION_CHANNELS[i + 1], STK_ATTENTION_CHANNELS[i], 3, 3};
-        STK_TRY(register_pair(params, "audio_att_net.attentionConvNet", 2 * i,
-                              STK_GROUP_AUDIO_ATT, shape, index));
+        STK_TRY(register_pair(params, "audio_att_net.attentionConvNet", 2 * i, STK_GROUP_AUDIO_ATT,
+                              shape, index));
         net->att_weight[i] = index[0];
         net->att_bias[i] = index[1];
     }
     int index[2];
     const int shape[4] = {LANES, LANES, 0, 2};
-    STK_TRY(register_pair(params, "audio_att_net.attentionNet", 0, STK_GROUP_AUDIO_ATT, shape,
-                          index));
+    STK_TRY(
+        register_pair(params, "audio_att_net.attentionNet", 0, STK_GROUP_AUDIO_ATT, shape, index));
     net->att_fc_weight = index[0];
     net->att_fc_bias = index[1];
     return STK_OK;
@@ -161,7 +167,8 @@ stk_audio_view stk_audio_net_view(const stk_audio_net *net, const float *acts) {
     return stk_audio_attention_view(acts + plan.attention_at);
 }
 
-/* --- forward --------------------------------------------------------------------------------------- */
+/* --- forward
+ * --------------------------------------------------------------------------------------- */
 
 /* rows[l] [channels][steps] -> in lanes [channels][pad + steps + pad][8]. */
 static void load_rows(const float *const rows[LANES], const layer *first, float *in) {
@@ -177,7 +184,9 @@ static void load_rows(const float *const rows[LANES], const layer *first, float 
 }
 
 /* The inputs of a layer may come from a convolution (zeros around the step) or not. */
-static int stored_pad(const layer *layers, int i) { return i == 0 ? layers[0].pad : layers[i - 1].pad; }
+static int stored_pad(const layer *layers, int i) {
+    return i == 0 ? layers[0].pad : layers[i - 1].pad;
+}
 
 /* One step of a layer, BLOCK outputs at a time:
  *   out[o * out_stride + l] = act( b[o] + sum_{c,k} w[o][c][k] in[c * in_stride + 8 k + l] ) */
@@ -236,7 +245,8 @@ void stk_audio_net_forward(const stk_audio_net *net, const stk_params *params, c
     stk_audio_attention_forward(net, params, value, row_codes, acts + plan.attention_at, code);
 }
 
-/* --- backward -------------------------------------------------------------------------------------- */
+/* --- backward
+ * -------------------------------------------------------------------------------------- */
 
 /* dpre = dpost * act'(post), in place; zeros around stay zero. */
 static void leaky_backward(const float *post, float *d, size_t n) {
@@ -268,7 +278,8 @@ static void layer_backward(const layer *l, int in_pad, const float *w, const flo
                            float *din, float *const grads[2]) {
     size_t in_stride = (size_t)(l->steps_in + 2 * in_pad) * LANES;
     size_t out_stride = (size_t)(l->steps_out + 2 * l->pad) * LANES;
-    size_t shift = l->pad != in_pad ? (size_t)in_pad * LANES : 0, row = (size_t)l->in * (size_t)l->taps;
+    size_t shift = l->pad != in_pad ? (size_t)in_pad * LANES : 0,
+           row = (size_t)l->in * (size_t)l->taps;
     if (l->leaky) leaky_backward(acts + l->out_at, d, (size_t)l->out * out_stride);
     if (din != NULL) memset(din, 0, (size_t)l->in * in_stride * sizeof *din);
     for (int o = 0; o < l->out; o++) {

@@ -14,8 +14,8 @@
 enum { STK_FFT_MAX = 1024 };
 
 typedef struct stk_fft {
-    int n;                        /* real points, even */
-    int factor_count, factors[12]; /* of n/2 */
+    int n;                          /* real points, even */
+    int factor_count, factors[12];  /* of n/2 */
     double twiddle[STK_FFT_MAX][2]; /* exp(-2 pi i k / n) */
 } stk_fft;
 

@@ -18,8 +18,8 @@ static const double PREEMPHASIS = 0.97;
 static const double BIN_HZ = (double)STK_SAMPLE_RATE / WINDOW;
 static const double MEL_LOW_HZ = 55, MEL_HIGH_HZ = 7600;
 
-/* The filter of one band: weight[i] belongs to bin first + i. Below 7.6 kHz a triangle spans at most
- * 30 bins. */
+/* The filter of one band: weight[i] belongs to bin first + i. Below 7.6 kHz a triangle spans at
+ * most 30 bins. */
 typedef struct band {
     int first, count;
     float weight[40];
@@ -69,8 +69,10 @@ static stk_status front_end_create(front_end **out) {
     stk_status status = stk_fft_init(&mel->fft, WINDOW);
     make_bands(mel->bands);
     for (int i = 0; i < WINDOW; i++) mel->hann[i] = 0.5 - 0.5 * cos(2 * M_PI * i / WINDOW);
-    if (status == STK_OK) *out = mel;
-    else stk_free(mel);
+    if (status == STK_OK)
+        *out = mel;
+    else
+        stk_free(mel);
     return status;
 }
 
@@ -91,8 +93,10 @@ static void cut_frame(front_end *mel, const stk_sound *sound, int64_t start, int
     for (int i = 0; i < WINDOW; i++) {
         int64_t at = start + i;
         double sample = 0;
-        if (at >= 0 && at < sound->count) sample = emphasised(sound, at);
-        else if (reflect && sound->count > 0) sample = emphasised(sound, mirror(at, sound->count));
+        if (at >= 0 && at < sound->count)
+            sample = emphasised(sound, at);
+        else if (reflect && sound->count > 0)
+            sample = emphasised(sound, mirror(at, sound->count));
         mel->frame[i] = sample * mel->hann[i];
     }
 }
@@ -104,8 +108,8 @@ static float normalised(double magnitude) {
     return (float)(scaled < -4 ? -4 : scaled > 4 ? 4 : scaled);
 }
 
-static void mel_column(front_end *mel, const stk_sound *sound, int column, int reflect,
-                       float *out, int columns) {
+static void mel_column(front_end *mel, const stk_sound *sound, int column, int reflect, float *out,
+                       int columns) {
     cut_frame(mel, sound, (int64_t)column * HOP - PAD, reflect);
     stk_fft_real(&mel->fft, mel->frame, mel->spectrum, &mel->work);
     for (int i = 0; i < BINS; i++)
@@ -120,7 +124,9 @@ static void mel_column(front_end *mel, const stk_sound *sound, int column, int r
     }
 }
 
-int stk_mel_columns(int64_t samples) { return (int)(1 + samples / HOP); }
+int stk_mel_columns(int64_t samples) {
+    return (int)(1 + samples / HOP);
+}
 
 stk_status stk_mel_spectrogram(const stk_sound *sound, int reflect, float *mel, int columns) {
     if (sound->rate != STK_SAMPLE_RATE)
@@ -142,7 +148,9 @@ static int crop_count(int columns) {
     return (int)(beyond / (double)FPS_COLUMNS * STK_FPS) + 2;
 }
 
-int stk_mel_row_count(int columns) { return crop_count(columns) + 4; }
+int stk_mel_row_count(int columns) {
+    return crop_count(columns) + 4;
+}
 
 void stk_mel_rows(const float *mel, int columns, int frames, float *rows) {
     int last = crop_count(columns) - 1;

@@ -7,14 +7,19 @@ static const struct {
     const char *name;
     uint8_t size;
 } TYPES[STK_DTYPES] = {
-    [STK_F64] = {"F64", 8}, [STK_F32] = {"F32", 4}, [STK_F16] = {"F16", 2}, [STK_BF16] = {"BF16", 2},
-    [STK_I64] = {"I64", 8}, [STK_I32] = {"I32", 4}, [STK_I16] = {"I16", 2}, [STK_U16] = {"U16", 2},
-    [STK_U8] = {"U8", 1},   [STK_I8] = {"I8", 1},   [STK_BOOL] = {"BOOL", 1},
+    [STK_F64] = {"F64", 8},   [STK_F32] = {"F32", 4},   [STK_F16] = {"F16", 2},
+    [STK_BF16] = {"BF16", 2}, [STK_I64] = {"I64", 8},   [STK_I32] = {"I32", 4},
+    [STK_I16] = {"I16", 2},   [STK_U16] = {"U16", 2},   [STK_U8] = {"U8", 1},
+    [STK_I8] = {"I8", 1},     [STK_BOOL] = {"BOOL", 1},
 };
 
-size_t stk_dtype_size(stk_dtype dtype) { return TYPES[dtype].size; }
+size_t stk_dtype_size(stk_dtype dtype) {
+    return TYPES[dtype].size;
+}
 
-const char *stk_dtype_name(stk_dtype dtype) { return TYPES[dtype].name; }
+const char *stk_dtype_name(stk_dtype dtype) {
+    return TYPES[dtype].name;
+}
 
 stk_dtype stk_dtype_parse(const char *name) {
     for (int i = 0; i < STK_DTYPES; i++)
@@ -38,28 +43,41 @@ float stk_half_to_float(uint16_t half) {
 }
 
 /* One case of the conversion: `type` is read through memcpy, since the source may lie anywhere. */
-#define CONVERT(type, expression)                                                                 \
-    for (int64_t i = 0; i < count; i++) {                                                         \
-        type x;                                                                                   \
-        memcpy(&x, bytes + (size_t)i * sizeof x, sizeof x);                                       \
-        out[i] = (expression);                                                                    \
-    }                                                                                             \
+#define CONVERT(type, expression)                                                                  \
+    for (int64_t i = 0; i < count; i++) {                                                          \
+        type x;                                                                                    \
+        memcpy(&x, bytes + (size_t)i * sizeof x, sizeof x);                                        \
+        out[i] = (expression);                                                                     \
+    }                                                                                              \
     return
 
 void stk_dtype_to_f32(stk_dtype dtype, const void *source, int64_t count, float *out) {
     const uint8_t *bytes = source;
     switch (dtype) {
-    case STK_F64: CONVERT(double, (float)x);
-    case STK_F32: if (count > 0) memcpy(out, bytes, (size_t)count * sizeof *out); return;
-    case STK_F16: CONVERT(uint16_t, stk_half_to_float(x));
-    case STK_BF16: CONVERT(uint16_t, float_of_bits((uint32_t)x << 16));
-    case STK_I64: CONVERT(int64_t, (float)x);
-    case STK_I32: CONVERT(int32_t, (float)x);
-    case STK_I16: CONVERT(int16_t, (float)x);
-    case STK_U16: CONVERT(uint16_t, (float)x);
-    case STK_U8: CONVERT(uint8_t, (float)x);
-    case STK_I8: CONVERT(int8_t, (float)x);
-    case STK_BOOL: CONVERT(uint8_t, x != 0 ? 1.0f : 0.0f);
-    case STK_DTYPES: return;
+    case STK_F64:
+        CONVERT(double, (float)x);
+    case STK_F32:
+        if (count > 0) memcpy(out, bytes, (size_t)count * sizeof *out);
+        return;
+    case STK_F16:
+        CONVERT(uint16_t, stk_half_to_float(x));
+    case STK_BF16:
+        CONVERT(uint16_t, float_of_bits((uint32_t)x << 16));
+    case STK_I64:
+        CONVERT(int64_t, (float)x);
+    case STK_I32:
+        CONVERT(int32_t, (float)x);
+    case STK_I16:
+        CONVERT(int16_t, (float)x);
+    case STK_U16:
+        CONVERT(uint16_t, (float)x);
+    case STK_U8:
+        CONVERT(uint8_t, (float)x);
+    case STK_I8:
+        CONVERT(int8_t, (float)x);
+    case STK_BOOL:
+        CONVERT(uint8_t, x != 0 ? 1.0f : 0.0f);
+    case STK_DTYPES:
+        return;
     }
 }

@@ -1,7 +1,7 @@
 /* dtype.h - element types of stored tensors and their conversion to float.
  *
- * Sources may have any alignment (they lie in mapped files); all files are little-endian, as is every
- * machine this program runs on.
+ * Sources may have any alignment (they lie in mapped files); all files are little-endian, as is
+ * every machine this program runs on.
  */
 #ifndef STK_NN_DTYPE_H
 #define STK_NN_DTYPE_H
@@ -10,8 +10,18 @@
 #include <stdint.h>
 
 typedef enum stk_dtype {
-    STK_F64, STK_F32, STK_F16, STK_BF16, STK_I64, STK_I32, STK_I16, STK_U16, STK_U8, STK_I8,
-    STK_BOOL, STK_DTYPES
+    STK_F64,
+    STK_F32,
+    STK_F16,
+    STK_BF16,
+    STK_I64,
+    STK_I32,
+    STK_I16,
+    STK_U16,
+    STK_U8,
+    STK_I8,
+    STK_BOOL,
+    STK_DTYPES
 } stk_dtype;
 
 /* Bytes of one element. */

@@ -1,9 +1,11 @@
-/* params.h - the parameter store: every trainable tensor of a model, by its official name, in one block
+/* params.h - the parameter store: every trainable tensor of a model, by its official name, in one
+ * block
  *
- *   value | grad | m (unused by AdamW with beta1 = 0) | v | ema     each [total] floats, 64-byte aligned
+ *   value | grad | m (unused by AdamW with beta1 = 0) | v | ema     each [total] floats, 64-byte
+ * aligned
  *
- * Modules register their tensors, then the store is sealed (allocated) once. Offsets are rounded up to
- * 16 floats so that every tensor starts on a cache line.
+ * Modules register their tensors, then the store is sealed (allocated) once. Offsets are rounded up
+ * to 16 floats so that every tensor starts on a cache line.
  */
 #ifndef STK_NN_PARAMS_H
 #define STK_NN_PARAMS_H
@@ -12,12 +14,13 @@
 #include "base/rng.h"
 #include <stddef.h>
 
-typedef enum stk_param_group { /* reference.md 5.4 */
-    STK_GROUP_GRID,      /* hash tables: lr 0.01, weight decay 0.01 */
-    STK_GROUP_NET,       /* MLPs, codes, audio net: lr 0.001 */
-    STK_GROUP_AUDIO_ATT, /* audio attention: lr 0.005, weight decay 1e-4 */
-    STK_GROUP_FROZEN,    /* kept and saved, not trained */
-    STK_GROUPS
+typedef enum stk_param_group {                      /* reference.md 5.4 */
+                               STK_GROUP_GRID,      /* hash tables: lr 0.01, weight decay 0.01 */
+                               STK_GROUP_NET,       /* MLPs, codes, audio net: lr 0.001 */
+                               STK_GROUP_AUDIO_ATT, /* audio attention: lr 0.005, weight decay 1e-4
+                                                     */
+                               STK_GROUP_FROZEN,    /* kept and saved, not trained */
+                               STK_GROUPS
 } stk_param_group;
 
 typedef struct stk_param {

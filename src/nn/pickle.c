@@ -25,7 +25,7 @@ struct stk_pickle_chunk {
 
 typedef struct machine {
     stk_pickle *pickle;
-    const uint8_t *cursor, *end;
+    const uint8_t *begin, *cursor, *end;
     stk_pth_value **stack, **memo;
     int depth, stack_capacity, memo_count, memo_capacity;
     int marks[MARK_LIMIT], mark_count;
@@ -167,7 +167,8 @@ static stk_status pop_mark(machine *m, int *first) {
     return STK_OK;
 }
 
-/* --- scalars and text -------------------------------------------------------------------------- */
+/* --- scalars and text --------------------------------------------------------------------------
+ */
 
 static stk_status push_integer(machine *m, int type, int64_t integer) {
     stk_pth_value *value = stk_pickle_node_new(m->pickle, type);
@@ -180,7 +181,9 @@ static stk_status op_none(machine *m, uint8_t op) {
     return push(m, stk_pickle_node_new(m->pickle, STK_PTH_NONE));
 }
 
-static stk_status op_bool(machine *m, uint8_t op) { return push_integer(m, STK_PTH_BOOL, op == 0x88); }
+static stk_status op_bool(machine *m, uint8_t op) {
+    return push_integer(m, STK_PTH_BOOL, op == 0x88);
+}
 
 static stk_status op_int(machine *m, uint8_t op) {
     uint64_t number = 0;
@@ -217,7 +220,8 @@ static stk_status op_text(machine *m, uint8_t op) {
     return push(m, stk_pickle_text(m->pickle, bytes, (size_t)length));
 }
 
-/* --- containers ---------------------------------------------------------------------------------- */
+/* --- containers ----------------------------------------------------------------------------------
+ */
 
 static stk_status op_mark(machine *m, uint8_t op) {
     (void)op;
@@ -267,8 +271,10 @@ static stk_status op_tuple(machine *m, uint8_t op) {
 /* APPEND, APPENDS, SETITEM, SETITEMS: the container lies below the items. */
 static stk_status op_fill(machine *m, uint8_t op) {
     int pairs = op == 's' || op == 'u', first = m->depth - 1 - pairs;
-    if (op == 'e' || op == 'u') STK_TRY(pop_mark(m, &first));
-    else STK_TRY(need(m, 1 + pairs));
+    if (op == 'e' || op == 'u')
+        STK_TRY(pop_mark(m, &first));
+    else
+        STK_TRY(need(m, 1 + pairs));
     int floor = m->mark_count > 0 ? m->marks[m->mark_count - 1] : 0;
     if (first - 1 < floor) return stk_pickle_refuse(m->pickle, "its value stack underflows");
     stk_pth_value *container = m->stack[first - 1];
@@ -277,34 +283,42 @@ static stk_status op_fill(machine *m, uint8_t op) {
     return move_items(m, container, first);
 }
 
-/* --- memo ---------------------------------------------------------------------------------------- */
+/* --- memo ----------------------------------------------------------------------------------------
+ */
+
+/* Makes memo[index] a place. The pickler numbers its memo upwards (from 0, Python 2 from 1), so an
+ * index beyond the bytes read so far is no pickler's, but a memory bomb. */
+static stk_status grow_memo(machine *m, uint64_t index) {
+    if (index > (uint64_t)(m->cursor - m->begin) || index >= MEMO_LIMIT)
+        return stk_pickle_refuse(m->pickle, "an impossible memo index");
+    while ((int)index >= m->memo_capacity) {
+        void *memo = doubled(m->pickle, m->memo, &m->memo_capacity, sizeof *m->memo);
+        if (memo == NULL) return no_memory(m->pickle);
+        m->memo = memo; /* the new half is zero, as all of the arena */
+    }
+    if ((int)index >= m->memo_count) m->memo_count = (int)index + 1;
+    return STK_OK;
+}
 
 static stk_status op_put(machine *m, uint8_t op) {
     uint64_t index = (uint64_t)m->memo_count;
     if (op != 0x94) STK_TRY(take_number(m, op == 'r' ? 4 : 1, &index));
     STK_TRY(need(m, 1));
-    /* The pickler numbers the memo consecutively; a gap of any size would be a memory bomb. */
-    if (index > (uint64_t)m->memo_count || index >= MEMO_LIMIT)
-        return stk_pickle_refuse(m->pickle, "its memo is not consecutive");
-    if ((int)index == m->memo_capacity) {
-        void *memo = doubled(m->pickle, m->memo, &m->memo_capacity, sizeof *m->memo);
-        if (memo == NULL) return no_memory(m->pickle);
-        m->memo = memo;
-    }
+    STK_TRY(grow_memo(m, index));
     m->memo[index] = m->stack[m->depth - 1];
-    if ((int)index == m->memo_count) m->memo_count++;
     return STK_OK;
 }
 
 static stk_status op_get(machine *m, uint8_t op) {
     uint64_t index = 0;
     STK_TRY(take_number(m, op == 'j' ? 4 : 1, &index));
-    if (index >= (uint64_t)m->memo_count)
+    if (index >= (uint64_t)m->memo_count || m->memo[index] == NULL)
         return stk_pickle_refuse(m->pickle, "it refers to a value that was never stored");
     return push(m, m->memo[index]);
 }
 
-/* --- objects --------------------------------------------------------------------------------------- */
+/* --- objects
+ * --------------------------------------------------------------------------------------- */
 
 static stk_status take_line(machine *m, char *line, size_t size) {
     const uint8_t *end = memchr(m->cursor, '\n', (size_t)(m->end - m->cursor));
@@ -362,7 +376,8 @@ static stk_status op_persistent(machine *m, uint8_t op) {
     return push(m, result);
 }
 
-/* --- framing ----------------------------------------------------------------------------------------- */
+/* --- framing
+ * ----------------------------------------------------------------------------------------- */
 
 static stk_status op_protocol(machine *m, uint8_t op) {
     uint64_t version = 0;
@@ -387,24 +402,22 @@ static stk_status op_stop(machine *m, uint8_t op) {
 
 typedef stk_status (*op_handler)(machine *m, uint8_t op);
 static const op_handler HANDLERS[256] = {
-    [0x80] = op_protocol, [0x95] = op_frame, ['.'] = op_stop,
-    ['N'] = op_none, [0x88] = op_bool, [0x89] = op_bool,
-    ['J'] = op_int, ['K'] = op_int, ['M'] = op_int, [0x8a] = op_long, [0x8b] = op_long,
-    ['G'] = op_float,
-    ['X'] = op_text, [0x8c] = op_text, [0x8d] = op_text, /* text */
-    ['T'] = op_text, ['U'] = op_text, /* Python 2 strings */
-    ['B'] = op_text, ['C'] = op_text, [0x8e] = op_text, /* bytes */
-    ['('] = op_mark, ['0'] = op_pop,
-    ['}'] = op_empty, [']'] = op_empty, [')'] = op_empty,
-    ['t'] = op_tuple, [0x85] = op_tuple, [0x86] = op_tuple, [0x87] = op_tuple,
-    ['a'] = op_fill, ['e'] = op_fill, ['s'] = op_fill, ['u'] = op_fill,
-    ['q'] = op_put, ['r'] = op_put, [0x94] = op_put, ['h'] = op_get, ['j'] = op_get,
-    ['c'] = op_class, [0x93] = op_class, ['R'] = op_call, ['b'] = op_build,
-    ['Q'] = op_persistent,
+    [0x80] = op_protocol, [0x95] = op_frame, ['.'] = op_stop,       ['N'] = op_none,
+    [0x88] = op_bool,     [0x89] = op_bool,  ['J'] = op_int,        ['K'] = op_int,
+    ['M'] = op_int,       [0x8a] = op_long,  [0x8b] = op_long,      ['G'] = op_float,
+    ['X'] = op_text,      [0x8c] = op_text,  [0x8d] = op_text, /* text */
+    ['T'] = op_text,      ['U'] = op_text,                     /* Python 2 strings */
+    ['B'] = op_text,      ['C'] = op_text,   [0x8e] = op_text, /* bytes */
+    ['('] = op_mark,      ['0'] = op_pop,    ['}'] = op_empty,      [']'] = op_empty,
+    [')'] = op_empty,     ['t'] = op_tuple,  [0x85] = op_tuple,     [0x86] = op_tuple,
+    [0x87] = op_tuple,    ['a'] = op_fill,   ['e'] = op_fill,       ['s'] = op_fill,
+    ['u'] = op_fill,      ['q'] = op_put,    ['r'] = op_put,        [0x94] = op_put,
+    ['h'] = op_get,       ['j'] = op_get,    ['c'] = op_class,      [0x93] = op_class,
+    ['R'] = op_call,      ['b'] = op_build,  ['Q'] = op_persistent,
 };
 
-/* Height of the tree below a value; refuses cycles and depths over the limit. Recursion is bounded by
- * the limit: a value's height is known after its first visit. */
+/* Height of the tree below a value; refuses cycles and depths over the limit. Recursion is bounded
+ * by the limit: a value's height is known after its first visit. */
 static stk_status check_tree(stk_pickle *pickle, stk_pth_value *value, int depth) {
     stk_pickle_node *node = (stk_pickle_node *)value;
     if (node->height > 0 && depth + node->height <= STK_PICKLE_DEPTH) return STK_OK;
@@ -426,7 +439,7 @@ static stk_status check_tree(stk_pickle *pickle, stk_pth_value *value, int depth
 
 stk_status stk_pickle_read(stk_pickle *pickle, const uint8_t *bytes, size_t size, size_t *used,
                            stk_pth_value **root) {
-    machine m = {.pickle = pickle, .cursor = bytes, .end = bytes + size};
+    machine m = {.pickle = pickle, .begin = bytes, .cursor = bytes, .end = bytes + size};
     while (!m.stopped) {
         if (m.cursor == m.end) return truncated(&m);
         uint8_t op = *m.cursor++;
@@ -447,6 +460,6 @@ stk_status stk_pickle_read(stk_pickle *pickle, const uint8_t *bytes, size_t size
 
 void stk_pickle_resolve(stk_pickle *pickle) {
     for (stk_pickle_tensor *t = pickle->tensors; t != NULL; t = t->next)
-        t->tensor.data = pickle->storages[t->storage].data +
-                         (size_t)t->offset * stk_dtype_size(t->tensor.dtype);
+        t->tensor.data =
+            pickle->storages[t->storage].data + (size_t)t->offset * stk_dtype_size(t->tensor.dtype);
 }

@@ -1,4 +1,5 @@
-/* pickle_object.c - the allow-list: the only classes a file may name, and what "calling" them gives.
+/* pickle_object.c - the allow-list: the only classes a file may name, and what "calling" them
+ * gives.
  *
  * Nothing is called: each class stands for one small C function that checks its arguments and makes
  * a node. [torch/_utils.py, numpy.core.multiarray.scalar: argument orders]
@@ -9,7 +10,14 @@
 #include <string.h>
 
 enum class_kind {
-    ORDERED_DICT, TENSOR, PARAMETER, OPAQUE, STORAGE, NUMPY_SCALAR, NUMPY_DTYPE, ENCODE
+    ORDERED_DICT,
+    TENSOR,
+    PARAMETER,
+    OPAQUE,
+    STORAGE,
+    NUMPY_SCALAR,
+    NUMPY_DTYPE,
+    ENCODE
 };
 
 static const struct {
@@ -48,10 +56,11 @@ stk_status stk_pickle_class(stk_pickle *pickle, const char *module, const char *
         (*result)->integer = (int64_t)i;
         return STK_OK;
     }
-    return stk_fail(STK_ERR_FORMAT,
-                    "%s: names the object %.64s.%.64s; only tensors, numbers, text and dictionaries "
-                    "are read from PyTorch files",
-                    pickle->path, module, name);
+    return stk_fail(
+        STK_ERR_FORMAT,
+        "%s: names the object %.64s.%.64s; only tensors, numbers, text and dictionaries "
+        "are read from PyTorch files",
+        pickle->path, module, name);
 }
 
 static stk_status bad_arguments(const stk_pickle *pickle, const char *what) {
@@ -64,8 +73,7 @@ static stk_status result_or_memory(const stk_pickle *pickle, const stk_pth_value
     return result != NULL ? STK_OK : stk_fail_memory(pickle->path);
 }
 
-static stk_status make_dict(stk_pickle *pickle, const stk_pth_value *args,
-                            stk_pth_value **result) {
+static stk_status make_dict(stk_pickle *pickle, const stk_pth_value *args, stk_pth_value **result) {
     *result = stk_pickle_node_new(pickle, STK_PTH_DICT);
     STK_TRY(result_or_memory(pickle, *result));
     if (args->count == 0) return STK_OK;
@@ -118,8 +126,8 @@ static stk_status make_tensor(stk_pickle *pickle, const stk_pth_value *args,
     made->storage = storage;
     made->offset = args->items[1]->integer;
     made->tensor.dtype = pickle->storages[storage].dtype;
-    if (!read_extent(args->items[2], args->items[3], made->offset,
-                     pickle->storages[storage].count, &made->tensor))
+    if (!read_extent(args->items[2], args->items[3], made->offset, pickle->storages[storage].count,
+                     &made->tensor))
         return stk_pickle_refuse(pickle, "a tensor reaches outside its storage");
     made->next = pickle->tensors;
     pickle->tensors = made;
@@ -141,7 +149,8 @@ static stk_status make_bytes(stk_pickle *pickle, const stk_pth_value *args,
         unsigned byte = (uint8_t)text->text[i];
         if (byte >= 0xc2 && byte <= 0xc3 && i + 1 < text->count)
             byte = (byte & 3) << 6 | ((uint8_t)text->text[++i] & 0x3f);
-        else if (byte >= 0x80) return bad_arguments(pickle, "a bytes object");
+        else if (byte >= 0x80)
+            return bad_arguments(pickle, "a bytes object");
         out[n++] = (char)byte;
     }
     out[n] = 0;
@@ -195,11 +204,16 @@ stk_status stk_pickle_call(stk_pickle *pickle, const stk_pth_value *callable,
     if ((int)callable->type != STK_PICKLE_CLASS || args->type != STK_PTH_TUPLE)
         return stk_pickle_refuse(pickle, "it calls something that is no known class");
     switch (CLASSES[callable->integer].kind) {
-    case ORDERED_DICT: return make_dict(pickle, args, result);
-    case TENSOR: return make_tensor(pickle, args, result);
-    case ENCODE: return make_bytes(pickle, args, result);
-    case NUMPY_DTYPE: return make_numpy_type(pickle, args, result);
-    case NUMPY_SCALAR: return make_numpy_scalar(pickle, args, result);
+    case ORDERED_DICT:
+        return make_dict(pickle, args, result);
+    case TENSOR:
+        return make_tensor(pickle, args, result);
+    case ENCODE:
+        return make_bytes(pickle, args, result);
+    case NUMPY_DTYPE:
+        return make_numpy_type(pickle, args, result);
+    case NUMPY_SCALAR:
+        return make_numpy_scalar(pickle, args, result);
     case OPAQUE:
         *result = stk_pickle_node_new(pickle, STK_PTH_OTHER);
         return result_or_memory(pickle, *result);
@@ -208,7 +222,8 @@ stk_status stk_pickle_call(stk_pickle *pickle, const stk_pth_value *callable,
             return bad_arguments(pickle, "a parameter");
         *result = args->items[0];
         return STK_OK;
-    case STORAGE: break;
+    case STORAGE:
+        break;
     }
     return stk_pickle_refuse(pickle, "it calls a storage class");
 }
@@ -256,8 +271,7 @@ static stk_status add_storage(stk_pickle *pickle, const char *key, stk_dtype dty
 stk_status stk_pickle_persistent(stk_pickle *pickle, const stk_pth_value *id,
                                  stk_pth_value **result) {
     if (id->type != STK_PTH_TUPLE || id->count < 5 || id->items[0]->type != STK_PTH_STRING ||
-        strcmp(id->items[0]->text, "storage") != 0 ||
-        (int)id->items[1]->type != STK_PICKLE_CLASS ||
+        strcmp(id->items[0]->text, "storage") != 0 || (int)id->items[1]->type != STK_PICKLE_CLASS ||
         CLASSES[id->items[1]->integer].kind != STORAGE || id->items[2]->type != STK_PTH_STRING ||
         id->items[4]->type != STK_PTH_INT || id->items[4]->integer < 0 ||
         id->items[2]->count >= STK_PICKLE_KEY)
@@ -267,7 +281,8 @@ stk_status stk_pickle_persistent(stk_pickle *pickle, const stk_pth_value *id,
     const char *key = id->items[2]->text;
     stk_dtype dtype = CLASSES[id->items[1]->integer].dtype;
     int index = find_storage(pickle, key);
-    if (index < 0) STK_TRY(add_storage(pickle, key, dtype, id->items[4]->integer, &index));
+    if (index < 0)
+        STK_TRY(add_storage(pickle, key, dtype, id->items[4]->integer, &index));
     else if (pickle->storages[index].dtype != dtype ||
              pickle->storages[index].count != id->items[4]->integer)
         return stk_pickle_refuse(pickle, "one storage is described in two ways");

@@ -25,7 +25,8 @@ struct stk_pth {
     int block_count;
 };
 
-/* --- zip form ------------------------------------------------------------------------------------ */
+/* --- zip form ------------------------------------------------------------------------------------
+ */
 
 /* Reads a stored entry of exactly `expected` bytes (any size up to `limit` when expected < 0). */
 static stk_status read_entry(stk_pth *file, const char *name, int64_t expected, size_t limit,
@@ -49,13 +50,16 @@ static stk_status read_entry(stk_pth *file, const char *name, int64_t expected, 
         status = stk_fail(STK_ERR_FORMAT, "%s: entry %.100s is damaged; fetch the file again",
                           file->path, name);
     if (entry != NULL) zip_fclose(entry);
-    if (status != STK_OK) stk_free(bytes);
-    else *block = bytes, *size = info.size;
+    if (status != STK_OK)
+        stk_free(bytes);
+    else
+        *block = bytes, *size = info.size;
     return status;
 }
 
-/* Loads every storage the pickle named: "<stem>/data/<key>". The entries are stored, so honest files
- * cannot need more memory than they are long; overlapping entries could, and are stopped by that. */
+/* Loads every storage the pickle named: "<stem>/data/<key>". The entries are stored, so honest
+ * files cannot need more memory than they are long; overlapping entries could, and are stopped by
+ * that. */
 static stk_status load_storages(stk_pth *file, const char *stem, int stem_length) {
     stk_pickle *pickle = &file->pickle;
     size_t left = file->map.size;
@@ -103,7 +107,8 @@ static stk_status read_zip(stk_pth *file) {
                     file->path);
 }
 
-/* --- legacy form --------------------------------------------------------------------------------- */
+/* --- legacy form ---------------------------------------------------------------------------------
+ */
 
 static stk_status next_pickle(stk_pth *file, size_t *at, stk_pth_value **value) {
     size_t used = 0, left = file->map.size - *at;
@@ -151,12 +156,14 @@ static stk_status read_legacy(stk_pth *file) {
     return place_storages(file, keys, at);
 }
 
-/* --- the handle ---------------------------------------------------------------------------------- */
+/* --- the handle ----------------------------------------------------------------------------------
+ */
 
 static stk_status read_file(stk_pth *file) {
     const uint8_t *bytes = file->map.data;
     size_t size = file->map.size;
-    if (size >= 4 && memcmp(bytes, "PK\3\4", 4) == 0) STK_TRY(read_zip(file));
+    if (size >= 4 && memcmp(bytes, "PK\3\4", 4) == 0)
+        STK_TRY(read_zip(file));
     else if (size > sizeof LEGACY_MAGIC && memcmp(bytes, LEGACY_MAGIC, sizeof LEGACY_MAGIC) == 0)
         STK_TRY(read_legacy(file));
     else
@@ -176,8 +183,10 @@ stk_status stk_pth_open(stk_pth **out, const char *path) {
     if (status == STK_OK) status = read_file(file);
     if (file->zip != NULL) zip_discard(file->zip);
     file->zip = NULL;
-    if (status == STK_OK) *out = file;
-    else stk_pth_close(&file);
+    if (status == STK_OK)
+        *out = file;
+    else
+        stk_pth_close(&file);
     return status;
 }
 
@@ -193,7 +202,9 @@ void stk_pth_close(stk_pth **handle) {
     *handle = NULL;
 }
 
-const stk_pth_value *stk_pth_root(const stk_pth *file) { return file->root; }
+const stk_pth_value *stk_pth_root(const stk_pth *file) {
+    return file->root;
+}
 
 const stk_pth_value *stk_pth_get(const stk_pth_value *dict, const char *key) {
     if (dict == NULL || dict->type != STK_PTH_DICT) return NULL;
@@ -228,17 +239,21 @@ double stk_pth_number(const stk_pth_value *value, double otherwise) {
     if (value == NULL) return otherwise;
     switch (value->type) {
     case STK_PTH_BOOL:
-    case STK_PTH_INT: return (double)value->integer;
-    case STK_PTH_FLOAT: return value->real;
+    case STK_PTH_INT:
+        return (double)value->integer;
+    case STK_PTH_FLOAT:
+        return value->real;
     case STK_PTH_TENSOR:
         if (value->tensor->count != 1) return otherwise;
         stk_dtype_to_f32(value->tensor->dtype, value->tensor->data, 1, &number);
         return (double)number;
-    default: return otherwise;
+    default:
+        return otherwise;
     }
 }
 
-/* --- copying tensors ----------------------------------------------------------------------------- */
+/* --- copying tensors -----------------------------------------------------------------------------
+ */
 
 static stk_status check_count(const stk_pth_value *value, int64_t count, const char *label) {
     if (value == NULL || value->type != STK_PTH_TENSOR)

@@ -1,13 +1,13 @@
 /* pth.h - reads PyTorch files (torch.save) without executing anything they say.
  *
- *   file -> restricted unpickler (pickle.h) -> a tree of None, bool, int, float, text, list, tuple, dict
- *   and tensors; tensor data lie in memory owned by the file handle.
+ *   file -> restricted unpickler (pickle.h) -> a tree of None, bool, int, float, text, list, tuple,
+ * dict and tensors; tensor data lie in memory owned by the file handle.
  *
  * Both containers are read: the zip of torch >= 1.6 (stored entries) and the older concatenation of
- * pickles and raw storages. The pickle may only name the classes of a short list (ordered dictionaries,
- * tensor rebuilding, storages, NumPy scalars); anything else, any opcode outside the list, and any size
- * that does not fit are refused with one sentence. Limits: pickle 64 MB, tree 256 MB, depth 64.
- * A handle may be read by several threads.
+ * pickles and raw storages. The pickle may only name the classes of a short list (ordered
+ * dictionaries, tensor rebuilding, storages, NumPy scalars); anything else, any opcode outside the
+ * list, and any size that does not fit are refused with one sentence. Limits: pickle 64 MB, tree
+ * 256 MB, depth 64. A handle may be read by several threads.
  */
 #ifndef STK_NN_PTH_H
 #define STK_NN_PTH_H
@@ -23,7 +23,8 @@ typedef enum stk_pth_type {
     STK_PTH_STRING, /* text, `count` bytes and a NUL; bytes objects too */
     STK_PTH_LIST,   /* items[count] */
     STK_PTH_TUPLE,  /* items[count] */
-    STK_PTH_DICT,   /* keys[count], items[count], in file order; a repeated key: the later one counts */
+    STK_PTH_DICT, /* keys[count], items[count], in file order; a repeated key: the later one counts
+                   */
     STK_PTH_TENSOR, /* tensor */
     STK_PTH_OTHER,  /* a harmless object without content for us, e.g. torch.device */
 } stk_pth_type;
@@ -54,11 +55,12 @@ stk_status stk_pth_open(stk_pth **file, const char *path);
 void stk_pth_close(stk_pth **file);
 /* The tree; it and everything below live until the file is closed. */
 const stk_pth_value *stk_pth_root(const stk_pth *file);
-/* Entry of a dict by text or whole-number key; NULL when absent or when `dict` is NULL or no dict. */
+/* Entry of a dict by text or whole-number key; NULL when absent or when `dict` is NULL or no dict.
+ */
 const stk_pth_value *stk_pth_get(const stk_pth_value *dict, const char *key);
 const stk_pth_value *stk_pth_get_index(const stk_pth_value *dict, int64_t key);
-/* The state dict: the entry "model" of a checkpoint, "state_dict" of others, or the root itself when
- * the file is a bare dictionary of tensors. NULL if there is none. */
+/* The state dict: the entry "model" of a checkpoint, "state_dict" of others, or the root itself
+ * when the file is a bare dictionary of tensors. NULL if there is none. */
 const stk_pth_value *stk_pth_model(const stk_pth *file);
 /* A number of any kind (also a tensor of one element) as double; `otherwise` if it is none. */
 double stk_pth_number(const stk_pth_value *value, double otherwise);

@@ -151,8 +151,10 @@ stk_status stk_safetensors_open(stk_safetensors **out, const char *path) {
     if (file->path == NULL) status = stk_fail_memory(path);
     if (status == STK_OK) status = stk_map_open(&file->map, path);
     if (status == STK_OK) status = parse_file(file);
-    if (status == STK_OK) *out = file;
-    else stk_safetensors_close(&file);
+    if (status == STK_OK)
+        *out = file;
+    else
+        stk_safetensors_close(&file);
     return status;
 }
 
@@ -168,9 +170,13 @@ void stk_safetensors_close(stk_safetensors **handle) {
     *handle = NULL;
 }
 
-const char *stk_safetensors_path(const stk_safetensors *file) { return file->path; }
+const char *stk_safetensors_path(const stk_safetensors *file) {
+    return file->path;
+}
 
-int stk_safetensors_count(const stk_safetensors *file) { return file->n; }
+int stk_safetensors_count(const stk_safetensors *file) {
+    return file->n;
+}
 
 const stk_tensor_info *stk_safetensors_at(const stk_safetensors *file, int index) {
     return &file->list[index];
@@ -183,8 +189,10 @@ const stk_tensor_info *stk_safetensors_find(const stk_safetensors *file, const c
         const stk_tensor_info *info = &file->list[file->by_name[middle]];
         int order = strcmp(name, info->name);
         if (order == 0) return info;
-        if (order < 0) high = middle;
-        else low = middle + 1;
+        if (order < 0)
+            high = middle;
+        else
+            low = middle + 1;
     }
     return NULL;
 }

@@ -1,10 +1,11 @@
-/* safetensors.h - the safetensors container: u64 header length, JSON header, raw little-endian tensors.
+/* safetensors.h - the safetensors container: u64 header length, JSON header, raw little-endian
+ * tensors.
  *
  * Reading maps the file and checks every offset, shape and dtype (a hostile file is refused with a
- * sentence); tensor data points into the mapping. Writing is atomic and streams: declare all tensors,
- * then give their bytes in the same order (in pieces if wanted). The header is padded with spaces so
- * that the data start at a multiple of 64 bytes; tensors follow each other without gaps, as the
- * format demands.
+ * sentence); tensor data points into the mapping. Writing is atomic and streams: declare all
+ * tensors, then give their bytes in the same order (in pieces if wanted). The header is padded with
+ * spaces so that the data start at a multiple of 64 bytes; tensors follow each other without gaps,
+ * as the format demands.
  */
 #ifndef STK_NN_SAFETENSORS_H
 #define STK_NN_SAFETENSORS_H

@@ -26,8 +26,10 @@ stk_status stk_safetensors_writer_create(stk_safetensors_writer **out, const cha
     stk_status status = STK_OK;
     if (writer->path == NULL || writer->header == NULL) status = stk_fail_memory(path);
     if (status == STK_OK) status = stk_outfile_create(&writer->file, path);
-    if (status == STK_OK) *out = writer;
-    else stk_safetensors_writer_discard(&writer);
+    if (status == STK_OK)
+        *out = writer;
+    else
+        stk_safetensors_writer_discard(&writer);
     return status;
 }
 
@@ -95,8 +97,8 @@ static stk_status write_header(stk_safetensors_writer *writer) {
     char padding[DATA_ALIGNMENT];
     memset(padding, ' ', sizeof padding);
     size_t length = strlen(text);
-    size_t total = (sizeof(uint64_t) + length + DATA_ALIGNMENT - 1) / DATA_ALIGNMENT *
-                   DATA_ALIGNMENT;
+    size_t total =
+        (sizeof(uint64_t) + length + DATA_ALIGNMENT - 1) / DATA_ALIGNMENT * DATA_ALIGNMENT;
     uint64_t padded = total - sizeof padded;
     stk_status status = stk_outfile_write(writer->file, &padded, sizeof padded);
     if (status == STK_OK) status = stk_outfile_write(writer->file, text, length);

@@ -1,10 +1,10 @@
 /* Backward of the audio nets and the audio attention against central differences.
  *
- * The reference is the net written once more from its description, in doubles and with plain loops; it
- * also checks the forward. f = sum_i g_i code_i with random g. Step 2^-20: truncation is nil (the net is
- * piecewise linear up to the softmax, and so small a step hardly ever crosses a kink), round-off is
- * 1e-16 / 2^-20 = 1e-10; what remains is the float backward's own rounding, at most (number of terms,
- * 1536) * 2^-24 = 9e-5 of the largest entry.
+ * The reference is the net written once more from its description, in doubles and with plain loops;
+ * it also checks the forward. f = sum_i g_i code_i with random g. Step 2^-20: truncation is nil
+ * (the net is piecewise linear up to the softmax, and so small a step hardly ever crosses a kink),
+ * round-off is 1e-16 / 2^-20 = 1e-10; what remains is the float backward's own rounding, at most
+ * (number of terms, 1536) * 2^-24 = 9e-5 of the largest entry.
  */
 #include "support.h"
 #include "gradcheck.h"
@@ -27,9 +27,13 @@ typedef struct subject {
     double upstream[STK_AUDIO_CODE];
 } subject;
 
-static double leaky(double x) { return x > 0 ? x : 0.02 * x; }
+static double leaky(double x) {
+    return x > 0 ? x : 0.02 * x;
+}
 
-static const float *value_of(const subject *s, int index) { return stk_params_value(&s->params, index); }
+static const float *value_of(const subject *s, int index) {
+    return stk_params_value(&s->params, index);
+}
 
 /* y[o][t] = b[o] + sum w[o][c][k] x[c][t * stride - 1 + k] */
 static void conv(const float *w, const float *b, int in, int out, int steps, int stride,
@@ -118,7 +122,8 @@ static void make_subject(subject *s, stk_audio_kind kind) {
     TEST_OK(stk_audio_net_register(&s->net, &s->params, kind));
     TEST_OK(stk_params_seal(&s->params, 1));
     stk_audio_net_init(&s->net, &s->params, &rng);
-    /* The default start leaves the attention almost uniform and its gradients tiny: make it decide. */
+    /* The default start leaves the attention almost uniform and its gradients tiny: make it decide.
+     */
     for (int k = 0; k < 5; k++) {
         const stk_param *conv_weight = &s->params.list[s->net.att_weight[k]];
         float *weight = stk_params_value(&s->params, s->net.att_weight[k]);
@@ -151,13 +156,18 @@ static void check_kind(stk_audio_kind kind) {
     size_t samples = kind == STK_AUDIO_HUBERT ? 6 : 20; /* the reference is slow there */
     for (int i = 0; i < s.params.n; i++) {
         const stk_param *param = &s.params.list[i];
-        test_gradient check = {.what = param->name, .x = stk_params_value(&s.params, i),
-                               .gradient = stk_params_grad(&s.params, i), .n = param->count,
-                               .every = param->count / samples + 1, .step = 0x1p-20,
-                               .tolerance = TOLERANCE, .absolute = 1e-9};
+        test_gradient check = {.what = param->name,
+                               .x = stk_params_value(&s.params, i),
+                               .gradient = stk_params_grad(&s.params, i),
+                               .n = param->count,
+                               .every = param->count / samples + 1,
+                               .step = 0x1p-20,
+                               .tolerance = TOLERANCE,
+                               .absolute = 1e-9};
         worst = fmax(worst, test_gradcheck(&check, objective, &s));
     }
-    print_message("%s: largest error %.2g of the largest entry\n", stk_audio_kind_name(kind), worst);
+    print_message("%s: largest error %.2g of the largest entry\n", stk_audio_kind_name(kind),
+                  worst);
 
     /* A second backward adds to the first. */
     float once = stk_params_grad(&s.params, s.net.fc_weight[0])[3];
@@ -168,8 +178,12 @@ static void check_kind(stk_audio_kind kind) {
     stk_params_clear(&s.params);
 }
 
-static void backward_ave_matches_differences(void **state) { (void)state, check_kind(STK_AUDIO_AVE); }
-static void backward_mel_matches_differences(void **state) { (void)state, check_kind(STK_AUDIO_MEL); }
+static void backward_ave_matches_differences(void **state) {
+    (void)state, check_kind(STK_AUDIO_AVE);
+}
+static void backward_mel_matches_differences(void **state) {
+    (void)state, check_kind(STK_AUDIO_MEL);
+}
 static void backward_hubert_matches_differences(void **state) {
     (void)state, check_kind(STK_AUDIO_HUBERT);
 }

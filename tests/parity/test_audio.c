@@ -1,6 +1,7 @@
 /* Mel spectrogram, audio nets and audio attention against the reference numbers.
  *
- * Tolerances from the fixtures' description: mel 1e-5 absolute; audio nets 1e-5 of the largest value.
+ * Tolerances from the fixtures' description: mel 1e-5 absolute; audio nets 1e-5 of the largest
+ * value.
  */
 #include "support.h"
 #include "face_sync/audio.h"
@@ -48,13 +49,14 @@ static void mel_spectrogram_matches(void **state) {
     float *windows = tensor(file, "windows"), *rows = malloc((CROPS + 4) * SIZE * sizeof *rows);
     stk_mel_rows(mel, COLUMNS, CROPS + 4, rows);
     for (int i = 0; i < CROPS + 4; i++)
-        test_assert_close("row", rows + i * SIZE,
-                          windows + stk_clampi(i - 2, 0, CROPS - 1) * SIZE, SIZE, 1e-5);
+        test_assert_close("row", rows + i * SIZE, windows + stk_clampi(i - 2, 0, CROPS - 1) * SIZE,
+                          SIZE, 1e-5);
     free(rows), free(windows), free(mel), free(wav);
     stk_safetensors_close(&file);
 }
 
-/* --- nets ------------------------------------------------------------------------------------------- */
+/* --- nets
+ * ------------------------------------------------------------------------------------------- */
 
 typedef struct loaded {
     stk_audio_net net;
@@ -91,7 +93,8 @@ static void check_window(loaded *model, const stk_safetensors *file) {
     float *auds = tensor(file, "auds"), *wanted = tensor(file, "enc_a"), code[32], rows_is[8 * 32];
     const float *rows[8];
     for (int i = 0; i < 8; i++) rows[i] = auds + i * model->net.row_floats;
-    stk_audio_net_forward(&model->net, &model->params, model->params.value, rows, model->acts, code);
+    stk_audio_net_forward(&model->net, &model->params, model->params.value, rows, model->acts,
+                          code);
     compare("enc_a", code, wanted, 32);
     free(wanted);
     stk_audio_view view = stk_audio_net_view(&model->net, model->acts);

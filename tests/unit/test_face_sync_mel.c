@@ -29,7 +29,8 @@ static void real_transform_matches_definition(void **state) {
             }
             /* n terms of size 1 to 4 with errors of 1e-16 each, both here and there */
             if (!(fabs(re - out[k][0]) < 1e-12 * n && fabs(im - out[k][1]) < 1e-12 * n))
-                fail_msg("n=%d k=%d: (%g, %g) against (%g, %g)", n, k, out[k][0], out[k][1], re, im);
+                fail_msg("n=%d k=%d: (%g, %g) against (%g, %g)", n, k, out[k][0], out[k][1], re,
+                         im);
         }
     }
     assert_int_equal(stk_fft_init(&fft, 14), STK_ERR_ARGUMENT);

@@ -84,8 +84,9 @@ static void assert_refused(const char *header, size_t data, const char *why) {
 
 static void open_inconsistent_is_refused(void **state) {
     (void)state;
-#define T(name, dtype, shape, begin, end)                                                         \
-    "\"" name "\":{\"dtype\":\"" dtype "\",\"shape\":" shape ",\"data_offsets\":[" begin "," end "]}"
+#define T(name, dtype, shape, begin, end)                                                          \
+    "\"" name "\":{\"dtype\":\"" dtype "\",\"shape\":" shape ",\"data_offsets\":[" begin "," end   \
+    "]}"
     assert_refused("nonsense", 0, "not JSON");
     assert_refused("[1]", 0, "not JSON");
     assert_refused("{\"a\":1}", 0, "not an object");
@@ -115,7 +116,8 @@ static void open_inconsistent_is_refused(void **state) {
 static void open_fixture_reads_shapes(void **state) {
     (void)state;
     stk_safetensors *file;
-    TEST_OK(stk_safetensors_open(&file, test_shared_or_skip("parity/fixtures/A_audio.safetensors")));
+    TEST_OK(
+        stk_safetensors_open(&file, test_shared_or_skip("parity/fixtures/A_audio.safetensors")));
     const stk_tensor_info *info = stk_safetensors_find(file, "auds");
     assert_non_null(info);
     assert_int_equal(info->count, 8 * 512);
