@@ -4,8 +4,8 @@
  *   field outputs in tiles -> composite: one stk_ray_out a ray -> composite_backward: gradients
  *
  * Everything is per ray, keeps its state in registers, allocates nothing and may run on any thread.
- * Rounding follows the order in which the formulas of reference.md 4 are written, so that the sample
- * lists agree with the published ones cell for cell.
+ * Rounding follows the order in which the formulas of reference.md 4 are written, so that the
+ * sample lists agree with the published ones cell for cell.
  */
 #include "kernels/march.h"
 #include "kernels/field.h"
@@ -19,9 +19,9 @@
 static const float BOX_HALF[3] = {1.0f, 0.5f, 1.0f};
 
 /* Seven bits, two zeros after each. */
-#define SPREAD_BITS(v)                                                                            \
-    (((v) & 1u) | ((v) & 2u) << 2 | ((v) & 4u) << 4 | ((v) & 8u) << 6 | ((v) & 16u) << 8 |          \
-     ((v) & 32u) << 10 | ((v) & 64u) << 12)
+#define SPREAD_BITS(v)                                                                             \
+    (((v)&1u) | ((v)&2u) << 2 | ((v)&4u) << 4 | ((v)&8u) << 6 | ((v)&16u) << 8 | ((v)&32u) << 10 | \
+     ((v)&64u) << 12)
 #define SPREAD_4(v) SPREAD_BITS(v), SPREAD_BITS(v + 1), SPREAD_BITS(v + 2), SPREAD_BITS(v + 3)
 #define SPREAD_16(v) SPREAD_4(v), SPREAD_4(v + 4), SPREAD_4(v + 8), SPREAD_4(v + 12)
 static const uint32_t SPREAD[STK_GRID_SIDE] = {SPREAD_16(0u),  SPREAD_16(16u), SPREAD_16(32u),
@@ -88,9 +88,9 @@ STK_INLINE uint32_t cell_at(const float o[3], const float d[3], float t, float p
     return index;
 }
 
-/* reference.md 4.3 moves an empty point on by whole steps until it is past the face of its cell. The
- * step is the diagonal of a cell (2 sqrt(3) / 128), so one step always gets there, and the rule comes
- * down to: a sample at every lattice point whose cell is occupied. */
+/* reference.md 4.3 moves an empty point on by whole steps until it is past the face of its cell.
+ * The step is the diagonal of a cell (2 sqrt(3) / 128), so one step always gets there, and the rule
+ * comes down to: a sample at every lattice point whose cell is occupied. */
 static int march_c(const float o[3], const float d[3], float t0, float far, const uint8_t *bitfield,
                    int max_samples, float *xyz, float *dt_t, float *t_end) {
     float t = t0;
@@ -131,10 +131,13 @@ STK_INLINE int64_t rgb_at(int64_t i, int k) {
     return (i / STK_TILE * 3 + k) * STK_TILE + i % STK_TILE;
 }
 
-float stk_march_alpha(float sigma, float dt) { return 1.0f - expf(-sigma * dt); }
+float stk_march_alpha(float sigma, float dt) {
+    return 1.0f - expf(-sigma * dt);
+}
 
-/* alpha = 1 - exp(-sigma dt), w = alpha T; sums of w c, w t_after, w, w u; plain sums of the ambient
- * norms; T *= 1 - alpha; the ray ends after the sample that brings T below 1e-4 (reference.md 4.4). */
+/* alpha = 1 - exp(-sigma dt), w = alpha T; sums of w c, w t_after, w, w u; plain sums of the
+ * ambient norms; T *= 1 - alpha; the ray ends after the sample that brings T below 1e-4
+ * (reference.md 4.4). */
 static int composite_c(const stk_samples *samples, int64_t first, int count, stk_ray_out *out) {
     stk_ray_out sum = {0};
     float T = 1.0f;
@@ -156,8 +159,8 @@ static int composite_c(const stk_samples *samples, int64_t first, int count, stk
     return visited;
 }
 
-/* d sigma = dt (sum_k g_k (T_after c_k - (C_k - C_k so far)) + the same for unc + g_weight (1 - W)),
- * where "so far" includes the sample itself. */
+/* d sigma = dt (sum over k of g_k (T_after c_k - (C_k - C_k so far)), the same term for unc,
+ * g_weight (1 - W)); "so far" includes the sample itself. */
 static void composite_backward_c(const stk_samples *samples, int64_t first, int count,
                                  const stk_ray_out *out, const stk_ray_dout *dout,
                                  stk_dsamples *dsamples) {

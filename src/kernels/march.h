@@ -1,5 +1,6 @@
-/* march.h - rays through the occupancy grid, and the volume compositing of their samples, forward and
- * backward (reference.md 4). bound 1, one cascade, 128^3 cells in Morton order, box +-1, +-0.5, +-1.
+/* march.h - rays through the occupancy grid, and the volume compositing of their samples, forward
+ * and backward (reference.md 4). bound 1, one cascade, 128^3 cells in Morton order, box +-1, +-0.5,
+ * +-1.
  */
 #ifndef STK_KERNELS_MARCH_H
 #define STK_KERNELS_MARCH_H
@@ -36,14 +37,14 @@ typedef struct stk_ray_dout {
     float rgb[3], weight, amb_aud, amb_exp, unc;
 } stk_ray_dout;
 
-/* Samples of one ray in a sample array: views with stride 1 per sample, except that the caller may keep
- * them in tiles: sample i of the array lives at [i / 64][channel][i % 64]. All functions below take
- * flat index ranges [first, first + count) into such tile arrays. */
+/* Samples of one ray in a sample array: views with stride 1 per sample, except that the caller may
+ * keep them in tiles: sample i of the array lives at [i / 64][channel][i % 64]. All functions below
+ * take flat index ranges [first, first + count) into such tile arrays. */
 typedef struct stk_samples {
-    const float *sigma;            /* [tiles][64] */
-    const float *rgb;              /* [tiles][3][64] */
+    const float *sigma;                   /* [tiles][64] */
+    const float *rgb;                     /* [tiles][3][64] */
     const float *amb_aud, *amb_exp, *unc; /* [tiles][64]; unc may be NULL */
-    const float *dt, *t_after;     /* [tiles][64] */
+    const float *dt, *t_after;            /* [tiles][64] */
 } stk_samples;
 typedef struct stk_dsamples {
     float *sigma, *rgb, *amb_aud, *amb_exp, *unc; /* same layout; unc may be NULL */
@@ -51,23 +52,24 @@ typedef struct stk_dsamples {
 
 typedef struct stk_march_kernels {
     const char *isa;
-    /* Slab test against the box for n rays; near raised to STK_MIN_NEAR; a miss sets both to FLT_MAX.
-     * o, d: [n][3]; near_far: [n][2]. */
+    /* Slab test against the box for n rays; near raised to STK_MIN_NEAR; a miss sets both to
+     * FLT_MAX. o, d: [n][3]; near_far: [n][2]. */
     void (*near_far)(int n, const float *o, const float *d, float *near_far);
-    /* One ray, rule 4.3: at most max_samples from t0 (already jittered) while t < far. Writes positions
-     * xyz[3] each, dt and t_after per sample with the given strides; returns the count and stores the
-     * t reached. */
+    /* One ray, rule 4.3: at most max_samples from t0 (already jittered) while t < far. Writes
+     * positions xyz[3] each, dt and t_after per sample with the given strides; returns the count
+     * and stores the t reached. */
     int (*march)(const float o[3], const float d[3], float t0, float far, const uint8_t *bitfield,
                  int max_samples, float *xyz /* [count][3] */, float *dt_t /* [count][2] */,
                  float *t_end);
-    /* All lattice points of n rays from one origin: bit k of ray i's mask, mask[k / 32][i] >> (k % 32),
-     * is set when point k, t = t0[i] + k dt < far[i], lies in an occupied cell; k < STK_SCAN_POINTS,
-     * more than the box's diagonal holds. d: [3][n], mask: [STK_SCAN_WORDS][n]; n is a multiple of 16,
-     * arrays 64-byte aligned. A ray that misses has t0 >= far. bitfield: readable 4 bytes at a time. */
+    /* All lattice points of n rays from one origin: bit k % 32 of mask[k / 32][i] is set when point
+     * k of ray i, t = t0[i] + k dt < far[i], lies in an occupied cell. The box's diagonal holds
+     * fewer than STK_SCAN_POINTS. d: [3][n], mask: [STK_SCAN_WORDS][n]; n is a multiple of 16,
+     * arrays 64-byte aligned. A ray that misses has t0 >= far. bitfield: readable 4 bytes at a
+     * time. */
     void (*scan)(int n, const float o[3], const float *d, const float *t0, const float *far,
                  const uint8_t *bitfield, uint32_t *mask);
-    /* Training rule 4.4 over samples [first, first+count) of one ray. Returns the number visited (the
-     * ray ends once T < 1e-4 after a sample). */
+    /* Training rule 4.4 over samples [first, first+count) of one ray. Returns the number visited
+     * (the ray ends once T < 1e-4 after a sample). */
     int (*composite)(const stk_samples *samples, int64_t first, int count, stk_ray_out *out);
     /* Writes gradients for the visited samples and zeros for the rest of the ray. */
     void (*composite_backward)(const stk_samples *samples, int64_t first, int count,

@@ -2,8 +2,8 @@
  *
  *   g, p, v [n] -> p, v updated, g = 0;   p, ema [n] -> ema;   k x [n] -> target [n]
  *
- * Element-wise over disjoint ranges: callers split [0, n) over threads as they like, the bits do not
- * change.
+ * Element-wise over disjoint ranges: callers split [0, n) over threads as they like, the bits do
+ * not change.
  */
 #include "kernels/optimiser.h"
 #include "kernels/x86/optimiser_x86.h"

@@ -18,10 +18,11 @@ typedef struct stk_adamw {
 
 typedef struct stk_optimiser_kernels {
     const char *isa;
-    /* 0 when every gradient is usable. Lets a caller check the whole block before any adamw call. */
+    /* 0 when every gradient is usable. Lets a caller check the whole block before any adamw call.
+     */
     int (*finite)(size_t n, const float *g);
-    /* p, v updated in place, g cleared to zero on the way; returns 0. When a gradient is not usable:
-     * returns non-zero, p and v are untouched, g is cleared all the same. */
+    /* p, v updated in place, g cleared to zero on the way; returns 0. When a gradient is not
+     * usable: returns non-zero, p and v are untouched, g is cleared all the same. */
     int (*adamw)(const stk_adamw *settings, size_t n, float *p, float *g, float *v);
     /* ema += (1-decay) (p - ema) */
     void (*ema)(float decay, size_t n, const float *p, float *ema);

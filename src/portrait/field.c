@@ -1,8 +1,10 @@
-/* field.c - registers the radiance field's tensors under their official names, initialises them as the
- * published code does, and turns poses into ngp cameras.
+/* field.c - registers the radiance field's tensors under their official names, initialises them as
+ * the published code does, and turns poses into ngp cameras.
  *
- *   stk_params <- [rows][4] codes, 3 x [entries][1] tables, five bias-free nets (reference.md 3.4, 3.8)
+ *   stk_params <- [rows][4] codes, 3 x [entries][1] tables, five bias-free nets (3.4, 3.8)
  *   stk_pose (head -> cam) -> json camera-to-world (7.5) -> ngp camera (1.4)
+ *
+ * Numbers in brackets are sections of reference.md.
  *
  * No state of its own; all functions may be called from any thread once the store is sealed.
  */
@@ -42,8 +44,8 @@ static stk_status add_nets(stk_field *field, stk_params *params) {
 
 stk_status stk_field_register(stk_field *field, stk_params *params, int levels, int exp,
                               int code_rows) {
-    static const char *const planes[STK_PLANES] = {
-        "encoder_xy.embeddings", "encoder_yz.embeddings", "encoder_xz.embeddings"};
+    static const char *const planes[STK_PLANES] = {"encoder_xy.embeddings", "encoder_yz.embeddings",
+                                                   "encoder_xz.embeddings"};
     if (levels < 1 || levels > STK_LEVELS_MAX || exp < 1 || exp > STK_EXP_MAX || code_rows < 1)
         return stk_fail(STK_ERR_ARGUMENT,
                         "a field of %d levels, %d expression inputs and %d codes cannot be made; "

@@ -11,16 +11,19 @@
 typedef struct stk_field {
     stk_field_shape shape;
     stk_field_kernels kernels;
-    int plane[STK_PLANES];      /* parameter indices: encoder_xy/yz/xz.embeddings */
+    int plane[STK_PLANES]; /* parameter indices: encoder_xy/yz/xz.embeddings */
     int aud_att[2], exp_att[2], sigma[3], color[2], unc[2];
-    int codes, code_rows;       /* individual_codes [rows][4] */
+    int codes, code_rows; /* individual_codes [rows][4] */
 } stk_field;
 
-/* Registers all tensors of reference.md 3.8 (codes with `code_rows` rows). exp: 7, 4, 2, or 1 (au45). */
-stk_status stk_field_register(stk_field *field, stk_params *params, int levels, int exp, int code_rows);
+/* Registers all tensors of reference.md 3.8 (codes with `code_rows` rows). exp: 7, 4, 2, or 1
+ * (au45). */
+stk_status stk_field_register(stk_field *field, stk_params *params, int levels, int exp,
+                              int code_rows);
 /* Published initialisation. */
 void stk_field_init(const stk_field *field, stk_params *params, stk_rng *rng);
-/* Views into a value plane (params->value or ->ema) and into a gradient block with the same layout. */
+/* Views into a value plane (params->value or ->ema) and into a gradient block with the same layout.
+ */
 void stk_field_weights_view(const stk_field *field, const stk_params *params, const float *value,
                             stk_field_weights *weights);
 void stk_field_grads_view(const stk_field *field, const stk_params *params, float *grad,

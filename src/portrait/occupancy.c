@@ -1,12 +1,14 @@
-/* occupancy.c - which of the 128^3 cells hold something: marked by the training cameras, refreshed from
- * the field's density, packed to one bit a cell.
+/* occupancy.c - which of the 128^3 cells hold something: marked by the training cameras, refreshed
+ * from the field's density, packed to one bit a cell.
  *
  *   cameras -> density -1 (never seen) or 0
- *   field sigma at cells -> fresh [128^3] -> 6-neighbour max -> density = max(0.95 density, .) -> bits
+ *   field sigma at cells -> fresh [128^3] -> 6-neighbour max
+ *                        -> density = max(0.95 density, .) -> bits
  *
  * All arrays are in Morton order, so 4096 consecutive cells are a 16^3 block and 64 a 4^3 block: a
  * tile of the field kernels. Work is split into fixed chunks of cells; every cell is written by its
- * own chunk only and partial sums are added in chunk order, so that the thread count changes nothing.
+ * own chunk only and partial sums are added in chunk order, so that the thread count changes
+ * nothing.
  */
 #include "portrait/occupancy.h"
 #include "base/memory.h"
@@ -14,7 +16,12 @@
 #include <math.h>
 #include <string.h>
 
-enum { CHUNK = 4096, CHUNKS = STK_GRID_CELLS / CHUNK, BLOCK = 512, BLOCKS = STK_GRID_CELLS / BLOCK };
+enum {
+    CHUNK = 4096,
+    CHUNKS = STK_GRID_CELLS / CHUNK,
+    BLOCK = 512,
+    BLOCKS = STK_GRID_CELLS / BLOCK
+};
 
 /* Bits of one axis in a Morton code. */
 static const uint32_t AXIS_MASK[3] = {0x49249, 0x92492, 0x124924};
@@ -22,7 +29,8 @@ static const float CELL_HALF = 1.0f / STK_GRID_SIDE;
 static const float DECAY = 0.95f;
 static const float THRESHOLD_MAX = 10.0f;
 /* exp() of the field is unbounded (reference.md Q4); one infinite cell would never decay and would
- * make the mean infinite. DIFFERS: densities are held at 1e6, where a step is opaque 10^4 times over. */
+ * make the mean infinite. DIFFERS: densities are held at 1e6, where a step is opaque 10^4 times
+ * over. */
 static const float DENSITY_MAX = 1e6f;
 /* Rays live in |y| <= 0.5: cells 32 .. 95 along y, whole chunks. */
 enum { BOX_Y0 = STK_GRID_SIDE / 4, BOX_Y1 = STK_GRID_SIDE - STK_GRID_SIDE / 4 };
@@ -54,9 +62,9 @@ static void cell_position(uint32_t cell, float p[3], uint32_t c[3]) {
         p[k] = (2.0f * (float)c[k] / (STK_GRID_SIDE - 1) - 1.0f) * (1.0f - CELL_HALF);
 }
 
-/* --- cells that no camera sees ------------------------------------------------------------------- */
+/* --- cells that no camera sees --- */
 
-/* Visible when all three are positive: z, and the margins to the picture's sides widened by a cell. */
+/* Visible when all three are positive: z, and the margins to the sides widened by a cell. */
 static void view_margins(const stk_ngp_camera *camera, const float p[3], float margin[3]) {
     const float q[3] = {p[0] - camera->origin[0], p[1] - camera->origin[1],
                         p[2] - camera->origin[2]};
@@ -130,7 +138,7 @@ void stk_occupancy_mark_unseen(stk_occupancy *grid, const stk_ngp_camera *camera
     stk_pool_run(pool, BLOCKS, mark_block, &job);
 }
 
-/* --- dilation, mean, bits ------------------------------------------------------------------------ */
+/* --- dilation, mean, bits --- */
 
 /* Largest of values over the cell and its 6 neighbours; steps along one axis are additions in the
  * bits of that axis. */
@@ -178,7 +186,8 @@ static void bits_chunk(void *ctx, int task, int worker) {
     const bits_job *job = ctx;
     for (int byte = task * (CHUNK / 8); byte < (task + 1) * (CHUNK / 8); byte++) {
         unsigned v = 0;
-        for (int k = 0; k < 8; k++) v |= (unsigned)(job->density[8 * byte + k] > job->threshold) << k;
+        for (int k = 0; k < 8; k++)
+            v |= (unsigned)(job->density[8 * byte + k] > job->threshold) << k;
         job->bits[byte] = (uint8_t)v;
     }
 }
@@ -206,9 +215,11 @@ static void pack_grid(stk_occupancy *grid, stk_pool *pool) {
     stk_occupancy_bits(grid->density, grid->threshold, grid->bits, pool);
 }
 
-void stk_occupancy_pack(stk_occupancy *grid) { pack_grid(grid, NULL); }
+void stk_occupancy_pack(stk_occupancy *grid) {
+    pack_grid(grid, NULL);
+}
 
-/* --- densities from the field ---------------------------------------------------------------------- */
+/* --- densities from the field --- */
 
 typedef struct sweep_job {
     stk_occupancy *grid;
@@ -221,7 +232,7 @@ typedef struct sweep_job {
     uint32_t pick; /* a cell is evaluated when its hash is below this */
 } sweep_job;
 
-/* 32 random bits of element i in stream `salt` (the integer finaliser of C. Wellons' hash prospector). */
+/* 32 random bits of element i in stream `salt` (a finaliser of C. Wellons' hash prospector). */
 static uint32_t hash_bits(uint32_t i, uint32_t salt) {
     uint32_t x = i + salt * 0x9E3779B1u;
     x ^= x >> 16;
@@ -295,8 +306,8 @@ static void evaluate_chunk(void *ctx, int task, int worker) {
     flush_tile(job, &t);
 }
 
-/* density = max(0.95 density, dilated fresh) where both are >= 0. In a partial update a cell that was
- * not evaluated itself can only be raised, by an evaluated neighbour. */
+/* density = max(0.95 density, dilated fresh) where both are >= 0. In a partial update a cell that
+ * was not evaluated itself can only be raised, by an evaluated neighbour. */
 static void merge_chunk(void *ctx, int task, int worker) {
     (void)worker;
     const sweep_job *job = ctx;
@@ -320,8 +331,12 @@ static void run_sweep(sweep_job *job, stk_pool *pool) {
 void stk_occupancy_sweep(stk_occupancy *grid, const stk_field *field,
                          const stk_field_weights *weights, const stk_field_cond *cond,
                          const uint32_t *salt, stk_pool *pool) {
-    sweep_job job = {.grid = grid, .field = field, .weights = weights, .cond = cond,
-                     .jitter = salt != NULL, .salt = salt != NULL ? *salt : 0};
+    sweep_job job = {.grid = grid,
+                     .field = field,
+                     .weights = weights,
+                     .cond = cond,
+                     .jitter = salt != NULL,
+                     .salt = salt != NULL ? *salt : 0};
     run_sweep(&job, pool);
 }
 
@@ -339,7 +354,13 @@ void stk_occupancy_update_partial(stk_occupancy *grid, const stk_field *field,
                                   const stk_field_weights *weights, const stk_field_cond *cond,
                                   stk_rng *rng, stk_pool *pool, float fraction) {
     const double pick = fmin(fmax((double)fraction, 0.0), 1.0) * 4294967295.0;
-    sweep_job job = {.grid = grid, .field = field, .weights = weights, .cond = cond, .jitter = 1,
-                     .salt = stk_rng_u32(rng), .partial = 1, .pick = (uint32_t)pick};
+    sweep_job job = {.grid = grid,
+                     .field = field,
+                     .weights = weights,
+                     .cond = cond,
+                     .jitter = 1,
+                     .salt = stk_rng_u32(rng),
+                     .partial = 1,
+                     .pick = (uint32_t)pick};
     run_sweep(&job, pool);
 }

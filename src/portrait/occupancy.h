@@ -1,4 +1,5 @@
-/* occupancy.h - the 128^3 occupancy grid that says where samples are worth taking (reference.md 4.7).
+/* occupancy.h - the 128^3 occupancy grid that says where samples are worth taking
+ * (reference.md 4.7).
  */
 #ifndef STK_PORTRAIT_OCCUPANCY_H
 #define STK_PORTRAIT_OCCUPANCY_H
@@ -22,9 +23,9 @@ void stk_occupancy_clear(stk_occupancy *grid);
 /* Marks cells that no camera sees with -1 and all others 0 (reference.md 4.7). */
 void stk_occupancy_mark_unseen(stk_occupancy *grid, const stk_ngp_camera *cameras, int n,
                                stk_pool *pool);
-/* Full sweep of all seen cells at jittered positions with one condition (row 0 of cond), 6-neighbour
- * dilation, decay 0.95, new bits: the published rule. rng NULL: no jitter; else one number is drawn.
- * Result does not depend on the thread count. */
+/* Full sweep of all seen cells at jittered positions with one condition (row 0 of cond),
+ * 6-neighbour dilation, decay 0.95, new bits: the published rule. rng NULL: no jitter; else one
+ * number is drawn. Result does not depend on the thread count. */
 void stk_occupancy_update(stk_occupancy *grid, const stk_field *field,
                           const stk_field_weights *weights, const stk_field_cond *cond,
                           stk_rng *rng, stk_pool *pool);
@@ -34,8 +35,9 @@ void stk_occupancy_sweep(stk_occupancy *grid, const stk_field *field,
                          const stk_field_weights *weights, const stk_field_cond *cond,
                          const uint32_t *salt, stk_pool *pool);
 /* Cheaper update for training: evaluates all occupied cells and a pseudo-random `fraction` of the
- * others (drawn anew from rng each call), only where rays can go (seen, |y| <= 0.5). Cells that were
- * not evaluated do not decay. Begin training with full updates: all cells are unoccupied then. Result does not depend on the thread count. */
+ * others (drawn anew from rng each call), only where rays can go (seen, |y| <= 0.5). Cells that
+ * were not evaluated do not decay. Begin training with full updates: all cells are unoccupied then.
+ * Result does not depend on the thread count. */
 void stk_occupancy_update_partial(stk_occupancy *grid, const stk_field *field,
                                   const stk_field_weights *weights, const stk_field_cond *cond,
                                   stk_rng *rng, stk_pool *pool, float fraction);

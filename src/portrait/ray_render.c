@@ -1,15 +1,16 @@
-/* ray_render.c - rays of one picture through the field: march, evaluate, composite, in rounds, so that the
- * nets never run on samples hidden behind what is already opaque.
+/* ray_render.c - rays of one picture through the field: march, evaluate, composite, in rounds, so
+ * that the nets never run on samples hidden behind what is already opaque.
  *
  *   pixels -> rays -> round: up to `step` samples a living ray -> tiles of 64 -> field -> composite
  *          -> living rays -> next round ... -> rgb, weight, depth per pixel
  *
- * FAST: a block of 16x16 pixels is one task and goes through its rounds alone, entirely in its worker's
- * scratch (about 36 KiB). All lattice points of its rays are looked up at once (one bit each), rays
- * through empty space end there; a round takes the next `step` bits of every ray, step = clamp(256 /
- * living, 1, 8) keeping the tiles full as rays die. The result depends on the block only, never on the
- * thread count.
- * REFERENCE: the published rule; step comes from the number of living rays in the whole picture,
+ * FAST: a block of 16x16 pixels is one task and goes through its rounds alone, entirely in its
+ * worker's scratch (about 41 KiB). All lattice points of its rays are looked up at once (one bit
+ * each); rays through empty space end there. A round takes the next `step` bits of every ray,
+ * step = clamp(256 / living, 1, 8) keeping the tiles full as rays die. The result depends on the
+ * block only, never on the thread count.
+ *
+ * REFERENCE: the published rule. step comes from the number of living rays in the whole picture,
  * rounds are global, tasks are runs of living rays.
  */
 #include "portrait/ray_render.h"
@@ -28,7 +29,7 @@ enum {
 
 /* One ray on its way. T is the transmittance so far. */
 typedef struct ray_state {
-    float d[3], t, far;            /* FAST: t stays at the entry */
+    float d[3], t, far; /* FAST: t stays at the entry */
     float T, rgb[3], depth;
     int pixel, taken;
     uint32_t points[STK_SCAN_WORDS]; /* FAST: lattice points not yet taken */
@@ -43,7 +44,7 @@ typedef struct scratch {
     STK_ALIGNED(64) float amb_aud[STK_TILE];
     STK_ALIGNED(64) float amb_exp[STK_TILE];
     STK_ALIGNED(64) uint16_t cond_row[STK_TILE]; /* all zero: one frame */
-    STK_ALIGNED(64) float d[3][RAYS]; /* of the block's rays, for the scan */
+    STK_ALIGNED(64) float d[3][RAYS];            /* of the block's rays, for the scan */
     STK_ALIGNED(64) float near[RAYS];
     STK_ALIGNED(64) float far[RAYS];
     STK_ALIGNED(64) uint32_t points[STK_SCAN_WORDS][RAYS];
@@ -56,9 +57,9 @@ typedef struct scratch {
 
 struct stk_ray_renderer {
     int threads, pixels;
-    scratch *workers;    /* [threads] */
-    ray_state *rays;     /* [pixels] of a REFERENCE picture */
-    int *alive;          /* [pixels] indices into rays, in order */
+    scratch *workers; /* [threads] */
+    ray_state *rays;  /* [pixels] of a REFERENCE picture */
+    int *alive;       /* [pixels] indices into rays, in order */
     stk_march_kernels march;
     stk_ray_stats stats;
 };
@@ -69,7 +70,7 @@ typedef struct picture {
     stk_field_cond cond;
     stk_rect rect;
     int width, blocks_x, cap;
-    float opaque; /* FAST: transmittance below which a ray ends */
+    float opaque;     /* FAST: transmittance below which a ray ends */
     int step, living; /* REFERENCE: of this round */
     float *rgb, *weight, *depth;
 } picture;
@@ -156,7 +157,7 @@ static void store_ray(const picture *p, const ray_state *ray, float weight) {
     if (p->depth != NULL) p->depth[ray->pixel] = ray->depth;
 }
 
-/* --- FAST ------------------------------------------------------------------------------------------ */
+/* --- FAST --- */
 
 /* Rays of the block, in the order of pixels, to scan[] and rays[]; returns their number. */
 static int start_rays(const picture *p, scratch *s, int task) {
@@ -225,8 +226,8 @@ static int take_points(const picture *p, scratch *s, int step) {
     return total;
 }
 
-/* Composites the round and keeps, in order, the rays that are neither opaque, nor out of points, nor at
- * their cap; the others are stored. */
+/* Composites the round and keeps, in order, the rays that are neither opaque, nor out of points,
+ * nor at their cap; the others are stored. */
 static void composite_block(const picture *p, scratch *s, int step) {
     int kept = 0;
     for (int i = 0; i < s->living; i++) {
@@ -234,8 +235,10 @@ static void composite_block(const picture *p, scratch *s, int step) {
         for (int k = 0; k < s->count[i] && ray->T >= p->opaque; k++)
             add_sample(s, s->first[i] + k, ray);
         const int lives = s->count[i] == step && ray->T >= p->opaque && ray->taken < p->cap;
-        if (!lives) store_ray(p, ray, 1.0f - ray->T);
-        else if (kept++ != i) s->rays[kept - 1] = *ray;
+        if (!lives)
+            store_ray(p, ray, 1.0f - ray->T);
+        else if (kept++ != i)
+            s->rays[kept - 1] = *ray;
     }
     s->living = kept;
 }
@@ -257,7 +260,7 @@ static void render_fast(picture *p, stk_pool *pool) {
     stk_pool_run(pool, p->blocks_x * blocks_y, render_block, p);
 }
 
-/* --- REFERENCE ------------------------------------------------------------------------------------- */
+/* --- REFERENCE --- */
 
 /* Up to p->step samples of every ray of the task into the tiles; returns the number of samples. */
 static int march_round(const picture *p, scratch *s) {
@@ -275,8 +278,8 @@ static int march_round(const picture *p, scratch *s) {
     return total;
 }
 
-/* reference.md 4.5: the ray dies on the sample whose transmittance *before* it was below 1e-4, or when
- * it gave fewer samples than asked. T is 1 - (sum of w), kept in that form. */
+/* reference.md 4.5: the ray dies on the sample whose transmittance *before* it was below 1e-4, or
+ * when it gave fewer samples than asked. T is 1 - (sum of w), kept in that form. */
 static int composite_reference(const picture *p, const scratch *s, int i, ray_state *ray) {
     float weight = p->weight[ray->pixel];
     int dead = s->count[i] < p->step;
@@ -339,7 +342,7 @@ static void render_reference(picture *p, stk_pool *pool) {
     }
 }
 
-/* --------------------------------------------------------------------------------------------------- */
+/* --- both --- */
 
 static void gather_stats(stk_ray_renderer *renderer) {
     for (int i = 0; i < renderer->threads; i++) {
@@ -356,11 +359,18 @@ void stk_ray_render(stk_ray_renderer *renderer, const stk_ray_frame *frame, int 
     const int cap = frame->samples_max > 0 ? frame->samples_max : STK_FAST_SAMPLES_MAX;
     const float opaque =
         frame->transmittance_min > 0 ? frame->transmittance_min : STK_TRANSMITTANCE_MIN;
-    picture p = {.renderer = renderer, .frame = frame, .width = width,
+    picture p = {.renderer = renderer,
+                 .frame = frame,
+                 .width = width,
                  .cond = {frame->audio, frame->exp, frame->code},
-                 .cap = cap, .opaque = opaque, .rgb = rgb, .weight = weight, .depth = depth};
-    p.rect = (stk_rect){stk_clampi(frame->rect.x0, 0, width), stk_clampi(frame->rect.y0, 0, height),
-                        stk_clampi(frame->rect.x1, 0, width), stk_clampi(frame->rect.y1, 0, height)};
+                 .cap = cap,
+                 .opaque = opaque,
+                 .rgb = rgb,
+                 .weight = weight,
+                 .depth = depth};
+    p.rect =
+        (stk_rect){stk_clampi(frame->rect.x0, 0, width), stk_clampi(frame->rect.y0, 0, height),
+                   stk_clampi(frame->rect.x1, 0, width), stk_clampi(frame->rect.y1, 0, height)};
     memset(rgb, 0, pixels * 3 * sizeof *rgb);
     memset(weight, 0, pixels * sizeof *weight);
     if (depth != NULL) memset(depth, 0, pixels * sizeof *depth);
@@ -368,7 +378,9 @@ void stk_ray_render(stk_ray_renderer *renderer, const stk_ray_frame *frame, int 
     for (int i = 0; i < renderer->threads; i++) renderer->workers[i].stats = (stk_ray_stats){0};
     if (p.rect.x1 <= p.rect.x0 || p.rect.y1 <= p.rect.y0) return;
     if (stk_pool_threads(pool) > renderer->threads) pool = NULL;
-    if (frame->rule == STK_MARCH_FAST) render_fast(&p, pool);
-    else render_reference(&p, pool);
+    if (frame->rule == STK_MARCH_FAST)
+        render_fast(&p, pool);
+    else
+        render_reference(&p, pool);
     gather_stats(renderer);
 }

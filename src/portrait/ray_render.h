@@ -23,27 +23,28 @@ void stk_ray_renderer_free(stk_ray_renderer **renderer);
 typedef struct stk_ray_frame {
     const stk_field *field;
     const stk_field_weights *weights;
-    const uint8_t *bits;         /* occupancy bitfield */
+    const uint8_t *bits; /* occupancy bitfield */
     stk_ngp_camera camera;
     const float *audio, *exp, *code; /* [32], [STK_EXP_MAX], [4] */
-    stk_rect rect;               /* pixels to render; outside: weight 0 */
+    stk_rect rect;                   /* pixels to render; outside: weight 0 */
     stk_march_rule rule;
-    int samples_max;             /* FAST: cap per ray; 0 = STK_FAST_SAMPLES_MAX */
-    float transmittance_min;     /* FAST: a ray ends below it; 0 = STK_TRANSMITTANCE_MIN */
+    int samples_max;         /* FAST: cap per ray; 0 = STK_FAST_SAMPLES_MAX */
+    float transmittance_min; /* FAST: a ray ends below it; 0 = STK_TRANSMITTANCE_MIN */
 } stk_ray_frame;
 
 enum { STK_FAST_SAMPLES_MAX = 64 };
 
 /* What the last picture took. */
 typedef struct stk_ray_stats {
-    int64_t rays, samples, tiles; /* rays into the box, field evaluations, tiles of 64 they filled */
-    int rounds;                   /* REFERENCE: global rounds, and their first (living, samples) */
+    int64_t rays, samples,
+        tiles;  /* rays into the box, field evaluations, tiles of 64 they filled */
+    int rounds; /* REFERENCE: global rounds, and their first (living, samples) */
     int round_alive[16], round_step[16];
 } stk_ray_stats;
 
 /* rgb [h][w][3] (not yet over the background), weight [h][w], depth [h][w] or NULL (sum of w t, ngp
- * units along the ray); whole-picture buffers, row-major floats, not larger than the renderer was made
- * for. Allocates nothing. */
+ * units along the ray); whole-picture buffers, row-major floats, not larger than the renderer was
+ * made for. Allocates nothing. */
 void stk_ray_render(stk_ray_renderer *renderer, const stk_ray_frame *frame, int width, int height,
                     float *rgb, float *weight, float *depth, stk_pool *pool);
 void stk_ray_renderer_stats(const stk_ray_renderer *renderer, stk_ray_stats *stats);

@@ -7,13 +7,20 @@
 #include <math.h>
 #include <string.h>
 
-enum { COUNT = 16, FIRST = 55, TILES = 2, FLAT = TILES * STK_TILE }; /* the ray crosses a tile edge */
+enum {
+    COUNT = 16,
+    FIRST = 55,
+    TILES = 2,
+    FLAT = TILES * STK_TILE
+}; /* the ray crosses a tile edge */
 
 typedef struct block {
     float sigma[FLAT], rgb[3 * FLAT], amb_aud[FLAT], amb_exp[FLAT], unc[FLAT], dt[FLAT], t[FLAT];
 } block;
 
-static int rgb_at(int i, int k) { return (i / STK_TILE * 3 + k) * STK_TILE + i % STK_TILE; }
+static int rgb_at(int i, int k) {
+    return (i / STK_TILE * 3 + k) * STK_TILE + i % STK_TILE;
+}
 
 /* sum over outputs of dout * out, by the rule of 4.4 in doubles; `visited` samples. */
 static double loss(const block *b, int visited, const stk_ray_dout *g) {
@@ -29,7 +36,8 @@ static double loss(const block *b, int visited, const stk_ray_dout *g) {
     return sum;
 }
 
-/* Central difference in doubles of the float input *x: step h is exactly representable around it. */
+/* Central difference in doubles of the float input *x: step h is exactly representable around it.
+ */
 static double slope(const block *b, float *x, int visited, const stk_ray_dout *g) {
     const float keep = *x, h = 1e-3f * fmaxf(1.0f, fabsf(keep));
     *x = keep + h;

@@ -84,7 +84,8 @@ static void march_random_grid_equals_brute_force(void **state) {
     uint8_t *bits = stk_calloc_aligned(STK_GRID_BYTES, 1);
     stk_rng rng;
     stk_rng_seed(&rng, 1, 1);
-    for (int i = 0; i < STK_GRID_BYTES; i++) bits[i] = (uint8_t)(stk_rng_u32(&rng) & stk_rng_u32(&rng));
+    for (int i = 0; i < STK_GRID_BYTES; i++)
+        bits[i] = (uint8_t)(stk_rng_u32(&rng) & stk_rng_u32(&rng));
     for (int ray = 0; ray < 300; ray++) {
         float o[3] = {0, 2.4f, 0}, d[3], near_far[2], xyz[128 * 3], dt_t[256], end;
         random_direction(&rng, d);
@@ -123,7 +124,8 @@ static void scan_every_mask_equals_march(void **state) {
     uint8_t *bits = stk_calloc_aligned(STK_GRID_BYTES, 1);
     stk_rng rng;
     stk_rng_seed(&rng, 8, 1);
-    for (int i = 0; i < STK_GRID_BYTES; i++) bits[i] = (uint8_t)(stk_rng_u32(&rng) & stk_rng_u32(&rng));
+    for (int i = 0; i < STK_GRID_BYTES; i++)
+        bits[i] = (uint8_t)(stk_rng_u32(&rng) & stk_rng_u32(&rng));
     for (int round = 0; round < 8; round++) {
         const float o[3] = {stk_rng_normal(&rng), 2 * stk_rng_normal(&rng), stk_rng_normal(&rng)};
         for (int i = 0; i < N; i++) {

@@ -1,5 +1,5 @@
-/* AdamW, the moving average and the fixed-order sum: closed forms, refusal of gradients that are not
- * finite, and every CPU mask against the plain-C twin. */
+/* AdamW, the moving average and the fixed-order sum: closed forms, refusal of gradients that are
+ * not finite, and every CPU mask against the plain-C twin. */
 #include "support.h"
 #include "base/attr.h"
 #include "base/cpu.h"

@@ -1,4 +1,5 @@
-/* The ngp camera against the published loader: poses from the json matrices, rays of a whole picture. */
+/* The ngp camera against the published loader: poses from the json matrices, rays of a whole
+ * picture. */
 #include "support.h"
 #include "fixture.h"
 #include "base/memory.h"
@@ -8,9 +9,10 @@
 
 enum { FRAMES = 10 };
 
-static void camera_from_fixture(const float *pose, const float *intrinsics, stk_ngp_camera *camera) {
-    *camera = (stk_ngp_camera){.fx = intrinsics[0], .fy = intrinsics[1], .cx = intrinsics[2],
-                               .cy = intrinsics[3]};
+static void camera_from_fixture(const float *pose, const float *intrinsics,
+                                stk_ngp_camera *camera) {
+    *camera = (stk_ngp_camera){
+        .fx = intrinsics[0], .fy = intrinsics[1], .cx = intrinsics[2], .cy = intrinsics[3]};
     for (int k = 0; k < 9; k++) camera->R[k] = pose[4 * (k / 3) + k % 3];
     for (int k = 0; k < 3; k++) camera->origin[k] = pose[4 * k + 3];
 }

@@ -37,8 +37,17 @@ static void open_scene(scene *s, const char *fixture, const char *checkpoint, in
     TEST_OK(stk_safetensors_read_f32(s->file, "ind_code", s->code, STK_CODE));
     TEST_OK(stk_safetensors_read_f32(s->file, "transform_matrix", s->matrix, 16));
     TEST_OK(stk_safetensors_read_f32(s->file, "intrinsics", s->intrinsics, 4));
-    s->frame = (stk_ray_frame){&s->field, &s->weights, s->bits, {{0}, {0}, 0, 0, 0, 0}, s->audio,
-                               s->exp, s->code, {0, 0, SIDE, SIDE}, STK_MARCH_REFERENCE, 0, 0};
+    s->frame = (stk_ray_frame){&s->field,
+                               &s->weights,
+                               s->bits,
+                               {{0}, {0}, 0, 0, 0, 0},
+                               s->audio,
+                               s->exp,
+                               s->code,
+                               {0, 0, SIDE, SIDE},
+                               STK_MARCH_REFERENCE,
+                               0,
+                               0};
     stk_ngp_camera_from_json(s->matrix, s->intrinsics[0], s->intrinsics[1], s->intrinsics[2],
                              s->intrinsics[3], &s->frame.camera);
 }
@@ -114,8 +123,8 @@ static void reference_frame_e_agrees(void **state) {
     check_frame("E_frame", "parity/official_E.pth", 1);
 }
 
-/* FAST may take more samples a ray than the published rule's 16 .. 23, so no ray may have less weight;
- * pixels that were opaque already agree. */
+/* FAST may take more samples a ray than the published rule's 16 .. 23, so no ray may have less
+ * weight; pixels that were opaque already agree. */
 static void fast_frame_close_to_reference(void **state) {
     (void)state;
     static scene s;

@@ -19,8 +19,10 @@ static void near_far_fixture_agrees(void **state) {
     (void)state;
     stk_safetensors *file = test_fixture_open("units");
     int64_t n;
-    float *near = test_fixture_f32(file, "nf_near", &n), *far = test_fixture_f32(file, "nf_far", NULL);
-    float *o = test_fixture_f32(file, "nf_rays_o", NULL), *d = test_fixture_f32(file, "nf_rays_d", NULL);
+    float *near = test_fixture_f32(file, "nf_near", &n),
+          *far = test_fixture_f32(file, "nf_far", NULL);
+    float *o = test_fixture_f32(file, "nf_rays_o", NULL),
+          *d = test_fixture_f32(file, "nf_rays_d", NULL);
     float *got = stk_calloc_aligned((size_t)n * 2, sizeof *got);
     stk_march_kernels kernels;
     stk_march_kernels_init(&kernels);
@@ -47,8 +49,7 @@ static void morton_and_noise_fixture_equal(void **state) {
         assert_int_equal(index[i], stk_morton_encode((uint32_t)xyz[3 * i], (uint32_t)xyz[3 * i + 1],
                                                      (uint32_t)xyz[3 * i + 2]));
     float *noise = test_fixture_f32(file, "hash_noise_salt700", &n);
-    for (int64_t i = 0; i < n; i++)
-        assert_true(noise[i] == test_hashed_noise((uint32_t)i, 700));
+    for (int64_t i = 0; i < n; i++) assert_true(noise[i] == test_hashed_noise((uint32_t)i, 700));
     stk_free(index), stk_free(xyz), stk_free(noise);
     stk_safetensors_close(&file);
 }
@@ -56,7 +57,8 @@ static void morton_and_noise_fixture_equal(void **state) {
 /* All rays of a fixture through march: counts equal, positions within 1e-5. */
 static void check_march(const stk_safetensors *file, const uint8_t *bits) {
     int64_t n, total;
-    float *o = test_fixture_f32(file, "in/rays_o", NULL), *d = test_fixture_f32(file, "in/rays_d", NULL);
+    float *o = test_fixture_f32(file, "in/rays_o", NULL),
+          *d = test_fixture_f32(file, "in/rays_d", NULL);
     float *near = test_fixture_f32(file, "march/nears", &n);
     float *far = test_fixture_f32(file, "march/fars", NULL);
     float *noise = test_fixture_f32(file, "march/noises", NULL);
@@ -103,7 +105,8 @@ static float *scatter_tiles(const stk_safetensors *file, const char *name, int s
     float *out = stk_calloc_aligned((size_t)(n + STK_TILE) * (size_t)channels, sizeof *out);
     for (int64_t i = 0; i < n; i++)
         for (int k = 0; k < channels; k++)
-            out[(i / STK_TILE * channels + k) * STK_TILE + i % STK_TILE] = flat[i * stride + first + k];
+            out[(i / STK_TILE * channels + k) * STK_TILE + i % STK_TILE] =
+                flat[i * stride + first + k];
     stk_free(flat);
     return out;
 }

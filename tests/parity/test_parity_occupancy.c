@@ -1,5 +1,5 @@
-/* Occupancy grid against the published system's: dilation and packing, cells no camera sees, and one
- * full update with and without jitter. */
+/* Occupancy grid against the published system's: dilation and packing, cells no camera sees, and
+ * one full update with and without jitter. */
 #include "support.h"
 #include "checkpoint.h"
 #include "fixture.h"
@@ -39,8 +39,8 @@ static void mark_unseen_fixture_equal(void **state) {
     uint8_t *want = test_fixture_raw(file, "untrained_bits", STK_U8, NULL);
     stk_ngp_camera cameras[10];
     for (int i = 0; i < 10; i++) {
-        cameras[i] = (stk_ngp_camera){.fx = intrinsics[0], .fy = intrinsics[1],
-                                      .cx = intrinsics[2], .cy = intrinsics[3]};
+        cameras[i] = (stk_ngp_camera){
+            .fx = intrinsics[0], .fy = intrinsics[1], .cx = intrinsics[2], .cy = intrinsics[3]};
         for (int k = 0; k < 9; k++) cameras[i].R[k] = poses[16 * i + 4 * (k / 3) + k % 3];
         for (int k = 0; k < 3; k++) cameras[i].origin[k] = poses[16 * i + 4 * k + 3];
     }

@@ -1,4 +1,5 @@
-/* fixture.h - tensors of the parity fixtures (shared/parity/fixtures/NAME.safetensors) as plain arrays. */
+/* fixture.h - tensors of the parity fixtures (shared/parity/fixtures/NAME.safetensors) as plain
+ * arrays. */
 #ifndef STK_TESTS_FIXTURE_H
 #define STK_TESTS_FIXTURE_H
 
@@ -6,8 +7,8 @@
 
 /* Opens fixture `name` or skips the test; close with stk_safetensors_close. */
 stk_safetensors *test_fixture_open(const char *name);
-/* A tensor's elements, converted to float; owned by the caller, free with stk_free. Fails the test when
- * the tensor is absent. count may be NULL. */
+/* A tensor's elements, converted to float; owned by the caller, free with stk_free. Fails the test
+ * when the tensor is absent. count may be NULL. */
 float *test_fixture_f32(const stk_safetensors *file, const char *name, int64_t *count);
 /* Raw little-endian elements of exactly this dtype, copied (aligned); free with stk_free. */
 void *test_fixture_raw(const stk_safetensors *file, const char *name, stk_dtype dtype,

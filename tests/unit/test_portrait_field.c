@@ -100,7 +100,8 @@ static void camera_identity_json_looks_down_the_depth_axis(void **state) {
     test_assert_close("centre ray", d, straight, 3, 1e-7);
 }
 
-/* A head point seen by the tracker camera at pixel (u, v) must lie on the ngp ray through (u, v). */
+/* A head point seen by the tracker camera at pixel (u, v) must lie on the ngp ray through (u, v).
+ */
 static void camera_from_pose_agrees_with_projection(void **state) {
     (void)state;
     const float a = 0.3f, b = -0.2f;

@@ -57,8 +57,9 @@ static int brute_force_seen(const stk_ngp_camera *cameras, int n, uint32_t cell)
         for (int k = 0; k < 3; k++)
             q[k] = (2.0 * c[k] / 127 - 1) * (1 - 1.0 / 128) - (double)camera->origin[k];
         for (int k = 0; k < 9; k++) v[k % 3] += q[k / 3] * (double)camera->R[k];
-        double margin = fmin(v[2], fmin((double)(camera->cx / camera->fx) * v[2] + 2.0 / 128 - fabs(v[0]),
-                                        (double)(camera->cy / camera->fy) * v[2] + 2.0 / 128 - fabs(v[1])));
+        double margin =
+            fmin(v[2], fmin((double)(camera->cx / camera->fx) * v[2] + 2.0 / 128 - fabs(v[0]),
+                            (double)(camera->cy / camera->fy) * v[2] + 2.0 / 128 - fabs(v[1])));
         if (fabs(margin) < 1e-5) return 0;
         if (margin > 0) seen = 1;
     }
@@ -97,12 +98,16 @@ static void update_ball_sets_its_bits_and_leaves_unseen(void **state) {
     for (uint32_t i = 0; i < STK_GRID_CELLS; i++) {
         uint32_t x, y, z;
         stk_morton_decode(i, &x, &y, &z);
-        const float p[3] = {((float)x - 63.5f) / 64, ((float)y - 63.5f) / 64, ((float)z - 63.5f) / 64};
+        const float p[3] = {((float)x - 63.5f) / 64, ((float)y - 63.5f) / 64,
+                            ((float)z - 63.5f) / 64};
         float r = sqrtf(p[0] * p[0] + p[1] * p[1] + p[2] * p[2]);
         int set = grid.bits[i >> 3] >> (i & 7) & 1;
-        if (i % 7 == 0) assert_true(!set && grid.density[i] == -1);
-        else if (r < 0.29f) assert_true(set && grid.density[i] == 50);
-        else if (r > 0.33f) assert_true(!set); /* dilation reaches one cell further */
+        if (i % 7 == 0)
+            assert_true(!set && grid.density[i] == -1);
+        else if (r < 0.29f)
+            assert_true(set && grid.density[i] == 50);
+        else if (r > 0.33f)
+            assert_true(!set); /* dilation reaches one cell further */
     }
     stk_occupancy_clear(&grid);
 }
@@ -161,7 +166,8 @@ static void update_bad_numbers_do_not_stick(void **state) {
     inside_density = 50;
     outside_density = 0.01f;
     assert_true(isfinite(grid.mean_density));
-    for (int i = 0; i < STK_GRID_CELLS; i++) assert_true(grid.density[i] >= 0 && grid.density[i] <= 1e6f);
+    for (int i = 0; i < STK_GRID_CELLS; i++)
+        assert_true(grid.density[i] >= 0 && grid.density[i] <= 1e6f);
     stk_occupancy_clear(&grid);
     stk_occupancy_clear(&grid);
 }

@@ -1,5 +1,5 @@
-/* Ray renderer with a radiance function of our own in the field's kernel slot: an opaque ball has its
- * silhouette, depth and colour; rectangles, caps, misses, thread counts. */
+/* Ray renderer with a radiance function of our own in the field's kernel slot: an opaque ball has
+ * its silhouette, depth and colour; rectangles, caps, misses, thread counts. */
 #include "support.h"
 #include "base/attr.h"
 #include "base/memory.h"
@@ -32,8 +32,14 @@ static uint8_t bits[STK_GRID_BYTES];
 static float rgb[2][3 * PIXELS], weight[2][PIXELS], depth[2][PIXELS];
 
 static stk_ray_frame make_frame(stk_march_rule rule) {
-    stk_ray_frame frame = {.field = &field, .weights = &weights, .bits = bits, .audio = condition,
-                           .exp = condition, .code = condition, .rect = {0, 0, W, H}, .rule = rule};
+    stk_ray_frame frame = {.field = &field,
+                           .weights = &weights,
+                           .bits = bits,
+                           .audio = condition,
+                           .exp = condition,
+                           .code = condition,
+                           .rect = {0, 0, W, H},
+                           .rule = rule};
     const float json[16] = {1, 0, 0, 0.01f, 0, 1, 0, 0.02f, 0, 0, 1, 0.6f, 0, 0, 0, 1};
     stk_ngp_camera_from_json(json, 120, 110, W / 2.0f, H / 2.0f, &frame.camera);
     memset(bits, 0xff, sizeof bits);
@@ -78,8 +84,7 @@ static void render_opaque_ball_has_silhouette_depth_and_colour(void **state) {
         /* first sample at most a step behind the entry, abscissa a step later again */
         assert_true(depth[0][i] >= entry + STK_STEP_NGP * 0.99f);
         assert_true(depth[0][i] <= entry + STK_STEP_NGP * 2.01f);
-        for (int k = 0; k < 3; k++)
-            assert_float_equal(rgb[0][3 * i + k], 0.5f + 0.5f * d[k], 1e-5);
+        for (int k = 0; k < 3; k++) assert_float_equal(rgb[0][3 * i + k], 0.5f + 0.5f * d[k], 1e-5);
     }
     assert_true(covered > 300);
     /* Rays that hit stop there: far fewer samples than the 37 that cross the box. */
@@ -89,7 +94,8 @@ static void render_opaque_ball_has_silhouette_depth_and_colour(void **state) {
 static void render_hidden_samples_are_not_evaluated(void **state) {
     (void)state;
     stk_ray_frame frame = make_frame(STK_MARCH_FAST);
-    /* only the ball's cells are occupied, so every sample is opaque or misses by less than a cell */
+    /* only the ball's cells are occupied, so every sample is opaque or misses by less than a cell
+     */
     memset(bits, 0, sizeof bits);
     for (uint32_t i = 0; i < STK_GRID_CELLS; i++) {
         uint32_t c[3];

@@ -42,8 +42,8 @@ static void scan_group(const __m512 o[3], const __m512 d[3], __m512 t, __m512 fa
                 x, _mm512_or_si512(_mm512_slli_epi32(y, 1), _mm512_slli_epi32(z, 2)));
             const __m512i bits = _mm512_mask_i32gather_epi32(
                 _mm512_setzero_si512(), live, _mm512_srli_epi32(index, 5), bitfield, 4);
-            const __m512i bit = _mm512_sllv_epi32(
-                _mm512_set1_epi32(1), _mm512_and_si512(index, _mm512_set1_epi32(31)));
+            const __m512i bit = _mm512_sllv_epi32(_mm512_set1_epi32(1),
+                                                  _mm512_and_si512(index, _mm512_set1_epi32(31)));
             const __mmask16 set = _mm512_test_epi32_mask(bits, bit);
             words[word] = _mm512_mask_or_epi32(words[word], set, words[word],
                                                _mm512_set1_epi32((int)(1u << k)));

@@ -1,4 +1,5 @@
-/* march_x86.h - what the instruction-set variants of march.c export: each overwrites the slots it fills. */
+/* march_x86.h - what the instruction-set variants of march.c export: each overwrites the slots it
+ * fills. */
 #ifndef STK_KERNELS_X86_MARCH_X86_H
 #define STK_KERNELS_X86_MARCH_X86_H
 

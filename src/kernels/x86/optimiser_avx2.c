@@ -1,5 +1,5 @@
-/* optimiser_avx2.c - optimiser kernels, AVX2: 8 parameters at a time. The divide and the square root are
- * the exact instructions; memory, not arithmetic, is the limit.
+/* optimiser_avx2.c - optimiser kernels, AVX2: 8 parameters at a time. The divide and the square
+ * root are the exact instructions; memory, not arithmetic, is the limit.
  */
 #include "kernels/x86/optimiser_x86.h"
 
@@ -36,7 +36,7 @@ static int adamw_avx2(const stk_adamw *settings, size_t n, float *p, float *g, f
     for (size_t i = 0; i < n; i += LANES) {
         __m256 gi = _mm256_load_ps(g + i);
         __m256 vi = _mm256_fmadd_ps(beta2, _mm256_load_ps(v + i),
-                                 _mm256_mul_ps(fresh, _mm256_mul_ps(gi, gi)));
+                                    _mm256_mul_ps(fresh, _mm256_mul_ps(gi, gi)));
         __m256 root = _mm256_fmadd_ps(_mm256_sqrt_ps(vi), root_scale, eps);
         __m256 step = _mm256_div_ps(_mm256_mul_ps(lr, gi), root);
         _mm256_store_ps(v + i, vi);

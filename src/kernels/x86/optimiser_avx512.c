@@ -1,5 +1,5 @@
-/* optimiser_avx512.c - optimiser kernels, AVX-512: 16 parameters at a time. The divide and the square root are
- * the exact instructions; memory, not arithmetic, is the limit.
+/* optimiser_avx512.c - optimiser kernels, AVX-512: 16 parameters at a time. The divide and the
+ * square root are the exact instructions; memory, not arithmetic, is the limit.
  */
 #include "kernels/x86/optimiser_x86.h"
 
@@ -35,7 +35,7 @@ static int adamw_avx512(const stk_adamw *settings, size_t n, float *p, float *g,
     for (size_t i = 0; i < n; i += LANES) {
         __m512 gi = _mm512_load_ps(g + i);
         __m512 vi = _mm512_fmadd_ps(beta2, _mm512_load_ps(v + i),
-                                 _mm512_mul_ps(fresh, _mm512_mul_ps(gi, gi)));
+                                    _mm512_mul_ps(fresh, _mm512_mul_ps(gi, gi)));
         __m512 root = _mm512_fmadd_ps(_mm512_sqrt_ps(vi), root_scale, eps);
         __m512 step = _mm512_div_ps(_mm512_mul_ps(lr, gi), root);
         _mm512_store_ps(v + i, vi);

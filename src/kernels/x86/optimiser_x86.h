@@ -1,5 +1,5 @@
-/* optimiser_x86.h - what the instruction-set variants of optimiser.c export: each overwrites the slots
- * it fills. */
+/* optimiser_x86.h - what the instruction-set variants of optimiser.c export: each overwrites the
+ * slots it fills. */
 #ifndef STK_KERNELS_X86_OPTIMISER_X86_H
 #define STK_KERNELS_X86_OPTIMISER_X86_H
 
