@@ -9,6 +9,7 @@
 
 enum { GLYPH_WIDTH = 5, GLYPH_HEIGHT = 7, ADVANCE = 6, FIRST = 32, LAST = 126 };
 
+/* clang-format off */
 /* Rows from the top, the leftmost pixel is bit 4. */
 static const uint8_t GLYPHS[LAST - FIRST + 1][GLYPH_HEIGHT] = {
     {0, 0, 0, 0, 0, 0, 0}, /* space */
@@ -107,6 +108,7 @@ static const uint8_t GLYPHS[LAST - FIRST + 1][GLYPH_HEIGHT] = {
     {8, 4, 4, 2, 4, 4, 8}, /* } */
     {0, 0, 8, 21, 2, 0, 0}, /* ~ */
 };
+/* clang-format on */
 
 static void put(stk_image *image, int x, int y, const uint8_t colour[3]) {
     if (x < 0 || y < 0 || x >= image->width || y >= image->height) return;
@@ -128,7 +130,8 @@ static int clip_axis(float p, float d, float size, float *t0, float *t1) {
     return *t0 <= *t1;
 }
 
-void stk_draw_line(stk_image *image, float x0, float y0, float x1, float y1, const uint8_t colour[3]) {
+void stk_draw_line(stk_image *image, float x0, float y0, float x1, float y1,
+                   const uint8_t colour[3]) {
     float dx = x1 - x0, dy = y1 - y0, t0 = 0, t1 = 1;
     if (!isfinite(dx) || !isfinite(dy)) return;
     if (!clip_axis(x0, dx, (float)image->width, &t0, &t1)) return;
@@ -154,7 +157,8 @@ void stk_draw_disc(stk_image *image, float x, float y, float radius, const uint8
         }
 }
 
-static void draw_glyph(stk_image *image, int x, int y, int scale, int code, const uint8_t colour[3]) {
+static void draw_glyph(stk_image *image, int x, int y, int scale, int code,
+                       const uint8_t colour[3]) {
     const uint8_t *rows = GLYPHS[code - FIRST];
     for (int v = 0; v < GLYPH_HEIGHT * scale; v++)
         for (int u = 0; u < GLYPH_WIDTH * scale; u++)

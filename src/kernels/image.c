@@ -1,9 +1,12 @@
 /* image.c - resizing, sampling and blurring of pictures; plain C.
  *
- * Resizing is separable. For each axis a target sample covers source positions through an stk_tap: the
- * first source sample, how many, and their weights (first, those between, last), which sum to 1.
+ * Resizing is separable. For each axis a target sample covers source positions through an stk_tap:
+ * the first source sample, how many, and their weights (first, those between, last), which sum to
+ * 1:
+ *
  *   enlarging, or shrinking by up to 2: two taps around (x+0.5)*scale-0.5 (bilinear)
- *   shrinking by more:                  the mean over [x*scale, (x+1)*scale) with fractional ends
+ *   shrinking by more: the mean over [x*scale, (x+1)*scale) with fractional ends
+ *
  * Taps of one block of target columns are computed once per block and kept on the stack.
  */
 #include "kernels/image.h"
@@ -107,6 +110,11 @@ void stk_plane_resize(float *target, int tw, int th, const float *source, int sw
     }
 }
 
+/* Not-a-number goes to 0: a bad map gives a wrong picture, never a wild read. */
+static float clamp_position(float v, float last) {
+    return v >= 0 ? v < last ? v : last : 0;
+}
+
 void stk_image_warp_affine_f32(float *target, int width, int height, const stk_image *source,
                                const float m[6], float a, float b) {
     int channels = source->channels;
@@ -114,8 +122,8 @@ void stk_image_warp_affine_f32(float *target, int width, int height, const stk_i
     for (int y = 0; y < height; y++) {
         for (int x = 0; x < width; x++) {
             float px = (float)x + 0.5f, py = (float)y + 0.5f;
-            float sx = stk_clampf(m[0] * px + m[1] * py + m[2] - 0.5f, 0, right);
-            float sy = stk_clampf(m[3] * px + m[4] * py + m[5] - 0.5f, 0, bottom);
+            float sx = clamp_position(m[0] * px + m[1] * py + m[2] - 0.5f, right);
+            float sy = clamp_position(m[3] * px + m[4] * py + m[5] - 0.5f, bottom);
             int x0 = (int)sx, y0 = (int)sy;
             float fx = sx - (float)x0, fy = sy - (float)y0;
             ptrdiff_t next = x0 + 1 < source->width ? channels : 0;

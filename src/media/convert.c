@@ -1,8 +1,9 @@
 /* convert.c - RGB24 full range <-> the pixel formats of codecs, and quarter turns.
  *
  * Matrix and range come from the frame; where a clip does not say, BT.709 from 720 lines on and
- * BT.601 below, limited range (full for the yuvj formats): the convention of players. What we write is
- * always limited-range BT.709 and says so. swscale rounds accurately and interpolates chroma fully.
+ * BT.601 below, limited range (full for the yuvj formats): the convention of players. What we write
+ * is always limited-range BT.709 and says so. swscale rounds accurately and interpolates chroma
+ * fully.
  */
 #include "media/input.h"
 
@@ -22,14 +23,20 @@ void stk_converter_clear(stk_converter *converter) {
 
 static int matrix_of(const AVFrame *frame) {
     switch (frame->colorspace) {
-    case AVCOL_SPC_BT709: return SWS_CS_ITU709;
-    case AVCOL_SPC_FCC: return SWS_CS_FCC;
-    case AVCOL_SPC_SMPTE240M: return SWS_CS_SMPTE240M;
+    case AVCOL_SPC_BT709:
+        return SWS_CS_ITU709;
+    case AVCOL_SPC_FCC:
+        return SWS_CS_FCC;
+    case AVCOL_SPC_SMPTE240M:
+        return SWS_CS_SMPTE240M;
     case AVCOL_SPC_BT2020_NCL:
-    case AVCOL_SPC_BT2020_CL: return SWS_CS_BT2020;
+    case AVCOL_SPC_BT2020_CL:
+        return SWS_CS_BT2020;
     case AVCOL_SPC_SMPTE170M:
-    case AVCOL_SPC_BT470BG: return SWS_CS_ITU601;
-    default: return frame->height >= HD_LINES ? SWS_CS_ITU709 : SWS_CS_ITU601;
+    case AVCOL_SPC_BT470BG:
+        return SWS_CS_ITU601;
+    default:
+        return frame->height >= HD_LINES ? SWS_CS_ITU709 : SWS_CS_ITU601;
     }
 }
 
@@ -39,7 +46,8 @@ static enum AVPixelFormat format_of(int channels) {
 
 static int is_full_range(const AVFrame *frame) {
     const AVPixFmtDescriptor *format = av_pix_fmt_desc_get(frame->format);
-    if (format != NULL && (format->flags & AV_PIX_FMT_FLAG_RGB || format->nb_components <= 2)) return 1;
+    if (format != NULL && (format->flags & AV_PIX_FMT_FLAG_RGB || format->nb_components <= 2))
+        return 1;
     if (format != NULL && strncmp(format->name, "yuvj", 4) == 0) return 1;
     return frame->color_range == AVCOL_RANGE_JPEG;
 }
@@ -51,14 +59,15 @@ stk_status stk_convert_from_frame(stk_converter *converter, stk_image *target, c
         converter->height != frame->height || converter->format != frame->format ||
         converter->matrix != matrix || converter->range != range) {
         stk_converter_clear(converter);
-        converter->scale = sws_getContext(frame->width, frame->height, frame->format, frame->width,
-                                          frame->height, format_of(target->channels), SCALE_FLAGS,
-                                          NULL, NULL, NULL);
+        converter->scale =
+            sws_getContext(frame->width, frame->height, frame->format, frame->width, frame->height,
+                           format_of(target->channels), SCALE_FLAGS, NULL, NULL, NULL);
         if (converter->scale == NULL)
-            return stk_fail(STK_ERR_UNSUPPORTED, "%s: its pixel format '%s' cannot be converted", name,
-                            av_get_pix_fmt_name(frame->format));
+            return stk_fail(STK_ERR_UNSUPPORTED, "%s: its pixel format '%s' cannot be converted",
+                            name, av_get_pix_fmt_name(frame->format));
         const int *coefficients = sws_getCoefficients(matrix);
-        sws_setColorspaceDetails(converter->scale, coefficients, range, coefficients, 1, 0, ONE, ONE);
+        sws_setColorspaceDetails(converter->scale, coefficients, range, coefficients, 1, 0, ONE,
+                                 ONE);
         converter->width = frame->width, converter->height = frame->height;
         converter->format = frame->format, converter->matrix = matrix, converter->range = range;
     }
@@ -73,9 +82,9 @@ stk_status stk_convert_from_frame(stk_converter *converter, stk_image *target, c
 stk_status stk_convert_to_frame(stk_converter *converter, AVFrame *frame, const stk_image *source,
                                 const char *name) {
     if (converter->scale == NULL) {
-        converter->scale = sws_getContext(source->width, source->height, AV_PIX_FMT_RGB24,
-                                          frame->width, frame->height, frame->format, SCALE_FLAGS,
-                                          NULL, NULL, NULL);
+        converter->scale =
+            sws_getContext(source->width, source->height, AV_PIX_FMT_RGB24, frame->width,
+                           frame->height, frame->format, SCALE_FLAGS, NULL, NULL, NULL);
         if (converter->scale == NULL) return stk_fail_memory("colour conversion");
         const int *coefficients = sws_getCoefficients(SWS_CS_ITU709);
         sws_setColorspaceDetails(converter->scale, coefficients, 1, coefficients, 0, 0, ONE, ONE);
@@ -95,8 +104,8 @@ void stk_image_turn(stk_image *target, const stk_image *source, int degrees) {
         for (int x = 0; x < target->width; x++) {
             int sx = degrees == 90 ? y : degrees == 180 ? w - 1 - x : w - 1 - y;
             int sy = degrees == 90 ? h - 1 - x : degrees == 180 ? h - 1 - y : x;
-            memcpy(row + (ptrdiff_t)x * channels, stk_image_row(source, sy) + (ptrdiff_t)sx * channels,
-                   (size_t)channels);
+            memcpy(row + (ptrdiff_t)x * channels,
+                   stk_image_row(source, sy) + (ptrdiff_t)sx * channels, (size_t)channels);
         }
     }
 }

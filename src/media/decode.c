@@ -22,8 +22,10 @@ static stk_status open_codec(stk_decoder *decoder, int threads) {
     const AVCodecParameters *parameters = decoder->stream->codecpar;
     const AVCodec *codec = avcodec_find_decoder(parameters->codec_id);
     if (codec == NULL)
-        return stk_fail(STK_ERR_UNSUPPORTED, "%s: its codec '%s' cannot be decoded here; convert the "
-                        "file to H.264 and AAC first", name, avcodec_get_name(parameters->codec_id));
+        return stk_fail(STK_ERR_UNSUPPORTED,
+                        "%s: its codec '%s' cannot be decoded here; convert the "
+                        "file to H.264 and AAC first",
+                        name, avcodec_get_name(parameters->codec_id));
     decoder->codec = avcodec_alloc_context3(codec);
     decoder->packet = av_packet_alloc();
     decoder->frame = av_frame_alloc();
@@ -81,14 +83,17 @@ void stk_decoder_close(stk_decoder **handle) {
     *handle = NULL;
 }
 
-/* The tail is missing when the file ended on an error or far (2 %, 3 frames) before what it declares. */
+/* The tail is missing when the file ended on an error or far (2 %, 3 frames) before what it
+ * declares. */
 static void warn_if_short(stk_decoder *decoder) {
     int64_t declared = decoder->stream->nb_frames;
     int video = decoder->codec->codec_type == AVMEDIA_TYPE_VIDEO;
     int missing = video && declared > 0 && decoder->decoded + 3 + declared / 50 < declared;
     if (decoder->cut_short || missing)
-        stk_log(STK_LOG_WARN, "%s: the end of the file is damaged or missing; used what could be "
-                "decoded: %lld %s", decoder->input.name, (long long)decoder->decoded,
+        stk_log(STK_LOG_WARN,
+                "%s: the end of the file is damaged or missing; used what could be "
+                "decoded: %lld %s",
+                decoder->input.name, (long long)decoder->decoded,
                 video ? "pictures" : "blocks of sound");
     else if (decoder->damaged > 0)
         stk_log(STK_LOG_WARN, "%s: %lld damaged pieces were skipped", decoder->input.name,
@@ -122,8 +127,8 @@ static stk_status feed(stk_decoder *decoder) {
 static void stamp(stk_decoder *decoder) {
     int64_t pts = decoder->frame->best_effort_timestamp;
     double first = isnan(decoder->previous_s) ? 0 : decoder->previous_s + decoder->step_s;
-    decoder->time_s = pts == AV_NOPTS_VALUE ? first
-                                            : (double)pts * av_q2d(decoder->stream->time_base);
+    decoder->time_s =
+        pts == AV_NOPTS_VALUE ? first : (double)pts * av_q2d(decoder->stream->time_base);
     decoder->previous_s = decoder->time_s;
     decoder->decoded++;
 }
@@ -149,8 +154,8 @@ stk_status stk_decoder_next(stk_decoder *decoder, int *end) {
 }
 
 stk_status stk_decoder_seek(stk_decoder *decoder, int64_t pts) {
-    int error = av_seek_frame(decoder->input.format, decoder->stream->index, pts,
-                              AVSEEK_FLAG_BACKWARD);
+    int error =
+        av_seek_frame(decoder->input.format, decoder->stream->index, pts, AVSEEK_FLAG_BACKWARD);
     if (error < 0) return stk_media_fail(decoder->input.name, "cannot be searched", error);
     avcodec_flush_buffers(decoder->codec);
     av_packet_unref(decoder->packet);

@@ -30,7 +30,9 @@ static void forward_message(void *context, int level, const char *format, va_lis
     if (length > 0) stk_log(STK_LOG_DEBUG, "libav: %s", line);
 }
 
-static void install_log(void) { av_log_set_callback(forward_message); }
+static void install_log(void) {
+    av_log_set_callback(forward_message);
+}
 
 void stk_media_quiet(void) {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -46,7 +48,8 @@ stk_status stk_media_fail(const char *name, const char *what, int averror) {
     av_strerror(averror, reason, sizeof reason);
     int system = averror == AVERROR(EIO) || averror == AVERROR(EACCES) ||
                  averror == AVERROR(EPERM) || averror == AVERROR(ENOENT) ||
-                 averror == AVERROR(EPIPE) || averror == AVERROR(EROFS) || averror == AVERROR(EDQUOT);
+                 averror == AVERROR(EPIPE) || averror == AVERROR(EROFS) ||
+                 averror == AVERROR(EDQUOT);
     return stk_fail(system ? STK_ERR_IO : STK_ERR_FORMAT, "%s: %s: %s", name, what, reason);
 }
 
@@ -64,9 +67,12 @@ static int64_t seek_bytes(void *opaque, int64_t offset, int whence) {
     stk_bytes *bytes = opaque;
     whence &= ~AVSEEK_FORCE;
     if (whence == AVSEEK_SIZE) return (int64_t)bytes->size;
-    if (whence == SEEK_CUR) offset += (int64_t)bytes->position;
-    else if (whence == SEEK_END) offset += (int64_t)bytes->size;
-    else if (whence != SEEK_SET) return AVERROR(EINVAL);
+    if (whence == SEEK_CUR)
+        offset += (int64_t)bytes->position;
+    else if (whence == SEEK_END)
+        offset += (int64_t)bytes->size;
+    else if (whence != SEEK_SET)
+        return AVERROR(EINVAL);
     if (offset < 0 || offset > (int64_t)bytes->size) return AVERROR(EINVAL);
     bytes->position = (size_t)offset;
     return offset;
@@ -76,7 +82,8 @@ static stk_status attach_memory(stk_input *input, const void *data, size_t size)
     input->bytes = (stk_bytes){data, size, 0};
     uint8_t *buffer = av_malloc(IO_BUFFER);
     if (buffer == NULL) return stk_fail_memory("reading buffer");
-    input->io = avio_alloc_context(buffer, IO_BUFFER, 0, &input->bytes, read_bytes, NULL, seek_bytes);
+    input->io =
+        avio_alloc_context(buffer, IO_BUFFER, 0, &input->bytes, read_bytes, NULL, seek_bytes);
     if (input->io == NULL) {
         av_free(buffer);
         return stk_fail_memory("reading buffer");
@@ -91,9 +98,9 @@ static stk_status attach_memory(stk_input *input, const void *data, size_t size)
 static stk_status check_file(const char *path) {
     struct stat info;
     if (stat(path, &info) != 0)
-        return errno == ENOENT ? stk_fail(STK_ERR_IO, "%s: no such file", path)
-                               : stk_fail(STK_ERR_IO, "%s: cannot be opened: %s", path,
-                                          strerror(errno));
+        return errno == ENOENT
+                   ? stk_fail(STK_ERR_IO, "%s: no such file", path)
+                   : stk_fail(STK_ERR_IO, "%s: cannot be opened: %s", path, strerror(errno));
     if (S_ISDIR(info.st_mode)) return stk_fail(STK_ERR_IO, "%s: is a folder, not a clip", path);
     if (S_ISREG(info.st_mode) && info.st_size == 0)
         return stk_fail(STK_ERR_FORMAT, "%s: is empty", path);
@@ -110,12 +117,16 @@ static stk_status explain_unreadable(const char *name, const char *path, int ave
         size_t got = fread(magic, 1, sizeof magic, file);
         fclose(file);
         if (got == sizeof magic && memcmp(magic + 4, "ftyp", 4) == 0)
-            return stk_fail(STK_ERR_FORMAT, "%s: is cut off or damaged: the index of the MP4 file "
-                            "cannot be read; copy or download it again", name);
+            return stk_fail(STK_ERR_FORMAT,
+                            "%s: is cut off or damaged: the index of the MP4 file "
+                            "cannot be read; copy or download it again",
+                            name);
     }
     if (averror == AVERROR_INVALIDDATA || averror == AVERROR_EOF)
-        return stk_fail(STK_ERR_FORMAT, "%s: is not a video or sound file that can be read (or it "
-                        "is damaged at its very beginning)", name);
+        return stk_fail(STK_ERR_FORMAT,
+                        "%s: is not a video or sound file that can be read (or it "
+                        "is damaged at its very beginning)",
+                        name);
     return stk_media_fail(name, "cannot be read", averror);
 }
 

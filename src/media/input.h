@@ -3,7 +3,8 @@
  *   path or bytes --stk_input--> demuxed packets --stk_decoder--> AVFrames in display order
  *   AVFrame (any YUV, any range) <--stk_converter--> RGB24 full range
  *
- * Everything here is owned by one thread; the decoder may start threads of its own inside libavcodec.
+ * Everything here is owned by one thread; the decoder may start threads of its own inside
+ * libavcodec.
  */
 #ifndef STK_MEDIA_INPUT_H
 #define STK_MEDIA_INPUT_H
@@ -30,11 +31,11 @@ typedef struct stk_input {
 
 /* Sends libav's own messages to stk_log at debug level; idempotent, thread-safe. */
 void stk_media_quiet(void);
-/* "<name>: <what>: <reason>" with the code that fits the libav error (full disk, missing file ...). */
+/* "<name>: <what>: <reason>" with the code that fits the libav error (disk full, no file ...). */
 stk_status stk_media_fail(const char *name, const char *what, int averror);
 
-/* Opens a file, or `size` bytes at `data` when data != NULL (kept by the caller; `path` is then only
- * a name), and reads stream information. On failure nothing is left open. */
+/* Opens a file, or `size` bytes at `data` when data != NULL (kept by the caller; `path` is then
+ * only a name), and reads stream information. On failure nothing is left open. */
 stk_status stk_input_open(stk_input *input, const char *path, const void *data, size_t size);
 void stk_input_close(stk_input *input);
 /* Index of the best stream of a kind (cover pictures do not count as video); -1 if none. */
@@ -47,12 +48,12 @@ typedef struct stk_decoder {
     AVCodecContext *codec;
     AVStream *stream; /* view into input */
     AVPacket *packet;
-    AVFrame *frame;      /* the current frame; reused */
-    double time_s;       /* its time stamp on the container's clock */
-    double step_s;       /* nominal frame duration, for missing time stamps */
-    double previous_s;   /* NAN before the first frame */
-    int64_t decoded;     /* frames given out since opening */
-    int64_t damaged;     /* packets that could not be decoded */
+    AVFrame *frame;    /* the current frame; reused */
+    double time_s;     /* its time stamp on the container's clock */
+    double step_s;     /* nominal frame duration, for missing time stamps */
+    double previous_s; /* NAN before the first frame */
+    int64_t decoded;   /* frames given out since opening */
+    int64_t damaged;   /* packets that could not be decoded */
     int draining, holds_packet, cut_short;
 } stk_decoder;
 
@@ -61,8 +62,8 @@ typedef struct stk_decoder {
 stk_status stk_decoder_open(stk_decoder **decoder, const char *path, const void *data, size_t size,
                             enum AVMediaType type, int threads);
 void stk_decoder_close(stk_decoder **decoder);
-/* Next frame into decoder->frame and ->time_s; *end = 1 after the last. Damaged packets are skipped;
- * an unreadable tail ends the stream with one warning in the log. */
+/* Next frame into decoder->frame and ->time_s; *end = 1 after the last. Damaged packets are
+ * skipped; an unreadable tail ends the stream with one warning in the log. */
 stk_status stk_decoder_next(stk_decoder *decoder, int *end);
 /* Jumps to the key frame at or before `pts` (stream time base). */
 stk_status stk_decoder_seek(stk_decoder *decoder, int64_t pts);
@@ -73,7 +74,7 @@ typedef struct stk_converter {
 } stk_converter;
 
 void stk_converter_clear(stk_converter *converter);
-/* Picture of the frame as RGB24, RGBA or grey (target->channels), unrotated; target has the size. */
+/* The frame as RGB24, RGBA or grey (target->channels), not turned; target has the size. */
 stk_status stk_convert_from_frame(stk_converter *converter, stk_image *target, const AVFrame *frame,
                                   const char *name);
 /* RGB24 to limited-range BT.709 YUV420P; frame has the picture's size and buffers. */

@@ -20,8 +20,8 @@ typedef struct stk_media_info {
     int has_video, has_audio;
     int width, height; /* as shown (after rotation) */
     int rotation_deg;
-    double fps;          /* average rate by the container */
-    double duration_s;   /* of the video stream, else of the file */
+    double fps;        /* average rate by the container */
+    double duration_s; /* of the video stream, else of the file */
     double video_start_s, audio_start_s;
     int audio_rate, audio_channels;
     int64_t frames_estimate;
@@ -36,8 +36,8 @@ stk_status stk_media_probe(const char *path, stk_media_info *info);
 
 /* Which decoded source frame is shown at each output frame (25/s). Repeated source frames (a 25 fps
  * film in a 30 fps container) are recognised and never used; where the distinct frames already come
- * at 25/s (to 0.5 %) each is used exactly once, in order. Otherwise each output time takes the source
- * frame nearest in time. Owned: release with stk_retime_clear. */
+ * at 25/s (to 0.5 %) each is used exactly once, in order. Otherwise each output time takes the
+ * source frame nearest in time. Owned: release with stk_retime_clear. */
 typedef struct stk_retime {
     int frames;          /* output frames */
     int32_t *source;     /* [frames] decode index of the source frame */
@@ -46,28 +46,31 @@ typedef struct stk_retime {
     int repeats;         /* source frames recognised as repeats */
     int dropped;         /* distinct source frames that no output frame shows */
     int doubled;         /* output frames that show the same source frame as their predecessor */
-    double first_time_s; /* container time of output frame 0: sound sample 0 is taken there */
+    double first_time_s; /* container time of output frame 0: sound sample 0 is taken there. With
+                          * repeats removed, the frames' stagger is averaged out of it. */
     double source_fps;   /* rate of the distinct frames */
 } stk_retime;
 
 stk_status stk_retime_plan(const char *path, const stk_job *job, stk_retime *plan);
 void stk_retime_clear(stk_retime *plan);
 
-/* Decodes in order and hands out the plan's frames. A plan of NULL hands out every decoded frame. */
+/* Decodes in order and hands out the plan's frames. A plan of NULL hands out all decoded frames. */
 typedef struct stk_video_reader stk_video_reader;
 stk_status stk_video_reader_open(stk_video_reader **reader, const char *path,
                                  const stk_retime *plan);
 void stk_video_reader_close(stk_video_reader **reader);
-/* Next frame; *frame is a view owned by the reader, valid until the next call. *end is set to 1 (and
- * no frame given) after the last. time_s may be NULL. A damaged tail ends the clip with a warning. */
+/* Next frame; *frame is a view owned by the reader, valid until the next call. *end is set to 1
+ * (and no frame given) after the last. time_s may be NULL. A damaged tail ends the clip with a
+ * warning. */
 stk_status stk_video_reader_next(stk_video_reader *reader, const stk_image **frame, double *time_s,
                                  int *end);
 
 /* --- sound in ------------------------------------------------------------------------------- */
 
-/* Whole sound as mono float at `rate` (windowed-sinc resampling), starting at `start_s` on the
- * container's clock (pass stk_retime.first_time_s, or 0 with trim = 0 for a plain sound file). Missing
- * sound before the stream's start is silence. Owned by the caller: stk_sound_clear. */
+/* Whole sound as mono float (mean of the channels) at `rate` (windowed-sinc resampling), starting
+ * at `start_s` on the container's clock (pass stk_retime.first_time_s, or 0 for a plain sound file,
+ * whose clock starts at its first sample). Missing sound before the stream's start is silence.
+ * Owned by the caller: stk_sound_clear. */
 stk_status stk_sound_read(const char *path, int rate, double start_s, stk_sound *sound);
 void stk_sound_clear(stk_sound *sound);
 /* 16-bit PCM WAV, written atomically. */
@@ -79,39 +82,43 @@ typedef enum stk_writer_format { STK_WRITER_MP4, STK_WRITER_Y4M, STK_WRITER_PNG 
 
 typedef struct stk_writer_options {
     stk_writer_format format;
-    int width, height;   /* even for MP4 */
-    int fps;             /* 25 */
-    int crf;             /* 0 (lossless) .. 51 */
-    int gop;             /* key frame distance; 0 = encoder's choice */
-    const char *preset;  /* x264 preset, NULL = "veryfast" */
-    const char *sound_path;    /* re-encoded to AAC and muxed, streamed from the file; NULL = none */
-    double sound_start_s;      /* container time of the sound at frame 0 */
-    const char *comment; /* metadata, NULL = none */
-    int threads;         /* encoder threads; 0 = choose */
+    int width, height;      /* even for MP4 */
+    int fps;                /* 25 */
+    int crf;                /* 0 (lossless) .. 51 */
+    int gop;                /* key frame distance; 0 = encoder's choice */
+    const char *preset;     /* x264 preset, NULL = "veryfast" */
+    const char *sound_path; /* re-encoded to AAC and muxed, streamed from the file; NULL = none */
+    double sound_start_s;   /* container time of the sound at frame 0 */
+    const char *comment;    /* metadata, NULL = none */
+    int threads;            /* encoder threads; 0 = choose */
 } stk_writer_options;
 
-/* Writes to a temporary name; finish renames, discard removes. path "-" with Y4M is stdout. PNG: path is
- * a folder, frames are 000000.png ... Constant memory however long. */
+/* Writes to a temporary name; finish renames, discard removes. path "-" with Y4M is stdout. PNG:
+ * path is a folder, frames are 000000.png ... Constant memory however long. */
 typedef struct stk_video_writer stk_video_writer;
 stk_status stk_video_writer_create(stk_video_writer **writer, const char *path,
                                    const stk_writer_options *options);
 stk_status stk_video_writer_frame(stk_video_writer *writer, const stk_image *rgb);
 /* Flushes, muxes the remaining sound (cut or padded to the picture's length), renames; frees. */
 stk_status stk_video_writer_finish(stk_video_writer **writer);
-/* Keeps what was written so far playable under the final name when keep != 0 (Ctrl-C), else removes. */
+/* Keeps what was written so far playable under the final name when keep != 0 (Ctrl-C), else
+ * removes. */
 void stk_video_writer_discard(stk_video_writer **writer, int keep);
 
 /* --- any frame by number -------------------------------------------------------------------- */
 
 typedef struct stk_frame_store stk_frame_store;
-/* From a file, or from `size` bytes at `data` (kept by the caller) when path is NULL. The video must be
- * one made by stk_video_writer with gop > 0 (constant rate). */
+/* From a file, or from `size` bytes at `data` (kept by the caller) when path is NULL. The video
+ * must be one made by stk_video_writer with gop > 0 (constant rate). */
 stk_status stk_frame_store_open(stk_frame_store **store, const char *path, const void *data,
                                 size_t size);
 void stk_frame_store_close(stk_frame_store **store);
+/* Keeps up to `groups` decoded groups (gop * width * height * 1.5 bytes each) instead of 2: random
+ * access then costs no decode once all are in. Drops what is cached now. */
+stk_status stk_frame_store_set_cache(stk_frame_store *store, int groups);
 int stk_frame_store_count(const stk_frame_store *store);
 /* Frame `index` as an RGB view owned by the store, valid until the next call. Sequential access in
- * either direction costs about one decode a frame. */
+ * either direction costs about one decode a frame, random access half a group of them. */
 stk_status stk_frame_store_get(stk_frame_store *store, int index, const stk_image **frame);
 
 /* --- still pictures ------------------------------------------------------------------------- */

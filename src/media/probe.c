@@ -6,8 +6,9 @@
 #include <stdio.h>
 
 static double start_s(const AVStream *stream) {
-    return stream->start_time == AV_NOPTS_VALUE ? 0
-                                                : (double)stream->start_time * av_q2d(stream->time_base);
+    return stream->start_time == AV_NOPTS_VALUE
+               ? 0
+               : (double)stream->start_time * av_q2d(stream->time_base);
 }
 
 static void describe_video(stk_media_info *info, const AVFormatContext *format,
@@ -18,18 +19,21 @@ static void describe_video(stk_media_info *info, const AVFormatContext *format,
     int sideways = info->rotation_deg % 180 != 0;
     info->width = sideways ? parameters->height : parameters->width;
     info->height = sideways ? parameters->width : parameters->height;
-    AVRational rate = stream->avg_frame_rate.num > 0 ? stream->avg_frame_rate : stream->r_frame_rate;
+    AVRational rate =
+        stream->avg_frame_rate.num > 0 ? stream->avg_frame_rate : stream->r_frame_rate;
     info->fps = rate.num > 0 && rate.den > 0 ? av_q2d(rate) : 0;
     if (stream->duration != AV_NOPTS_VALUE)
         info->duration_s = (double)stream->duration * av_q2d(stream->time_base);
     else if (format->duration != AV_NOPTS_VALUE)
         info->duration_s = (double)format->duration / AV_TIME_BASE;
     info->video_start_s = start_s(stream);
-    info->frames_estimate = stream->nb_frames > 0 ? stream->nb_frames
-                                                  : (int64_t)(info->duration_s * info->fps + 0.5);
-    snprintf(info->video_codec, sizeof info->video_codec, "%s", avcodec_get_name(parameters->codec_id));
+    info->frames_estimate =
+        stream->nb_frames > 0 ? stream->nb_frames : (int64_t)(info->duration_s * info->fps + 0.5);
+    snprintf(info->video_codec, sizeof info->video_codec, "%s",
+             avcodec_get_name(parameters->codec_id));
     const char *pixel = av_get_pix_fmt_name(parameters->format);
-    snprintf(info->pixel_format, sizeof info->pixel_format, "%s", pixel != NULL ? pixel : "unknown");
+    snprintf(info->pixel_format, sizeof info->pixel_format, "%s",
+             pixel != NULL ? pixel : "unknown");
 }
 
 static void describe_audio(stk_media_info *info, const AVStream *stream) {
@@ -38,7 +42,8 @@ static void describe_audio(stk_media_info *info, const AVStream *stream) {
     info->audio_rate = parameters->sample_rate;
     info->audio_channels = parameters->ch_layout.nb_channels;
     info->audio_start_s = start_s(stream);
-    snprintf(info->audio_codec, sizeof info->audio_codec, "%s", avcodec_get_name(parameters->codec_id));
+    snprintf(info->audio_codec, sizeof info->audio_codec, "%s",
+             avcodec_get_name(parameters->codec_id));
 }
 
 stk_status stk_media_probe(const char *path, stk_media_info *info) {

@@ -2,9 +2,10 @@
  *
  *   AVFrame --convert--> RGB (coded orientation) --turn--> RGB as shown
  *
- * With a plan, source frames between two planned ones are decoded but not converted; an output frame
- * that shows the same source frame as its predecessor is handed out again. Pictures that change size
- * within the stream are refused. One thread per reader; libavcodec decodes ahead with its own.
+ * With a plan, source frames between two planned ones are decoded but not converted; an output
+ * frame that shows the same source frame as its predecessor is handed out again. Pictures that
+ * change size within the stream are refused. One thread per reader; libavcodec decodes ahead with
+ * its own.
  */
 #include "media/media.h"
 #include "media/input.h"
@@ -62,8 +63,10 @@ static stk_status convert(stk_video_reader *reader) {
     if (reader->shown.data == NULL) STK_TRY(prepare_pictures(reader, frame->width, frame->height));
     stk_image *target = reader->rotation_deg != 0 ? &reader->coded : &reader->shown;
     if (target->width != frame->width || target->height != frame->height)
-        return stk_fail(STK_ERR_UNSUPPORTED, "%s: the picture changes its size at frame %lld; re-encode "
-                        "the clip at one size", name, (long long)reader->decoder->decoded - 1);
+        return stk_fail(STK_ERR_UNSUPPORTED,
+                        "%s: the picture changes its size at frame %lld; re-encode "
+                        "the clip at one size",
+                        name, (long long)reader->decoder->decoded - 1);
     STK_TRY(stk_convert_from_frame(&reader->converter, target, frame, name));
     if (reader->rotation_deg != 0)
         stk_image_turn(&reader->shown, &reader->coded, reader->rotation_deg);

@@ -61,7 +61,8 @@ static stk_status survey_grow(stk_survey *survey) {
     if (time_s != NULL) survey->time_s = time_s;
     uint8_t *repeat = realloc(survey->repeat, (size_t)capacity);
     if (repeat != NULL) survey->repeat = repeat;
-    if (difference == NULL || time_s == NULL || repeat == NULL) return stk_fail_memory("retiming plan");
+    if (difference == NULL || time_s == NULL || repeat == NULL)
+        return stk_fail_memory("retiming plan");
     survey->capacity = capacity;
     return STK_OK;
 }
@@ -82,8 +83,8 @@ static uint32_t row_sum(const uint8_t *row, int x0, int x1, int step, int wide, 
     return sum;
 }
 
-/* Means of the first component (luma, or one colour of RGB) over SIDE x SIDE boxes; at most 16 rows of
- * a box are read, which bounds the cost for large pictures. */
+/* Means of the first component (luma, or one colour of RGB) over SIDE x SIDE boxes; at most 16 rows
+ * of a box are read, which bounds the cost for large pictures. */
 static void shrink(float cells[CELLS], const AVFrame *frame) {
     const AVPixFmtDescriptor *format = av_pix_fmt_desc_get(frame->format);
     const AVComponentDescriptor *luma = &format->comp[0];
@@ -99,8 +100,9 @@ static void shrink(float cells[CELLS], const AVFrame *frame) {
             if (x1 <= x0) x1 = x0 + 1;
             uint32_t sum = 0, rows = 0;
             for (int y = y0; y < y1; y += skip, rows++)
-                sum += row_sum(frame->data[luma->plane] + (ptrdiff_t)y * frame->linesize[luma->plane] +
-                               luma->offset, x0, x1, luma->step, wide, shift);
+                sum += row_sum(frame->data[luma->plane] +
+                                   (ptrdiff_t)y * frame->linesize[luma->plane] + luma->offset,
+                               x0, x1, luma->step, wide, shift);
             cells[cy * SIDE + cx] = (float)sum / (float)(rows * (uint32_t)(x1 - x0));
         }
     }
@@ -145,8 +147,10 @@ static stk_status survey_clip(stk_survey *survey, const char *path, const stk_jo
         }
     }
     if (status == STK_OK && survey->count == 0)
-        status = stk_fail(STK_ERR_CONTENT, "%s: not one picture can be decoded; the file is damaged or "
-                          "empty", path);
+        status = stk_fail(STK_ERR_CONTENT,
+                          "%s: not one picture can be decoded; the file is damaged or "
+                          "empty",
+                          path);
     if (status == STK_OK)
         stk_job_report(job, "timing", survey->count, survey->count, start_s, NULL);
     stk_decoder_close(&decoder);
@@ -158,8 +162,8 @@ static int compare_floats(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-/* The upper quartile of the differences around i: what a moving frame looks like there. Upper, because
- * in a 25 fps film at 60 more than half of the differences are those of repeats. */
+/* The upper quartile of the differences around i: what a moving frame looks like there. Upper,
+ * because in a 25 fps film at 60 more than half of the differences are those of repeats. */
 static float neighbourhood(const stk_survey *survey, int i) {
     float around[2 * REACH];
     int n = 0;
@@ -199,7 +203,8 @@ static int dips_are_regular(const stk_survey *survey, int dips) {
     }
     int middle = 0;
     for (int seen = histogram[0]; seen * 2 < windows; seen += histogram[middle]) middle++;
-    int regular = histogram[middle] + histogram[middle + 1] + (middle > 0 ? histogram[middle - 1] : 0);
+    int regular =
+        histogram[middle] + histogram[middle + 1] + (middle > 0 ? histogram[middle - 1] : 0);
     free(histogram);
     return middle > 0 && regular >= REGULAR_SHARE * windows;
 }
@@ -218,8 +223,8 @@ static int dip_period(const stk_survey *survey) {
     return best > 0 && gaps[best] * 10 >= all * 8 ? best : 0;
 }
 
-/* With one period, the rhythm decides: a dip off the beat is a person holding still, and a beat without
- * a dip, between two that have one, is a repeat inside a still moment. */
+/* With one period, the rhythm decides: a dip off the beat is a person holding still, and a beat
+ * without a dip, between two that have one, is a repeat inside a still moment. */
 static void enforce_period(stk_survey *survey, int period) {
     enum { OFF = 0, DIP = 1, KEEP = 2 };
     uint8_t *mark = survey->repeat;
@@ -279,14 +284,16 @@ static stk_status plan_in_order(stk_retime *plan, const stk_survey *survey, cons
 
 static stk_status plan_nearest(stk_retime *plan, const stk_survey *survey, const int *distinct,
                                int count) {
-    double first = survey->time_s[distinct[0]], last = survey->time_s[distinct[count - 1]];
+    /* Up to the last frame of all: repeats at the end still show the last distinct one. */
+    double first = survey->time_s[distinct[0]], last = survey->time_s[survey->count - 1];
     STK_TRY(plan_allocate(plan, (int)floor((last - first) * STK_FPS + 0.5) + 1));
     int used = 0;
     for (int k = 0, j = 0; k < plan->frames; k++) {
         double time_s = first + (double)k / STK_FPS;
         int previous = j;
         while (j + 1 < count && fabs(survey->time_s[distinct[j + 1]] - time_s) <
-                                    fabs(survey->time_s[distinct[j]] - time_s)) j++;
+                                    fabs(survey->time_s[distinct[j]] - time_s))
+            j++;
         plan->source[k] = distinct[j];
         plan->time_s[k] = survey->time_s[distinct[j]];
         plan->doubled += k > 0 && j == previous;
@@ -320,7 +327,8 @@ stk_status stk_retime_plan(const char *path, const stk_job *job, stk_retime *pla
     stk_status status = survey_clip(survey, path, job);
     if (status != STK_OK) goto done;
     distinct = stk_calloc_aligned((size_t)survey->count, sizeof *distinct);
-    status = distinct != NULL ? make_plan(plan, survey, distinct) : stk_fail_memory("retiming plan");
+    status =
+        distinct != NULL ? make_plan(plan, survey, distinct) : stk_fail_memory("retiming plan");
     if (status != STK_OK) stk_retime_clear(plan);
 done:
     stk_free(distinct);

@@ -1,6 +1,6 @@
 /* sound.c - any sound track as float samples on the container's clock.
  *
- *   packets --decode--> frames (any format) --swresample--> chunk of float planes --skip/pad--> caller
+ *   packets --decode--> frames (any format) --swresample--> chunk of floats --skip/pad--> caller
  *
  * libavcodec already removes encoder priming and what edit lists cut, and stamps the frames
  * accordingly, so the first frame's time stamp is where the sound begins. Resampling is a Kaiser
@@ -21,9 +21,10 @@ enum {
     CHANNELS_MAX = 2,
     MATRIX_CHANNELS = 64,
     SINC_TAPS = 64,
-    KAISER_BETA = 9,    /* about 90 dB of stop band */
+    KAISER_BETA = 9, /* about 90 dB of stop band */
     READ_STEP = 1 << 15,
-    RATE_MIN = 1000, RATE_MAX = 384000,
+    RATE_MIN = 1000,
+    RATE_MAX = 384000,
 };
 static const double GAP_MIN_S = 0.05, GAP_MAX_S = 30; /* holes in time stamps that become silence */
 
@@ -75,8 +76,8 @@ static stk_status open_resampler(stk_sound_source *source, int rate, int channel
         error = set_mixing(source);
     }
     if (error >= 0) error = swr_init(source->resampler);
-    if (error < 0) return stk_media_fail(source->decoder->input.name, "its sound cannot be resampled",
-                                         error);
+    if (error < 0)
+        return stk_media_fail(source->decoder->input.name, "its sound cannot be resampled", error);
     return STK_OK;
 }
 
@@ -84,8 +85,11 @@ static stk_status begin(stk_sound_source *source, int rate, int channels, double
     const stk_input *input = &source->decoder->input;
     int end;
     STK_TRY(stk_decoder_next(source->decoder, &end));
-    if (end) return stk_fail(STK_ERR_CONTENT, "%s: has no sound: its sound track is empty or damaged; "
-                             "give a file with a sound track", input->name);
+    if (end)
+        return stk_fail(STK_ERR_CONTENT,
+                        "%s: has no sound: its sound track is empty or damaged; "
+                        "give a file with a sound track",
+                        input->name);
     STK_TRY(open_resampler(source, rate, channels));
     source->pending = 1;
     source->origin_s = source->decoder->time_s;
@@ -125,8 +129,12 @@ void stk_sound_source_close(stk_sound_source **handle) {
     *handle = NULL;
 }
 
-int stk_sound_source_rate(const stk_sound_source *source) { return source->rate; }
-int stk_sound_source_channels(const stk_sound_source *source) { return source->channels; }
+int stk_sound_source_rate(const stk_sound_source *source) {
+    return source->rate;
+}
+int stk_sound_source_channels(const stk_sound_source *source) {
+    return source->channels;
+}
 
 static stk_status reserve(stk_sound_source *source, int samples) {
     if (samples <= source->capacity) return STK_OK;
@@ -149,8 +157,8 @@ static stk_status resample(stk_sound_source *source, const uint8_t **data, int c
     STK_TRY(reserve(source, bound + 256));
     uint8_t *planes[CHANNELS_MAX] = {(uint8_t *)source->chunk[0], (uint8_t *)source->chunk[1]};
     int made = swr_convert(source->resampler, planes, source->capacity, data, count);
-    if (made < 0) return stk_media_fail(source->decoder->input.name, "its sound cannot be resampled",
-                                        made);
+    if (made < 0)
+        return stk_media_fail(source->decoder->input.name, "its sound cannot be resampled", made);
     source->at = 0;
     source->have = made;
     return STK_OK;
@@ -173,20 +181,24 @@ static stk_status refill(stk_sound_source *source) {
     }
     const AVFrame *frame = decoder->frame;
     if (!same_format(source, frame))
-        return stk_fail(STK_ERR_UNSUPPORTED, "%s: its sound changes rate or channels at %.2f s; "
-                        "convert it to one format first", decoder->input.name, decoder->time_s);
+        return stk_fail(STK_ERR_UNSUPPORTED,
+                        "%s: its sound changes rate or channels at %.2f s; "
+                        "convert it to one format first",
+                        decoder->input.name, decoder->time_s);
     double gap_s = decoder->time_s - source->origin_s - (double)source->fed / source->input_rate;
     if (gap_s > GAP_MIN_S && gap_s < GAP_MAX_S) {
         int missing = (int)lround(gap_s * source->input_rate);
         int error = swr_inject_silence(source->resampler, missing);
-        if (error < 0) return stk_media_fail(decoder->input.name, "its sound cannot be padded", error);
+        if (error < 0)
+            return stk_media_fail(decoder->input.name, "its sound cannot be padded", error);
         source->fed += missing;
     }
     source->fed += frame->nb_samples;
     return resample(source, (const uint8_t **)frame->extended_data, frame->nb_samples);
 }
 
-stk_status stk_sound_source_read(stk_sound_source *source, float *const *planes, int count, int *got) {
+stk_status stk_sound_source_read(stk_sound_source *source, float *const *planes, int count,
+                                 int *got) {
     int done = 0;
     while (done < count) {
         int n = count - done;

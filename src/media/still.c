@@ -13,8 +13,8 @@
 enum { DEFLATE_LEVEL = 4, PREDICT_PAETH = 4 };
 
 static stk_status png_open(stk_png_encoder *encoder, const char *path, const stk_image *image) {
-    static const enum AVPixelFormat formats[5] = {AV_PIX_FMT_NONE, AV_PIX_FMT_GRAY8, AV_PIX_FMT_NONE,
-                                                  AV_PIX_FMT_RGB24, AV_PIX_FMT_RGBA};
+    static const enum AVPixelFormat formats[5] = {
+        AV_PIX_FMT_NONE, AV_PIX_FMT_GRAY8, AV_PIX_FMT_NONE, AV_PIX_FMT_RGB24, AV_PIX_FMT_RGBA};
     stk_media_quiet();
     if (image->channels != 1 && image->channels != 3 && image->channels != 4)
         return stk_fail(STK_ERR_ARGUMENT, "%s: a PNG of %d channels is not possible", path,
@@ -77,11 +77,10 @@ static stk_status read_picture(stk_decoder *decoder, int channels, stk_image *im
     stk_converter converter = {0};
     int end;
     STK_TRY(stk_decoder_next(decoder, &end));
-    if (end)
-        return stk_fail(STK_ERR_FORMAT, "%s: is a damaged picture", decoder->input.name);
+    if (end) return stk_fail(STK_ERR_FORMAT, "%s: is a damaged picture", decoder->input.name);
     STK_TRY(stk_image_init(image, decoder->frame->width, decoder->frame->height, channels));
-    stk_status status = stk_convert_from_frame(&converter, image, decoder->frame,
-                                               decoder->input.name);
+    stk_status status =
+        stk_convert_from_frame(&converter, image, decoder->frame, decoder->input.name);
     stk_converter_clear(&converter);
     if (status != STK_OK) stk_image_clear(image);
     return status;

@@ -1,13 +1,16 @@
-/* store.c - any frame of a video by number: an index of time stamps, and two decoded groups.
+/* store.c - any frame of a video by number: an index of time stamps, and some decoded groups.
  *
  *   packets' pts, sorted --> frame number; key frames --> groups [start, start+count)
- *   get(i): group in cache? else seek to its key frame (not when the decoder just arrives there) and
- *   decode up to i; frames stay in the group's slot as references to YUV pictures, converted when asked
+ *   frame i --> its group --in a slot?--> YUV picture --> RGB
+ *                            `-- no: seek to its key frame, decode into a slot up to i
  *
- * Cost: forwards one decode a frame. Backwards a group is decoded whole when entered from behind, then
- * served from the slot: again one decode a frame. At random, half a group on average. Memory: two
- * groups of YUV pictures. Groups must be closed (no frame refers across a key frame), which is how
- * stk_video_writer makes them. Single-threaded decoding, since frame threads delay every seek.
+ * No seek when the decoder just arrives at the frame wanted.
+ *
+ * Cost: forwards one decode a frame. Backwards a group is decoded whole when entered from behind,
+ * then served from the slot: again one decode a frame. At random, half a group on average, unless
+ * the cache was made larger. Memory: the cached groups' YUV pictures, two groups by default. Groups
+ * must be closed (no frame refers across a key frame), which is how stk_video_writer makes them.
+ * Single-threaded decoding, since frame threads delay every seek.
  */
 #include "media/media.h"
 #include "media/input.h"
@@ -17,11 +20,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SLOTS = 2, GROUP_MAX = 300 };
+enum { SLOTS_DEFAULT = 2, GROUP_MAX = 300 };
 
 typedef struct stk_slot {
-    int group;  /* index into starts, -1 = empty */
-    int filled; /* frames decoded so far, in order from the group's start */
+    int group;     /* index into starts, -1 = empty */
+    int filled;    /* frames decoded so far, in order from the group's start */
     uint64_t used; /* clock of the last access */
     AVFrame *frames[GROUP_MAX];
 } stk_slot;
@@ -35,7 +38,8 @@ struct stk_frame_store {
     int count, groups;
     int position; /* frame number the decoder gives next, -1 = unknown */
     uint64_t clock;
-    stk_slot slots[SLOTS];
+    stk_slot *slots; /* [slot_count] */
+    int slot_count;
 };
 
 static int compare_pts(const void *a, const void *b) {
@@ -72,7 +76,8 @@ static stk_status list_packets(stk_decoder *decoder, stk_pts_list *all, stk_pts_
         av_packet_unref(packet);
         if (!ours) continue;
         if (pts == AV_NOPTS_VALUE)
-            return stk_fail(STK_ERR_FORMAT, "%s: has frames without time stamps", decoder->input.name);
+            return stk_fail(STK_ERR_FORMAT, "%s: has frames without time stamps",
+                            decoder->input.name);
         STK_TRY(append(all, pts));
         if (key) STK_TRY(append(keys, pts));
     }
@@ -80,14 +85,16 @@ static stk_status list_packets(stk_decoder *decoder, stk_pts_list *all, stk_pts_
         return stk_media_fail(decoder->input.name, "its video is damaged", error);
     if (all->count == 0)
         return stk_fail(STK_ERR_CONTENT, "%s: holds no pictures", decoder->input.name);
+    if (keys->count == 0)
+        return stk_fail(STK_ERR_FORMAT, "%s: has no key frame", decoder->input.name);
     qsort(all->items, (size_t)all->count, sizeof *all->items, compare_pts);
     qsort(keys->items, (size_t)keys->count, sizeof *keys->items, compare_pts);
     return STK_OK;
 }
 
 static int find_pts(const stk_frame_store *store, int64_t pts) {
-    const int64_t *found = bsearch(&pts, store->pts, (size_t)store->count, sizeof *store->pts,
-                                   compare_pts);
+    const int64_t *found =
+        bsearch(&pts, store->pts, (size_t)store->count, sizeof *store->pts, compare_pts);
     return found != NULL ? (int)(found - store->pts) : -1;
 }
 
@@ -108,13 +115,34 @@ static stk_status build_index(stk_frame_store *store) {
     free(keys.items);
     if (status != STK_OK) return status;
     const char *name = store->decoder->input.name;
-    if (store->groups == 0 || store->starts[0] != 0)
+    if (store->starts[0] != 0)
         return stk_fail(STK_ERR_FORMAT, "%s: does not begin with a key frame", name);
     for (int g = 0; g < store->groups; g++)
         if (store->starts[g + 1] - store->starts[g] > GROUP_MAX)
-            return stk_fail(STK_ERR_UNSUPPORTED, "%s: its key frames are more than %d frames apart; "
-                            "frames by number need a video written with a key frame distance", name,
-                            GROUP_MAX);
+            return stk_fail(STK_ERR_UNSUPPORTED,
+                            "%s: its key frames are more than %d frames apart; "
+                            "frames by number need a video written with a key frame distance",
+                            name, GROUP_MAX);
+    return STK_OK;
+}
+
+static void free_slots(stk_frame_store *store) {
+    for (int s = 0; s < store->slot_count; s++)
+        for (int i = 0; i < GROUP_MAX; i++) av_frame_free(&store->slots[s].frames[i]);
+    stk_free(store->slots);
+    store->slots = NULL;
+    store->slot_count = 0;
+}
+
+stk_status stk_frame_store_set_cache(stk_frame_store *store, int groups) {
+    if (groups < 1) return stk_fail(STK_ERR_ARGUMENT, "a frame store must keep at least one group");
+    if (store->groups > 0 && groups > store->groups) groups = store->groups;
+    stk_slot *slots = stk_calloc_aligned((size_t)groups, sizeof *slots);
+    if (slots == NULL) return stk_fail_memory("frame store");
+    for (int s = 0; s < groups; s++) slots[s].group = -1;
+    free_slots(store);
+    store->slots = slots;
+    store->slot_count = groups;
     return STK_OK;
 }
 
@@ -125,10 +153,11 @@ stk_status stk_frame_store_open(stk_frame_store **out, const char *path, const v
         return stk_fail(STK_ERR_ARGUMENT, "a frame store needs a path or bytes");
     stk_frame_store *store = stk_calloc_aligned(1, sizeof *store);
     if (store == NULL) return stk_fail_memory("frame store");
-    for (int s = 0; s < SLOTS; s++) store->slots[s].group = -1;
     store->position = -1;
     const void *bytes = path == NULL ? data : NULL;
-    stk_status status = stk_decoder_open(&store->decoder, path, bytes, size, AVMEDIA_TYPE_VIDEO, 1);
+    stk_status status = stk_frame_store_set_cache(store, SLOTS_DEFAULT);
+    if (status == STK_OK)
+        status = stk_decoder_open(&store->decoder, path, bytes, size, AVMEDIA_TYPE_VIDEO, 1);
     if (status == STK_OK) status = build_index(store);
     if (status == STK_OK) {
         const AVCodecParameters *parameters = store->decoder->stream->codecpar;
@@ -142,8 +171,7 @@ stk_status stk_frame_store_open(stk_frame_store **out, const char *path, const v
 void stk_frame_store_close(stk_frame_store **handle) {
     if (handle == NULL || *handle == NULL) return;
     stk_frame_store *store = *handle;
-    for (int s = 0; s < SLOTS; s++)
-        for (int i = 0; i < GROUP_MAX; i++) av_frame_free(&store->slots[s].frames[i]);
+    free_slots(store);
     stk_decoder_close(&store->decoder);
     stk_converter_clear(&store->converter);
     stk_image_clear(&store->picture);
@@ -153,15 +181,19 @@ void stk_frame_store_close(stk_frame_store **handle) {
     *handle = NULL;
 }
 
-int stk_frame_store_count(const stk_frame_store *store) { return store->count; }
+int stk_frame_store_count(const stk_frame_store *store) {
+    return store->count;
+}
 
 /* The last group that starts at or before the frame. */
 static int group_of(const stk_frame_store *store, int index) {
     int low = 0, high = store->groups;
     while (high - low > 1) {
         int middle = (low + high) / 2;
-        if (store->starts[middle] <= index) low = middle;
-        else high = middle;
+        if (store->starts[middle] <= index)
+            low = middle;
+        else
+            high = middle;
     }
     return low;
 }
@@ -169,7 +201,7 @@ static int group_of(const stk_frame_store *store, int index) {
 /* The slot that holds the group, or the one used longest ago, emptied for it. */
 static stk_slot *slot_for(stk_frame_store *store, int group) {
     stk_slot *oldest = &store->slots[0];
-    for (int s = 0; s < SLOTS; s++) {
+    for (int s = 0; s < store->slot_count; s++) {
         stk_slot *slot = &store->slots[s];
         if (slot->group == group) return slot;
         if (slot->used < oldest->used) oldest = slot;
@@ -210,7 +242,8 @@ stk_status stk_frame_store_get(stk_frame_store *store, int index, const stk_imag
     *frame = NULL;
     const char *name = store->decoder->input.name;
     if (index < 0 || index >= store->count)
-        return stk_fail(STK_ERR_ARGUMENT, "%s: has no frame %d (it has %d)", name, index, store->count);
+        return stk_fail(STK_ERR_ARGUMENT, "%s: has no frame %d (it has %d)", name, index,
+                        store->count);
     stk_slot *slot = slot_for(store, group_of(store, index));
     slot->used = ++store->clock;
     int inside = index - store->starts[slot->group];

@@ -4,9 +4,9 @@
  *                                             `-------> Y4M (file or stdout)
  *   RGB24 --zlib--> PNG
  *
- * MP4 and Y4M files are written under a temporary name and renamed when complete; the MP4's index is
- * moved to its front. Memory is constant; nothing is allocated per frame by us. One thread per writer;
- * x264 uses its own.
+ * MP4 and Y4M files are written under a temporary name and renamed when complete; the MP4's index
+ * is moved to its front. Memory is constant; nothing is allocated per frame by us. One thread per
+ * writer; x264 uses its own.
  */
 #include "media/writer.h"
 #include "media/input.h"
@@ -61,9 +61,10 @@ static stk_status check_options(const char *path, const stk_writer_options *opti
         return stk_fail(STK_ERR_ARGUMENT, "%s: an MP4 needs even sides, not %d x %d", path,
                         options->width, options->height);
     if (options->fps <= 0 || options->crf < 0 || options->crf > CRF_MAX || options->gop < 0)
-        return stk_fail(STK_ERR_ARGUMENT, "%s: %d frames a second, quality %d (0 to %d) or key frame "
-                        "distance %d is not possible", path, options->fps, options->crf, CRF_MAX,
-                        options->gop);
+        return stk_fail(STK_ERR_ARGUMENT,
+                        "%s: %d frames a second, quality %d (0 to %d) or key frame "
+                        "distance %d is not possible",
+                        path, options->fps, options->crf, CRF_MAX, options->gop);
     if (strcmp(path, "-") == 0 && options->format != STK_WRITER_Y4M)
         return stk_fail(STK_ERR_ARGUMENT, "only Y4M can be written to the standard output");
     if (strlen(path) >= STK_PATH_MAX ||
@@ -103,21 +104,27 @@ static void set_encoder(AVCodecContext *codec, const stk_video_writer *writer) {
         av_opt_set_int(codec, "sc_threshold", 0, AV_OPT_SEARCH_CHILDREN);
     }
     av_opt_set(codec->priv_data, "preset", writer->preset, 0);
-    if (options->crf == 0) av_opt_set_int(codec->priv_data, "qp", 0, 0); /* lossless in YUV */
-    else av_opt_set_double(codec->priv_data, "crf", options->crf, 0);
+    if (options->crf == 0)
+        av_opt_set_int(codec->priv_data, "qp", 0, 0); /* lossless in YUV */
+    else
+        av_opt_set_double(codec->priv_data, "crf", options->crf, 0);
 }
 
 static stk_status open_encoder(stk_video_writer *writer) {
     const AVCodec *codec = avcodec_find_encoder_by_name("libx264");
     if (codec == NULL)
-        return stk_fail(STK_ERR_UNSUPPORTED, "this libavcodec cannot write H.264 (libx264 is missing)");
+        return stk_fail(STK_ERR_UNSUPPORTED,
+                        "this libavcodec cannot write H.264 (libx264 is missing)");
     writer->codec = avcodec_alloc_context3(codec);
     writer->packet = av_packet_alloc();
     if (writer->codec == NULL || writer->packet == NULL) return stk_fail_memory("video writer");
     set_encoder(writer->codec, writer);
     int error = avcodec_open2(writer->codec, codec, NULL);
-    if (error < 0) return stk_media_fail(writer->path, "the H.264 encoder cannot be started (is the "
-                                         "preset's name right?)", error);
+    if (error < 0)
+        return stk_media_fail(writer->path,
+                              "the H.264 encoder cannot be started (is the "
+                              "preset's name right?)",
+                              error);
     return STK_OK;
 }
 
@@ -164,9 +171,10 @@ static stk_status write_all(stk_video_writer *writer, const void *bytes, size_t 
 
 static stk_status open_y4m(stk_video_writer *writer) {
     char header[128];
-    int n = snprintf(header, sizeof header, "YUV4MPEG2 W%d H%d F%d:1 Ip A1:1 C420mpeg2 "
-                     "XYSCSS=420MPEG2 XCOLORRANGE=LIMITED\n", writer->options.width,
-                     writer->options.height, writer->options.fps);
+    int n = snprintf(header, sizeof header,
+                     "YUV4MPEG2 W%d H%d F%d:1 Ip A1:1 C420mpeg2 "
+                     "XYSCSS=420MPEG2 XCOLORRANGE=LIMITED\n",
+                     writer->options.width, writer->options.height, writer->options.fps);
     return write_all(writer, header, (size_t)n);
 }
 
@@ -243,7 +251,8 @@ static stk_status write_mp4(stk_video_writer *writer) {
     STK_TRY(stk_mux_packets(writer->format, writer->codec, writer->stream, writer->packet,
                             writer->path));
     if (writer->sound == NULL) return STK_OK;
-    return stk_writer_sound_until(writer->sound, (double)(writer->frames + 1) / writer->options.fps);
+    return stk_writer_sound_until(writer->sound,
+                                  (double)(writer->frames + 1) / writer->options.fps);
 }
 
 static stk_status png_path(const stk_video_writer *writer, int64_t index, char *path, size_t size) {
@@ -266,9 +275,11 @@ static stk_status write_picture(stk_video_writer *writer, const stk_image *rgb) 
 stk_status stk_video_writer_frame(stk_video_writer *writer, const stk_image *rgb) {
     if (rgb->width != writer->options.width || rgb->height != writer->options.height ||
         rgb->channels != 3)
-        return stk_fail(STK_ERR_ARGUMENT, "%s: a picture of %d x %d x %d was given to a video of "
-                        "%d x %d x 3", writer->path, rgb->width, rgb->height, rgb->channels,
-                        writer->options.width, writer->options.height);
+        return stk_fail(STK_ERR_ARGUMENT,
+                        "%s: a picture of %d x %d x %d was given to a video of "
+                        "%d x %d x 3",
+                        writer->path, rgb->width, rgb->height, rgb->channels, writer->options.width,
+                        writer->options.height);
     STK_TRY(write_picture(writer, rgb));
     writer->frames++;
     return STK_OK;
@@ -281,8 +292,8 @@ static stk_status finish_mp4(stk_video_writer *writer) {
     STK_TRY(stk_mux_packets(writer->format, writer->codec, writer->stream, writer->packet,
                             writer->path));
     if (writer->sound != NULL)
-        STK_TRY(stk_writer_sound_finish(writer->sound,
-                                        (double)writer->frames / writer->options.fps));
+        STK_TRY(
+            stk_writer_sound_finish(writer->sound, (double)writer->frames / writer->options.fps));
     error = av_write_trailer(writer->format);
     if (error >= 0 && writer->format->pb->error < 0) error = writer->format->pb->error;
     int closing = avio_closep(&writer->format->pb);

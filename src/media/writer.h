@@ -1,7 +1,7 @@
 /* writer.h - private to media: the sound half of an MP4 being written, and PNG encoding.
  *
- * Sound is pulled from its file as the pictures come, so that both advance together and memory stays
- * constant. One thread per writer.
+ * Sound is pulled from its file as the pictures come, so that both advance together and memory
+ * stays constant. One thread per writer.
  */
 #ifndef STK_MEDIA_WRITER_H
 #define STK_MEDIA_WRITER_H
@@ -13,9 +13,9 @@
 
 typedef struct stk_writer_sound stk_writer_sound;
 
-/* Adds an AAC stream to `format`, before its header is written. `name` for error sentences is kept. */
-stk_status stk_writer_sound_open(stk_writer_sound **sound, AVFormatContext *format, const char *name,
-                                 const stk_writer_options *options);
+/* Adds an AAC stream to `format`, before its header is written. `name` (for errors) is kept. */
+stk_status stk_writer_sound_open(stk_writer_sound **sound, AVFormatContext *format,
+                                 const char *name, const stk_writer_options *options);
 /* Encodes and muxes whole sound blocks as far as they fit before `seconds`. */
 stk_status stk_writer_sound_until(stk_writer_sound *sound, double seconds);
 /* The rest, cut or padded with silence to `seconds`. */

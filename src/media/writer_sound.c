@@ -35,8 +35,8 @@ static int aac_rate(int rate) {
 }
 
 static stk_status open_source(stk_writer_sound *sound, const stk_writer_options *options) {
-    STK_TRY(stk_sound_source_open(&sound->source, options->sound_path, 0, 0,
-                                  options->sound_start_s));
+    STK_TRY(
+        stk_sound_source_open(&sound->source, options->sound_path, 0, 0, options->sound_start_s));
     int rate = stk_sound_source_rate(sound->source);
     if (aac_rate(rate) == rate) return STK_OK;
     stk_sound_source_close(&sound->source);
@@ -46,7 +46,8 @@ static stk_status open_source(stk_writer_sound *sound, const stk_writer_options 
 
 static stk_status open_codec(stk_writer_sound *sound) {
     const AVCodec *codec = avcodec_find_encoder(AV_CODEC_ID_AAC);
-    if (codec == NULL) return stk_fail(STK_ERR_UNSUPPORTED, "this libavcodec cannot write AAC sound");
+    if (codec == NULL)
+        return stk_fail(STK_ERR_UNSUPPORTED, "this libavcodec cannot write AAC sound");
     sound->codec = avcodec_alloc_context3(codec);
     sound->frame = av_frame_alloc();
     sound->packet = av_packet_alloc();

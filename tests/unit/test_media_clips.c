@@ -10,9 +10,11 @@ static stk_retime plan_clip(const char *clip) {
     stk_retime plan;
     double start_s = stk_clock_s();
     TEST_OK(stk_retime_plan(test_shared_or_skip(clip), NULL, &plan));
-    print_message("%s: %d -> %d frames, %d repeats, %d dropped, %d doubled, %.3f fps, first %.4f s, "
-                  "%.2f s\n", clip, plan.source_frames, plan.frames, plan.repeats, plan.dropped,
-                  plan.doubled, plan.source_fps, plan.first_time_s, stk_clock_s() - start_s);
+    print_message(
+        "%s: %d -> %d frames, %d repeats, %d dropped, %d doubled, %.3f fps, first %.4f s, "
+        "%.2f s\n",
+        clip, plan.source_frames, plan.frames, plan.repeats, plan.dropped, plan.doubled,
+        plan.source_fps, plan.first_time_s, stk_clock_s() - start_s);
     for (int i = 1; i < plan.frames; i++) {
         assert_true(plan.source[i] >= plan.source[i - 1]);
         /* What is shown is never further from its time than half a source frame gap of 100 ms. */
