@@ -6,19 +6,20 @@
 #include "base/types.h"
 #include "base/status.h"
 
-/* Mean squared difference over the rectangle (all three channels, values in [0,1]); mask NULL or one byte
- * a pixel (non-zero = counted), of the picture's size. *pixels receives the number counted. */
+/* Mean squared difference over the rectangle (all three channels, values in [0,1]); mask NULL or
+ * one byte a pixel (non-zero = counted), of the picture's size. *pixels receives the number
+ * counted. */
 double stk_mse(const stk_image *a, const stk_image *b, stk_rect rect, const stk_image *mask,
                int64_t *pixels);
 /* -10 log10(mse); 100 at most (identical pictures). */
 double stk_psnr_from_mse(double mse);
-/* SSIM, Gaussian 11x11 sigma 1.5, K 0.01 / 0.03, data range 255, mean over channels and over the pixels
- * that a full window fits (scikit-image: gaussian_weights=True, use_sample_covariance=False). scratch:
- * stk_ssim_scratch_floats(w, h). */
+/* SSIM, Gaussian 11x11 sigma 1.5, K 0.01 / 0.03, data range 255, mean over channels and over the
+ * pixels that a full window fits (scikit-image: gaussian_weights=True,
+ * use_sample_covariance=False). scratch: stk_ssim_scratch_floats(w, h). */
 size_t stk_ssim_scratch_floats(int width, int height);
 double stk_ssim(const stk_image *a, const stk_image *b, float *scratch);
-/* Landmark distance, reference.md 10: each set minus its own mean, mean Euclidean distance in px, over
- * `count` mesh indices. */
+/* Landmark distance, reference.md 10: each set minus its own mean, mean Euclidean distance in px,
+ * over `count` mesh indices. */
 double stk_landmark_distance(const stk_landmarks *a, const stk_landmarks *b, const int *indices,
                              int count);
 /* Mesh indices of the 20 mouth landmarks (68-point 48..67). */
