@@ -1,5 +1,5 @@
 /* The gradients of whole training steps against the published code: samples -> field -> compositing ->
- * loss (reference.md 5.2) -> back through compositing, field and tables.
+ * loss (reference.md 5.2) -> back through compositing, field, tables, audio attention and audio net.
  *
  * The loss is written out here, ray by ray; the trainer has its own. Samples, pixels, masks and noise
  * come from the fixtures, so that only the arithmetic is compared. Tolerances: loss 1e-5 relative, each
@@ -17,7 +17,9 @@
 #include "base/cpu.h"
 #include "base/memory.h"
 #include "base/types.h"
+#include "face_sync/audio.h"
 #include "kernels/march.h"
+#include "nn/pth.h"
 
 /* The samples of a step in tiles, with all that hangs on them. */
 typedef struct batch {
@@ -293,6 +295,37 @@ static void compare_gradients(const step *s, const stk_safetensors *file) {
     }
 }
 
+/* On from the field's gradient by the audio code, through attention and audio net. */
+static void compare_audio_gradients(const step *s, const stk_safetensors *file,
+                                    const char *checkpoint) {
+    stk_audio_net net;
+    stk_params params;
+    stk_pth *model;
+    const float *rows[STK_AUDIO_WINDOW];
+    float code[STK_AUDIO_CODE], *auds = test_fixture_f32(file, "in/auds", NULL);
+    TEST_OK(stk_params_init(&params));
+    TEST_OK(stk_audio_net_register(&net, &params, STK_AUDIO_AVE));
+    TEST_OK(stk_params_seal(&params, 1));
+    TEST_OK(stk_pth_open(&model, checkpoint));
+    TEST_OK(stk_params_load_pth(&params, stk_pth_model(model), checkpoint, NULL));
+    stk_pth_close(&model);
+    float *acts = stk_calloc_aligned(stk_audio_net_act_floats(&net), sizeof *acts);
+    assert_non_null(acts);
+    for (int i = 0; i < STK_AUDIO_WINDOW; i++) rows[i] = auds + i * net.row_floats;
+    stk_audio_net_forward(&net, &params, params.value, rows, acts, code);
+    stk_audio_net_backward(&net, &params, params.value, rows, acts, s->daudio, params.grad);
+    for (int i = 0; i < params.n; i++) {
+        char name[96];
+        snprintf(name, sizeof name, "grad/%s", params.list[i].name);
+        float *want = test_fixture_f32(file, name, NULL);
+        double error = test_relative_l2(stk_params_grad(&params, i), want, params.list[i].count);
+        if (!(error <= 1e-3)) fail_msg("%s is wrong by %.3g (relative L2)", name, error);
+        stk_free(want);
+    }
+    stk_free(acts), stk_free(auds);
+    stk_params_clear(&params);
+}
+
 static void check_step(const char *fixture, uint32_t mask) {
     const char *checkpoint = test_shared_or_skip("parity/official_A.pth");
     stk_safetensors *file = test_fixture_open(fixture);
@@ -314,6 +347,7 @@ static void check_step(const char *fixture, uint32_t mask) {
     double loss = test_fixture_number(file, "loss");
     assert_float_equal(s.loss, loss, 1e-5 * loss);
     compare_gradients(&s, file);
+    compare_audio_gradients(&s, file, checkpoint);
     pixels_clear(&px);
     batch_clear(&b);
     stk_free(s.grad);
