@@ -36,8 +36,9 @@ stk_status stk_media_probe(const char *path, stk_media_info *info);
 
 /* Which decoded source frame is shown at each output frame (25/s). Repeated source frames (a 25 fps
  * film in a 30 fps container) are recognised and never used; where the distinct frames already come
- * at 25/s (to 0.5 %) each is used exactly once, in order. Otherwise each output time takes the
- * source frame nearest in time. Owned: release with stk_retime_clear. */
+ * at 25/s (to 0.5 %, and never 60 ms off their time stamps) each is used exactly once, in order.
+ * Otherwise each output time takes the source frame nearest in time. Owned: release with
+ * stk_retime_clear. */
 typedef struct stk_retime {
     int frames;          /* output frames */
     int32_t *source;     /* [frames] decode index of the source frame */
@@ -46,8 +47,8 @@ typedef struct stk_retime {
     int repeats;         /* source frames recognised as repeats */
     int dropped;         /* distinct source frames that no output frame shows */
     int doubled;         /* output frames that show the same source frame as their predecessor */
-    double first_time_s; /* container time of output frame 0: sound sample 0 is taken there. With
-                          * repeats removed, the frames' stagger is averaged out of it. */
+    double first_time_s; /* container time of output frame 0: sound sample 0 is taken there. Used
+                          * in order, the frames' stagger is averaged out of it. */
     double source_fps;   /* rate of the distinct frames */
 } stk_retime;
 

@@ -31,11 +31,15 @@ enum {
     DIPS_PER_WINDOW = 5, /* enough that chance would scatter */
     PERIOD_MAX = 30,
     REPORT_EVERY = 25,
+    STRETCH_MAX = 100, /* output frames a source frame: 4 s a picture is no film */
 };
 static const float DIP_RATIO = 0.15f;     /* measured: repeats < 0.05, motion > 0.3 */
 static const float QUIET = 0.05f;         /* neighbourhoods below this (grey levels) show nothing */
 static const double REGULAR_SHARE = 0.75; /* of the windows; chance gives about 0.5 */
 static const double RATE_TOLERANCE = 0.005;
+/* Used in order, frames may leave their time stamps by this much before lips and sound part: one
+ * and a half frames. A clip of 24.975/s reaches it after two minutes. */
+static const double DRIFT_MAX_S = 0.06;
 
 typedef struct stk_survey {
     float *difference; /* [count], [0] = 0 */
@@ -223,25 +227,37 @@ static int dip_period(const stk_survey *survey) {
     return best > 0 && gaps[best] * 10 >= all * 8 ? best : 0;
 }
 
-/* With one period, the rhythm decides: a dip off the beat is a person holding still, and a beat
- * without a dip, between two that have one, is a repeat inside a still moment. */
+/* A frame on the beat, outside the dips known: a repeat as long as it shows no change of its own.
+ */
+static int still_enough(const stk_survey *survey, int i) {
+    return survey->difference[i] < QUIET ||
+           survey->difference[i] < DIP_RATIO * neighbourhood(survey, i);
+}
+
+/* With one period, the rhythm decides. A dip with no other a few beats away is a person holding
+ * still. Beats between two dips in step are repeats, though a still moment hides them; so are those
+ * before the first and after the last dip while nothing moves there. */
 static void enforce_period(stk_survey *survey, int period) {
-    enum { OFF = 0, DIP = 1, KEEP = 2 };
+    enum { DIP = 1, KEEP = 2, BEATS = 4 };
     uint8_t *mark = survey->repeat;
-    int n = survey->count;
+    int n = survey->count, first = -1, last = -1;
     for (int i = 1; i < n; i++) {
-        int before = 0, after = 0; /* the nearest beats within four periods that have a dip */
-        for (int k = 1; k <= 4; k++) {
-            before |= i - k * period >= 1 && (mark[i - k * period] & DIP);
-            after |= i + k * period < n && (mark[i + k * period] & DIP);
-        }
-        int edge = i <= period || i + period >= n;
-        int on_beat = mark[i] & DIP ? before || after : before && after;
-        if (!on_beat && edge && !(mark[i] & DIP))
-            on_beat = (before || after) &&
-                      survey->difference[i] < DIP_RATIO * neighbourhood(survey, i) + QUIET / 4;
-        if (on_beat) mark[i] |= KEEP;
+        if (!(mark[i] & DIP)) continue;
+        int in_step = 0;
+        for (int k = 1; k <= BEATS; k++)
+            in_step |= (i - k * period >= 1 && (mark[i - k * period] & DIP)) ||
+                       (i + k * period < n && (mark[i + k * period] & DIP));
+        if (!in_step) continue;
+        mark[i] |= KEEP;
+        if (first < 0) first = i;
+        if (last > 0 && (i - last) % period == 0)
+            for (int j = last + period; j < i; j += period) mark[j] |= KEEP;
+        last = i;
     }
+    for (int i = first - period; first > 0 && i >= 1 && still_enough(survey, i); i -= period)
+        mark[i] |= KEEP;
+    for (int i = last + period; last > 0 && i < n && still_enough(survey, i); i += period)
+        mark[i] |= KEEP;
     for (int i = 1; i < n; i++) mark[i] = (mark[i] & KEEP) != 0;
 }
 
@@ -267,18 +283,32 @@ static stk_status plan_allocate(stk_retime *plan, int frames) {
     return STK_OK;
 }
 
-/* Each distinct frame once. With repeats removed, the time stamps stagger around the even 25/s; the
- * sound starts where they do on average. */
+/* How the time stamps of distinct frames lie against an even 25/s that starts with the first: the
+ * mean offset, and the largest deviation from it. */
+static double even_offset_s(const stk_survey *survey, const int *distinct, int count,
+                            double *worst_s) {
+    double first = survey->time_s[distinct[0]], mean = 0;
+    for (int k = 0; k < count; k++)
+        mean += survey->time_s[distinct[k]] - first - (double)k / STK_FPS;
+    mean /= count;
+    *worst_s = 0;
+    for (int k = 0; k < count; k++) {
+        double off = fabs(survey->time_s[distinct[k]] - first - (double)k / STK_FPS - mean);
+        if (off > *worst_s) *worst_s = off;
+    }
+    return fabs(mean) < 1e-6 ? 0 : mean;
+}
+
+/* Each distinct frame once. Where time stamps stagger around the even 25/s (they do once repeats
+ * are removed), the sound starts where they do on average. */
 static stk_status plan_in_order(stk_retime *plan, const stk_survey *survey, const int *distinct,
-                                int count) {
+                                int count, double offset_s) {
     STK_TRY(plan_allocate(plan, count));
-    double offset = 0;
     for (int k = 0; k < count; k++) {
         plan->source[k] = distinct[k];
         plan->time_s[k] = survey->time_s[distinct[k]];
-        offset += plan->time_s[k] - plan->time_s[0] - (double)k / STK_FPS;
     }
-    plan->first_time_s = plan->time_s[0] + (plan->repeats > 0 ? offset / count : 0);
+    plan->first_time_s = plan->time_s[0] + offset_s;
     return STK_OK;
 }
 
@@ -286,7 +316,8 @@ static stk_status plan_nearest(stk_retime *plan, const stk_survey *survey, const
                                int count) {
     /* Up to the last frame of all: repeats at the end still show the last distinct one. */
     double first = survey->time_s[distinct[0]], last = survey->time_s[survey->count - 1];
-    STK_TRY(plan_allocate(plan, (int)floor((last - first) * STK_FPS + 0.5) + 1));
+    double frames = floor((last - first) * STK_FPS + 0.5) + 1;
+    STK_TRY(plan_allocate(plan, (int)frames));
     int used = 0;
     for (int k = 0, j = 0; k < plan->frames; k++) {
         double time_s = first + (double)k / STK_FPS;
@@ -304,19 +335,24 @@ static stk_status plan_nearest(stk_retime *plan, const stk_survey *survey, const
     return STK_OK;
 }
 
-static stk_status make_plan(stk_retime *plan, stk_survey *survey, int *distinct) {
+static stk_status make_plan(stk_retime *plan, const char *path, stk_survey *survey, int *distinct) {
     plan->source_frames = survey->count;
     plan->repeats = find_repeats(survey);
     int count = 0;
     for (int i = 0; i < survey->count; i++)
         if (!survey->repeat[i]) distinct[count++] = i;
     double span = survey->time_s[distinct[count - 1]] - survey->time_s[distinct[0]];
+    if (span * STK_FPS > STRETCH_MAX * (double)survey->count + STRETCH_MAX)
+        return stk_fail(STK_ERR_FORMAT,
+                        "%s: its time stamps jump (%.0f s for %d pictures); re-encode the clip",
+                        path, span, survey->count);
     plan->source_fps = count > 1 ? (count - 1) / span : STK_FPS;
+    double worst_s, offset_s = even_offset_s(survey, distinct, count, &worst_s);
     /* One staggered time stamp at either end must not decide about a short clip. */
     double stagger = plan->repeats > 0 && span > 0 ? 0.5 / STK_FPS / span : 0;
     int even = fabs(plan->source_fps / STK_FPS - 1) <= RATE_TOLERANCE + stagger;
-    return even ? plan_in_order(plan, survey, distinct, count)
-                : plan_nearest(plan, survey, distinct, count);
+    return even && worst_s <= DRIFT_MAX_S ? plan_in_order(plan, survey, distinct, count, offset_s)
+                                          : plan_nearest(plan, survey, distinct, count);
 }
 
 stk_status stk_retime_plan(const char *path, const stk_job *job, stk_retime *plan) {
@@ -327,8 +363,8 @@ stk_status stk_retime_plan(const char *path, const stk_job *job, stk_retime *pla
     stk_status status = survey_clip(survey, path, job);
     if (status != STK_OK) goto done;
     distinct = stk_calloc_aligned((size_t)survey->count, sizeof *distinct);
-    status =
-        distinct != NULL ? make_plan(plan, survey, distinct) : stk_fail_memory("retiming plan");
+    status = distinct != NULL ? make_plan(plan, path, survey, distinct)
+                              : stk_fail_memory("retiming plan");
     if (status != STK_OK) stk_retime_clear(plan);
 done:
     stk_free(distinct);

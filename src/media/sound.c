@@ -23,6 +23,7 @@ enum {
     SINC_TAPS = 64,
     KAISER_BETA = 9, /* about 90 dB of stop band */
     READ_STEP = 1 << 15,
+    START_MAX_S = 1000000,
     RATE_MIN = 1000,
     RATE_MAX = 384000,
 };
@@ -104,6 +105,8 @@ static stk_status begin(stk_sound_source *source, int rate, int channels, double
 stk_status stk_sound_source_open(stk_sound_source **out, const char *path, int rate, int channels,
                                  double start_s) {
     *out = NULL;
+    if (!(fabs(start_s) <= START_MAX_S))
+        return stk_fail(STK_ERR_ARGUMENT, "a sound cannot start at %g s", start_s);
     if (rate != 0 && (rate < RATE_MIN || rate > RATE_MAX))
         return stk_fail(STK_ERR_ARGUMENT, "a sound rate of %d Hz is not possible", rate);
     stk_sound_source *source = stk_calloc_aligned(1, sizeof *source);
@@ -297,7 +300,8 @@ stk_status stk_sound_write_wav(const char *path, const stk_sound *sound) {
         uint8_t block[2 * CHUNK];
         int n = sound->count - i < CHUNK ? (int)(sound->count - i) : CHUNK;
         for (int k = 0; k < n; k++) {
-            float value = stk_clampf(sound->samples[i + k] * 32768.0f, -32768.0f, 32767.0f);
+            float value = sound->samples[i + k] * 32768.0f;
+            value = value == value ? stk_clampf(value, -32768.0f, 32767.0f) : 0;
             uint16_t sample = (uint16_t)(int16_t)lrintf(value);
             block[2 * k] = (uint8_t)sample;
             block[2 * k + 1] = (uint8_t)(sample >> 8);
