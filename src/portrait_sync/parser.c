@@ -10,6 +10,7 @@
  * DIFFERS: the published code runs a BiSeNet trained on CelebAMask-HQ, whose weights cannot be had
  * here; the classes are the same. One thread per handle, no allocation per frame.
  */
+#include "layers.h"
 #include "parts.h"
 #include "portrait_sync/parsing.h"
 
@@ -32,9 +33,11 @@ enum {
     HAIR_SURE = 153,    /* 0.6: hair below the jaw line must be surer than above */
     PERSON_WEAK = 40,   /* hair counts only where the person graph does not exclude a person */
     SPECK_SHARE = 2000, /* regions below 1/2000 of the picture are absorbed */
+    ISLE_SHARE = 150,   /* and those of torso below 1/150: a body is one piece */
+    SLIVER_SHARE = 120, /* torso beside hair is hair when narrower than 1/120 of the picture */
 };
 /* Working classes beside stk_label. */
-enum { MAYBE_HEAD = 4, MAYBE_HAIR = 5, MAYBE_NECK = 6 };
+enum { MAYBE_HEAD = 4, MAYBE_HAIR = 5, MAYBE_NECK = 6, SLIVER = 7 };
 
 static const float HEAD_REACH =
     1.1f; /* face widths from the middle: farther is not head but hair */
@@ -61,7 +64,7 @@ struct stk_parser {
     int32_t *queue;                                       /* [h*w] */
     float *grid_luma, *grid_old_luma, *still;             /* [gh*gw] */
     float *grid_person, *grid_hair, *grid_neck;           /* [gh*gw], kept for the next frame */
-    float *fresh, *plane;                                 /* [gh*gw] (plane: 2x + gw) */
+    float *fresh, *plane;                                 /* [gh*gw], plane: STK_NECK_PLANES of them */
     float *hair_mask;                                     /* [512*512] last output of the graph */
     float *counts;                                        /* scatter's histograms */
     stk_jaw jaw;
@@ -98,8 +101,8 @@ static stk_status allocate(stk_parser *p) {
     size_t grid = (size_t)p->grid[0] * (size_t)p->grid[1], plane = grid * sizeof(float);
     size_t hair = (size_t)HAIR_SIDE * HAIR_SIDE * sizeof(float);
     size_t counts = 2 * STK_SCATTER_BINS * sizeof(float);
-    size_t two_planes = 2 * plane + (size_t)p->grid[0] * sizeof(float);
-    size_t bytes = 10 * pixels + 7 * plane + two_planes + hair + counts + 20 * 64 +
+    size_t scratch = STK_NECK_PLANES * plane;
+    size_t bytes = 10 * pixels + 7 * plane + scratch + hair + counts + 20 * 64 +
                    stk_guided_bytes(p->width, p->height, p->grid[0], p->grid[1]);
     if (stk_arena_init(&p->arena, bytes) != 0) return stk_fail_memory("parser");
     stk_arena *a = &p->arena;
@@ -112,7 +115,7 @@ static stk_status allocate(stk_parser *p) {
     for (size_t i = 0; i < sizeof planes / sizeof *planes; i++)
         *planes[i] = stk_arena_push(a, plane);
     p->queue = stk_arena_push(a, pixels * sizeof(int32_t));
-    p->plane = stk_arena_push(a, two_planes);
+    p->plane = stk_arena_push(a, scratch);
     p->hair_mask = stk_arena_push(a, hair);
     p->counts = stk_arena_push(a, counts);
     if (p->counts == NULL) return stk_fail_memory("parser");
@@ -270,7 +273,9 @@ static stk_status find_person(stk_parser *p, const stk_image *rgb) {
 static void find_neck(stk_parser *p, const stk_landmarks *landmarks) {
     size_t n = (size_t)p->grid[0] * (size_t)p->grid[1];
     stk_skin_learn(&p->skin, &p->grid_rgb, landmarks, &p->jaw, p->grid_person, p->scale);
-    stk_skin_neck(&p->skin, &p->grid_rgb, &p->jaw, p->scale, p->fresh);
+    const float *hair = p->hair_graph.net != NULL ? p->grid_hair : NULL;
+    stk_neck_input input = {&p->grid_rgb, &p->jaw, &p->skin, p->grid_person, hair, p->scale};
+    stk_neck_find(p->fresh, &input, p->plane);
     if (p->neck_frames++ == 0)
         memcpy(p->grid_neck, p->fresh, n * sizeof *p->fresh);
     else
@@ -336,6 +341,35 @@ static int neck_seeds(stk_parser *p) {
     return count;
 }
 
+/* The hair mask is often a few pixels narrower than the person mask: what is left between hair and
+ * background is no torso. Torso without a core of SLIVER width, as far as it touches the head, is head. */
+static void slivers_to_hair(stk_parser *p) {
+    int w = p->width, h = p->height, seeds = 0;
+    int reach = STK_CHAMFER_UNIT * ((w > h ? w : h) / SLIVER_SHARE + 1) / 2;
+    stk_image map = {p->map, w, h, 1, w};
+    /* visited: distance to what is not torso, then to the torso's core; neck counts as body */
+    stk_distance_chamfer(p->visited, &map, ~STK_LABELS_BODY & 15u, reach + 1);
+    for (int i = 0; i < w * h; i++) p->person[i] = p->visited[i] > reach ? STK_LABEL_TORSO : 0;
+    stk_image core = {p->person, w, h, 1, w};
+    stk_distance_chamfer(p->visited, &core, STK_LABEL_SET(STK_LABEL_TORSO), 2 * reach + 1);
+    for (int i = 0; i < w * h; i++)
+        if (p->map[i] == STK_LABEL_TORSO && p->visited[i] > reach + STK_CHAMFER_UNIT)
+            p->map[i] = SLIVER;
+    for (int y = 0; y < h; y++)
+        for (int x = 0; x < w; x++) {
+            int at = y * w + x;
+            if (p->map[at] != SLIVER) continue;
+            int touches = (x > 0 && p->map[at - 1] == STK_LABEL_HEAD) ||
+                          (x + 1 < w && p->map[at + 1] == STK_LABEL_HEAD) ||
+                          (y > 0 && p->map[at - w] == STK_LABEL_HEAD) ||
+                          (y + 1 < h && p->map[at + w] == STK_LABEL_HEAD);
+            if (touches) p->queue[seeds++] = at;
+        }
+    stk_region_flood(p->map, w, h, 1u << SLIVER, STK_LABEL_HEAD, p->queue, seeds);
+    for (int i = 0; i < w * h; i++)
+        if (p->map[i] == SLIVER) p->map[i] = STK_LABEL_TORSO;
+}
+
 static void classify(stk_parser *p) {
     int w = p->width, h = p->height;
     size_t n = (size_t)w * (size_t)h;
@@ -345,7 +379,9 @@ static void classify(stk_parser *p) {
     stk_region_flood(p->map, w, h, 1u << MAYBE_NECK, STK_LABEL_NECK, p->queue, neck_seeds(p));
     for (size_t i = 0; i < n; i++)
         if (p->map[i] >= MAYBE_HEAD) p->map[i] = STK_LABEL_TORSO;
-    stk_region_absorb(p->map, w, h, (int)(n / SPECK_SHARE) + 1, p->queue, p->visited);
+    slivers_to_hair(p);
+    int area[2] = {(int)(n / SPECK_SHARE) + 1, (int)(n / ISLE_SHARE) + 1};
+    stk_region_absorb(p->map, w, h, area, 1u << STK_LABEL_TORSO, p->queue, p->visited);
 }
 
 static stk_status check_frame(const stk_parser *p, const stk_image *rgb, const stk_image *labels) {

@@ -2,7 +2,8 @@
  *
  *   guided   low-resolution probability -> full-size 8-bit probability along the picture's edges
  *   jaw      landmarks -> the line between head and neck, in axes that roll with the head
- *   skin     this clip's skin colour -> neck probability
+ *   skin     this clip's skin colour
+ *   neck     where the neck ends and the clothes begin
  *   scatter  person probability from colours and the mesh alone, when no graph is there
  *   regions  flood fill and removal of specks on a label map
  *
@@ -84,9 +85,25 @@ typedef struct stk_skin {
 /* Learns from this frame (face landmarks; below the chin) and runs over the clip. */
 void stk_skin_learn(stk_skin *skin, const stk_image *grid_rgb, const stk_landmarks *landmarks,
                     const stk_jaw *jaw, const float *person, float scale);
-/* neck[gh*gw] in [0,1]: skin likelihood times the prior of the neck column. scale: grid px a px. */
-void stk_skin_neck(const stk_skin *skin, const stk_image *grid_rgb, const stk_jaw *jaw, float scale,
-                   float *neck);
+/* (luma, r, g) of an RGB pixel, each in [0,1]. */
+void stk_skin_colour(float colour[3], const uint8_t *rgb);
+/* How far a colour is skin, in [0,1]: 1/2 at the 99 % ellipsoid of the nearer Gaussian. */
+float stk_skin_membership(const stk_skin *skin, const float colour[3]);
+
+/* --- neck ------------------------------------------------------------------------------------- */
+/* Depth below the jaw line in face heights, and offset from the neck's axis in face widths, of a
+ * picture position. */
+void stk_neck_place(const stk_jaw *jaw, float x, float y, float *depth, float *offset);
+typedef struct stk_neck_input {
+    const stk_image *grid_rgb;
+    const stk_jaw *jaw;
+    const stk_skin *skin;
+    const float *person, *hair; /* [gh*gw] probabilities; hair may be NULL */
+    float scale;                /* grid px a picture px */
+} stk_neck_input;
+enum { STK_NECK_PLANES = 5 };
+/* neck[gh*gw] in [0,1]. planes: scratch, STK_NECK_PLANES*gw*gh floats. */
+void stk_neck_find(float *neck, const stk_neck_input *input, float *planes);
 
 /* --- person without graphs -------------------------------------------------------------------- */
 enum { STK_SCATTER_BINS = 16 * 16 * 16 };
@@ -100,9 +117,9 @@ void stk_scatter_person(float *person, const stk_image *grid_rgb, const stk_jaw 
  * `seeds` first entries of queue by `to`. queue: w*h entries. Seeds not in pass are ignored. */
 void stk_region_flood(uint8_t *map, int width, int height, unsigned pass, uint8_t to,
                       int32_t *queue, int seeds);
-/* Gives 4-connected regions smaller than `area` px the class that touches most of their border. map
- * classes < 16. visited: w*h bytes. */
-void stk_region_absorb(uint8_t *map, int width, int height, int area, int32_t *queue,
-                       uint8_t *visited);
+/* Gives 4-connected regions smaller than area[0] px (area[1] for the classes in `large`) the class that
+ * touches most of their border. map classes < 16. visited: w*h bytes. */
+void stk_region_absorb(uint8_t *map, int width, int height, const int area[2], unsigned large,
+                       int32_t *queue, uint8_t *visited);
 
 #endif

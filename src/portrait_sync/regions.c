@@ -58,7 +58,8 @@ static int collect(const uint8_t *map, uint8_t *visited, const int size[2], int3
     return tail;
 }
 
-void stk_region_absorb(uint8_t *map, int width, int height, int area, int32_t *queue,
+void stk_region_absorb(uint8_t *map, int width, int height, const int area[2], unsigned large,
+                       int32_t *queue,
                        uint8_t *visited) {
     int size[2] = {width, height};
     memset(visited, 0, (size_t)width * (size_t)height);
@@ -66,7 +67,7 @@ void stk_region_absorb(uint8_t *map, int width, int height, int area, int32_t *q
         if (visited[start]) continue;
         int touching[CLASSES] = {0}, best = -1;
         int n = collect(map, visited, size, start, queue, touching);
-        if (n >= area) continue;
+        if (n >= area[in_pass(map[start], large)]) continue;
         for (int c = 0; c < CLASSES; c++)
             if (touching[c] > 0 && (best < 0 || touching[c] > touching[best])) best = c;
         if (best < 0) continue;

@@ -1,9 +1,8 @@
-/* skin.c - which person pixels below the jaw are neck: the colour of this clip's skin, and where a
- * neck can be.
+/* skin.c - the colour of this clip's skin.
  *
  *   landmarks on cheeks and forehead -> Gaussian of the face's colour
  *   pixels below the chin that resemble it -> Gaussian of the (shaded) neck's colour
- *   both run over the clip; neck(x) = max of their memberships * prior of the neck column
+ *   both run over the clip; membership = the larger of the two
  *
  * Colour is (luma, r, g) with r = R/(R+G+B), g = G/(R+G+B): shading moves luma only, so the face's
  * model is wide in luma. Pure functions; grid pictures of about 256 px.
@@ -28,7 +27,7 @@ typedef struct moments {
     int count;
 } moments;
 
-static void feature(float f[3], const uint8_t *p) {
+void stk_skin_colour(float f[3], const uint8_t *p) {
     float total = (float)(p[0] + p[1] + p[2]) + 3.0f; /* + 3: black has no chromaticity */
     f[0] = (float)(77 * p[0] + 150 * p[1] + 29 * p[2]) * (1 / (256 * 255.0f));
     f[1] = (float)(p[0] + 1) / total;
@@ -95,22 +94,12 @@ static void learn_face(stk_skin *skin, const stk_image *rgb, const stk_landmarks
         for (int k = 0; k < 9; k++) {
             const uint8_t *p = stk_image_row(rgb, (int)py + k / 3 - 1) + 3 * ((int)px + k % 3 - 1);
             float f[3];
-            feature(f, p);
+            stk_skin_colour(f, p);
             if (!skin->face.ready || distance2(&skin->face, f) < LEARN_DISTANCE2)
                 moments_add(&m, f);
         }
     }
     gaussian_update(&skin->face, &m, FACE_LUMA_WIDTH);
-}
-
-/* Depth below the jaw line in face heights, and offset from the neck's axis in face widths. */
-static void neck_place(const stk_jaw *jaw, float x, float y, float *depth, float *offset) {
-    float u, v;
-    stk_jaw_axes(jaw, x, y, &u, &v);
-    *depth = (v - jaw->limit[stk_jaw_entry(jaw, u)]) / jaw->height;
-    /* A turned head's chin leaves the neck's axis, the oval's middle less so. */
-    float axis = 0.5f * (jaw->u_mid + jaw->u_chin);
-    *offset = fabsf(u - axis) / jaw->width;
 }
 
 static void learn_neck(stk_skin *skin, const stk_image *rgb, const stk_jaw *jaw,
@@ -120,9 +109,9 @@ static void learn_neck(stk_skin *skin, const stk_image *rgb, const stk_jaw *jaw,
         for (int x = 0; x < rgb->width; x++) {
             float depth, offset, f[3];
             if (person[(size_t)y * (size_t)rgb->width + (size_t)x] < 0.5f) continue;
-            neck_place(jaw, ((float)x + 0.5f) / scale, ((float)y + 0.5f) / scale, &depth, &offset);
-            if (depth < 0.03f || depth > 0.3f || offset > 0.28f) continue;
-            feature(f, stk_image_row(rgb, y) + 3 * x);
+            stk_neck_place(jaw, ((float)x + 0.5f) / scale, ((float)y + 0.5f) / scale, &depth, &offset);
+            if (depth < 0.03f || depth > 0.2f || offset > 0.22f) continue;
+            stk_skin_colour(f, stk_image_row(rgb, y) + 3 * x);
             if (distance2(&skin->face, f) < LEARN_DISTANCE2) moments_add(&m, f);
         }
     gaussian_update(&skin->neck, &m, 1.5f);
@@ -134,31 +123,10 @@ void stk_skin_learn(stk_skin *skin, const stk_image *grid_rgb, const stk_landmar
     if (skin->face.ready) learn_neck(skin, grid_rgb, jaw, person, scale);
 }
 
-/* Prior of the neck: a column 1.04 face widths wide that opens to the cleavage half a face below.
- */
-static float neck_prior(float depth, float offset) {
-    if (depth < 0 || depth > 1.3f) return 0;
-    float half = 0.52f + 0.6f * stk_clampf(depth - 0.3f, 0, 0.7f);
-    float side = stk_clampf((half - offset) / 0.12f + 0.5f, 0, 1);
-    float low = stk_clampf((1.3f - depth) / 0.4f, 0, 1);
-    return side * low;
-}
-
 static float membership(const stk_gaussian *g, const float f[3]) {
     return g->ready ? 1 / (1 + expf(0.5f * (distance2(g, f) - MEMBER_DISTANCE2))) : 0;
 }
 
-void stk_skin_neck(const stk_skin *skin, const stk_image *grid_rgb, const stk_jaw *jaw, float scale,
-                   float *neck) {
-    for (int y = 0; y < grid_rgb->height; y++)
-        for (int x = 0; x < grid_rgb->width; x++, neck++) {
-            float depth, offset, f[3];
-            neck_place(jaw, ((float)x + 0.5f) / scale, ((float)y + 0.5f) / scale, &depth, &offset);
-            /* the guided filter looks a few pixels into the head: the colour must go on there */
-            float prior = neck_prior(depth < 0 && depth > -0.1f ? 0 : depth, offset);
-            *neck = 0;
-            if (prior <= 0) continue;
-            feature(f, stk_image_row(grid_rgb, y) + 3 * x);
-            *neck = prior * fmaxf(membership(&skin->face, f), membership(&skin->neck, f));
-        }
+float stk_skin_membership(const stk_skin *skin, const float colour[3]) {
+    return fmaxf(membership(&skin->face, colour), membership(&skin->neck, colour));
 }

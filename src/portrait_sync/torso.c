@@ -32,6 +32,7 @@ enum {
     TORSO_ROWS = 9,
     BORDER_ROWS = 4,  /* skipped below a border: they hold hair and the chin's edge */
     COLUMN_REACH = 4, /* start colours are averaged over 2*4+1 columns */
+    ENCLOSING_SHARE = 50, /* a body run of 1/50 of the width encloses; less is a mask's fringe */
     KEEP_CHAMFER = 2 * STK_CHAMFER_UNIT,
     FADE_CHAMFER = 4 * STK_CHAMFER_UNIT,
 };
@@ -130,8 +131,15 @@ static void fill_run(stk_image *composite, const uint8_t *label, int y, int x0, 
     }
 }
 
+/* Body pixels from x on, going by step, counted up to `least`. */
+static int body_run(const uint8_t *label, int x, int step, int w, int least) {
+    int n = 0;
+    while (n < least && x >= 0 && x < w && is_body(label[x])) n++, x += step;
+    return n;
+}
+
 static void fill_enclosed(stk_image *composite, const stk_image *labels, const workspace *s) {
-    int w = labels->width;
+    int w = labels->width, least = 1 + w / ENCLOSING_SHARE;
     for (int y = 0; y < labels->height; y++) {
         const uint8_t *label = stk_image_row(labels, y);
         uint8_t *filled = s->filled + (size_t)y * (size_t)w;
@@ -139,7 +147,8 @@ static void fill_enclosed(stk_image *composite, const stk_image *labels, const w
             if (label[x] != STK_LABEL_HEAD) continue;
             int x0 = x;
             while (x < w && label[x] == STK_LABEL_HEAD) x++;
-            if (x0 == 0 || x == w || !is_body(label[x0 - 1]) || !is_body(label[x])) continue;
+            if (body_run(label, x0 - 1, -1, w, least) < least) continue;
+            if (body_run(label, x, 1, w, least) < least) continue;
             fill_run(composite, label, y, x0, x);
             memset(filled + x0, 1, (size_t)(x - x0));
         }

@@ -149,7 +149,9 @@ static void skin_painted_person_neck_is_found(void **state) {
         person[i] = labels.data[i / 200 * labels.stride + i % 200] > 0;
     stk_skin_learn(&skin, &rgb, &landmarks, &jaw, person, 1);
     assert_true(skin.face.ready && skin.neck.ready);
-    stk_skin_neck(&skin, &rgb, &jaw, 1, neck);
+    static float planes[STK_NECK_PLANES * 220 * 200];
+    stk_neck_input input = {&rgb, &jaw, &skin, person, NULL, 1};
+    stk_neck_find(neck, &input, planes);
     int wrong = 0, total = 0;
     for (int y = 0; y < 220; y++)
         for (int x = 0; x < 200; x++) {
@@ -214,10 +216,10 @@ static void absorb_specks_join_their_neighbours(void **state) {
     uint8_t map[40], visited[40];
     int32_t queue[40];
     for (int i = 0; i < 40; i++) map[i] = (uint8_t)(before[i] - '0');
-    stk_region_absorb(map, 8, 5, 3, queue, visited);
+    stk_region_absorb(map, 8, 5, (int[2]){3, 5}, 1u << 0, queue, visited);
     for (int i = 0; i < 40; i++) assert_int_equal(map[i], after[i] - '0');
     memset(map, 2, sizeof map); /* one region alone, smaller than the area: nobody to join */
-    stk_region_absorb(map, 8, 5, 100, queue, visited);
+    stk_region_absorb(map, 8, 5, (int[2]){100, 100}, 0, queue, visited);
     for (int i = 0; i < 40; i++) assert_int_equal(map[i], 2);
 }
 
