@@ -75,38 +75,46 @@ void stk_distance_exact(uint8_t *distance, const stk_image *labels, unsigned set
     for (size_t y = 0; y < h; y++) row_pass(distance + y * w, g + y * w, (int)w, apex, edge);
 }
 
-static int lesser(int a, int b) {
-    return a < b ? a : b;
+/* row = 0 on the set, else min(cap, own, next + 3, next diagonal + 4); next is the row above (or
+ * below) and NULL at the border. Byte arithmetic without branches: compilers vectorise it. */
+static void chamfer_from_row(uint8_t *restrict row, const uint8_t *restrict next, int w) {
+    if (w == 1) {
+        row[0] = (uint8_t)(next[0] + 3 < row[0] ? next[0] + 3 : row[0]);
+        return;
+    }
+    uint8_t first = (uint8_t)(next[1] + 4 < next[0] + 3 ? next[1] + 4 : next[0] + 3);
+    uint8_t last = (uint8_t)(next[w - 2] + 4 < next[w - 1] + 3 ? next[w - 2] + 4 : next[w - 1] + 3);
+    for (int x = 1; x < w - 1; x++) {
+        uint8_t straight = (uint8_t)(next[x] + 3), left = (uint8_t)(next[x - 1] + 4);
+        uint8_t right = (uint8_t)(next[x + 1] + 4);
+        uint8_t best = left < right ? left : right;
+        best = straight < best ? straight : best;
+        row[x] = best < row[x] ? best : row[x];
+    }
+    row[0] = first < row[0] ? first : row[0];
+    row[w - 1] = last < row[w - 1] ? last : row[w - 1];
+}
+
+static void mark_row(uint8_t *restrict row, const uint8_t *restrict label, int w, unsigned set,
+                     uint8_t cap) {
+    uint8_t value[4];
+    for (unsigned l = 0; l < 4; l++) value[l] = (set >> l & 1u) ? 0 : cap;
+    for (int x = 0; x < w; x++) row[x] = value[label[x] & 3];
 }
 
 void stk_distance_chamfer(uint8_t *distance, const stk_image *labels, unsigned set, int cap) {
     int w = labels->width, h = labels->height;
     for (int y = 0; y < h; y++) {
-        const uint8_t *l = stk_image_row(labels, y);
         uint8_t *d = distance + (size_t)y * (size_t)w;
-        for (int x = 0; x < w; x++) {
-            int best = cap;
-            if (in_set(l[x], set)) {
-                best = 0;
-            } else {
-                if (x > 0) best = lesser(best, d[x - 1] + 3);
-                if (y > 0) best = lesser(best, d[x - w] + 3);
-                if (y > 0 && x > 0) best = lesser(best, d[x - w - 1] + 4);
-                if (y > 0 && x + 1 < w) best = lesser(best, d[x - w + 1] + 4);
-            }
-            d[x] = (uint8_t)best;
-        }
+        mark_row(d, stk_image_row(labels, y), w, set, (uint8_t)cap);
+        if (y > 0) chamfer_from_row(d, d - w, w);
+        for (int x = 1; x < w; x++)
+            if (d[x - 1] + 3 < d[x]) d[x] = (uint8_t)(d[x - 1] + 3);
     }
     for (int y = h - 1; y >= 0; y--) {
         uint8_t *d = distance + (size_t)y * (size_t)w;
-        for (int x = w - 1; x >= 0; x--) {
-            int best = d[x];
-            if (best == 0) continue;
-            if (x + 1 < w) best = lesser(best, d[x + 1] + 3);
-            if (y + 1 < h) best = lesser(best, d[x + w] + 3);
-            if (y + 1 < h && x > 0) best = lesser(best, d[x + w - 1] + 4);
-            if (y + 1 < h && x + 1 < w) best = lesser(best, d[x + w + 1] + 4);
-            d[x] = (uint8_t)best;
-        }
+        if (y + 1 < h) chamfer_from_row(d, d + w, w);
+        for (int x = w - 2; x >= 0; x--)
+            if (d[x + 1] + 3 < d[x]) d[x] = (uint8_t)(d[x + 1] + 3);
     }
 }

@@ -5,9 +5,10 @@
  *     from the torso: seeds at the shoulders, far down step = edge + SKIN_COST membership
  *   neck = 1 / (1 + exp((D_neck - D_torso) / SOFTNESS))
  *
- * Skin colour alone fails in pale pictures, where a shirt is as near to it as the shaded throat. The
- * shade under a chin is gradual and a collar is a step, so the way there tells them apart. Distances
- * by raster sweeps (Toivanen, Pattern Recognition Letters 17, 1996). Pure functions, no allocation.
+ * Skin colour alone fails in pale pictures, where a shirt is as near to it as the shaded throat.
+ * The shade under a chin is gradual and a collar is a step, so the way there tells them apart.
+ * Distances by raster sweeps (Toivanen, Pattern Recognition Letters 17, 1996). Pure functions, no
+ * allocation.
  */
 #include "parts.h"
 
@@ -19,7 +20,7 @@ static const float STEP = 0.002f;      /* cost of a grid px where nothing happen
 static const float SKIN_COST = 0.03f;  /* of a px of the wrong colour */
 static const float LUMA_NOISE = 0.02f; /* luma steps up to this are shading */
 static const float TINT_NOISE = 0.008f;
-static const float TINT_WEIGHT = 4;    /* chromaticity steps are smaller than luma steps */
+static const float TINT_WEIGHT = 4; /* chromaticity steps are smaller than luma steps */
 static const float SOFTNESS = 0.06f;
 static const float SEED_SKIN_MIN = 0.15f; /* bare skin among the chin's seeds, else no neck */
 static const float BARE = 0.05f;          /* membership that counts as skin, shaded or not */
@@ -50,9 +51,10 @@ static int is_torso_seed(float depth, float offset, float skin) {
     return skin < 0.01f && depth > 0.12f && offset > 0.3f;
 }
 
-/* Fills colours, skin membership (into neck) and seeds; blocked pixels have skin -1. Returns how many
- * of the chin's seeds are bare skin, as a share. */
-static float prepare(float *neck, const stk_neck_input *in, field *f, float *luma, float *r, float *g) {
+/* Fills colours, skin membership (into neck) and seeds; blocked pixels have skin -1. Returns how
+ * many of the chin's seeds are bare skin, as a share. */
+static float prepare(float *neck, const stk_neck_input *in, field *f, float *luma, float *r,
+                     float *g) {
     int w = f->width, seeds = 0, bare = 0;
     f->top = f->height;
     for (int y = 0; y < f->height; y++)
@@ -101,7 +103,8 @@ static void sweep(const field *f, int step) {
             int x = step > 0 ? j : w - 1 - j;
             size_t p = (size_t)y * (size_t)w + (size_t)x;
             if (f->skin[p] < 0) continue;
-            size_t behind = (size_t)((ptrdiff_t)p + back_x), above = (size_t)((ptrdiff_t)p + back_y);
+            size_t behind = (size_t)((ptrdiff_t)p + back_x),
+                   above = (size_t)((ptrdiff_t)p + back_y);
             if (j > 0) relax(f, p, behind, 1);
             if (i == 0) continue;
             relax(f, p, above, 1);

@@ -64,9 +64,9 @@ struct stk_parser {
     int32_t *queue;                                       /* [h*w] */
     float *grid_luma, *grid_old_luma, *still;             /* [gh*gw] */
     float *grid_person, *grid_hair, *grid_neck;           /* [gh*gw], kept for the next frame */
-    float *fresh, *plane;                                 /* [gh*gw], plane: STK_NECK_PLANES of them */
-    float *hair_mask;                                     /* [512*512] last output of the graph */
-    float *counts;                                        /* scatter's histograms */
+    float *fresh, *plane; /* [gh*gw], plane: STK_NECK_PLANES of them */
+    float *hair_mask;     /* [512*512] last output of the graph */
+    float *counts;        /* scatter's histograms */
     stk_jaw jaw;
     float points[STK_JAW_POINTS][2];
     int frames, has_points, neck_frames; /* since the last reset */
@@ -214,12 +214,21 @@ static void steady(stk_parser *p, float *kept) {
     for (size_t i = 0; i < n; i++) kept[i] = p->fresh[i] + p->still[i] * (kept[i] - p->fresh[i]);
 }
 
+/* The picture at the graph's size: one that is there already, or resized into g->input. */
+static const stk_image *graph_input(graph *g, const stk_image *rgb, const stk_image *grid_rgb) {
+    int side = g->input.width;
+    if (rgb->width == side && rgb->height == side) return rgb;
+    if (grid_rgb->width == side && grid_rgb->height == side) return grid_rgb;
+    stk_image_resize(&g->input, rgb);
+    return &g->input;
+}
+
 static stk_status run_person(stk_parser *p, const stk_image *rgb) {
     graph *g = &p->person_graph;
-    stk_image_resize(&g->input, rgb);
+    const stk_image *picture = graph_input(g, rgb, &p->grid_rgb);
     float *in = stk_tflite_input(g->net, 0).data;
     for (int y = 0; y < PERSON_SIDE; y++) {
-        const uint8_t *row = stk_image_row(&g->input, y);
+        const uint8_t *row = stk_image_row(picture, y);
         for (int i = 0; i < 3 * PERSON_SIDE; i++) *in++ = (float)row[i] * (1 / 255.0f);
     }
     STK_TRY(stk_tflite_run(g->net));
@@ -230,11 +239,11 @@ static stk_status run_person(stk_parser *p, const stk_image *rgb) {
 
 static stk_status run_hair(stk_parser *p, const stk_image *rgb) {
     graph *g = &p->hair_graph;
-    stk_image_resize(&g->input, rgb);
+    const stk_image *picture = graph_input(g, rgb, &p->grid_rgb);
     float *in = stk_tflite_input(g->net, 0).data;
     const float *mask = p->hair_mask;
     for (int y = 0; y < HAIR_SIDE; y++) {
-        const uint8_t *row = stk_image_row(&g->input, y);
+        const uint8_t *row = stk_image_row(picture, y);
         for (int x = 0; x < HAIR_SIDE; x++, row += 3, in += 4) {
             for (int c = 0; c < 3; c++) in[c] = (float)row[c] * (1 / 255.0f);
             in[3] = *mask++;
@@ -342,7 +351,8 @@ static int neck_seeds(stk_parser *p) {
 }
 
 /* The hair mask is often a few pixels narrower than the person mask: what is left between hair and
- * background is no torso. Torso without a core of SLIVER width, as far as it touches the head, is head. */
+ * background is no torso. Torso without a core of SLIVER width, as far as it touches the head, is
+ * head. */
 static void slivers_to_hair(stk_parser *p) {
     int w = p->width, h = p->height, seeds = 0;
     int reach = STK_CHAMFER_UNIT * ((w > h ? w : h) / SLIVER_SHARE + 1) / 2;

@@ -117,8 +117,8 @@ void stk_scatter_person(float *person, const stk_image *grid_rgb, const stk_jaw 
  * `seeds` first entries of queue by `to`. queue: w*h entries. Seeds not in pass are ignored. */
 void stk_region_flood(uint8_t *map, int width, int height, unsigned pass, uint8_t to,
                       int32_t *queue, int seeds);
-/* Gives 4-connected regions smaller than area[0] px (area[1] for the classes in `large`) the class that
- * touches most of their border. map classes < 16. visited: w*h bytes. */
+/* Gives 4-connected regions smaller than area[0] px (area[1] for the classes in `large`) the class
+ * that touches most of their border. map classes < 16. visited: w*h bytes. */
 void stk_region_absorb(uint8_t *map, int width, int height, const int area[2], unsigned large,
                        int32_t *queue, uint8_t *visited);
 

@@ -59,8 +59,7 @@ static int collect(const uint8_t *map, uint8_t *visited, const int size[2], int3
 }
 
 void stk_region_absorb(uint8_t *map, int width, int height, const int area[2], unsigned large,
-                       int32_t *queue,
-                       uint8_t *visited) {
+                       int32_t *queue, uint8_t *visited) {
     int size[2] = {width, height};
     memset(visited, 0, (size_t)width * (size_t)height);
     for (int32_t start = 0; start < width * height; start++) {

@@ -17,7 +17,8 @@ static const int16_t SKIN_POINTS[] = {151, 9,   108, 337, 69,  299, 50, 280, 101
 enum { SKIN_COUNT = sizeof SKIN_POINTS / sizeof *SKIN_POINTS, SAMPLES_MIN = 30 };
 
 static const float FLOOR[3] = {0.06f, 0.010f, 0.007f}; /* least standard deviations */
-static const float FACE_LUMA_WIDTH = 3;      /* the neck is shaded: face model widened in luma */
+static const float FACE_DARKER = 3; /* the neck is shaded, hardly brighter: darker counts a third */
+static const float NECK_DARKER = 1.5f;
 static const float RUNNING = 0.1f;           /* share of the newest frame */
 static const float MEMBER_DISTANCE2 = 11.3f; /* chi-square, 3 degrees of freedom, 99 % */
 static const float LEARN_DISTANCE2 = 25;     /* five sigma: shaded skin still counts */
@@ -44,19 +45,18 @@ static void moments_add(moments *m, const float f[3]) {
 }
 
 /* inverse = (covariance + floor)^-1, symmetric, by cofactors. */
-static void invert(stk_gaussian *g, float luma_width) {
+static void invert(stk_gaussian *g) {
     double a = (double)g->covariance[0], b = (double)g->covariance[1], c = (double)g->covariance[2];
     double d = (double)g->covariance[3], e = (double)g->covariance[4], f = (double)g->covariance[5];
-    double width = (double)luma_width;
-    a = (a + (double)(FLOOR[0] * FLOOR[0])) * width * width;
-    d += (double)(FLOOR[1] * FLOOR[1]), f += (double)(FLOOR[2] * FLOOR[2]);
+    a += (double)(FLOOR[0] * FLOOR[0]), d += (double)(FLOOR[1] * FLOOR[1]),
+        f += (double)(FLOOR[2] * FLOOR[2]);
     double A = d * f - e * e, B = c * e - b * f, C = b * e - c * d;
     double det = a * A + b * B + c * C;
     double n[6] = {A, B, C, a * f - c * c, b * c - a * e, a * d - b * b};
     for (int i = 0; i < 6; i++) g->inverse[i] = (float)(n[i] / det);
 }
 
-static void gaussian_update(stk_gaussian *g, const moments *m, float luma_width) {
+static void gaussian_update(stk_gaussian *g, const moments *m) {
     if (m->count < SAMPLES_MIN) return;
     float share = g->ready ? RUNNING : 1;
     double mean[3];
@@ -71,12 +71,13 @@ static void gaussian_update(stk_gaussian *g, const moments *m, float luma_width)
             g->covariance[at] += share * ((float)c - g->covariance[at]);
         }
     g->ready = 1;
-    invert(g, luma_width);
+    invert(g);
 }
 
-/* Squared Mahalanobis distance. */
-static float distance2(const stk_gaussian *g, const float f[3]) {
+/* Squared Mahalanobis distance; darker colours are counted nearer by `darker`. */
+static float distance2(const stk_gaussian *g, const float f[3], float darker) {
     float x = f[0] - g->mean[0], y = f[1] - g->mean[1], z = f[2] - g->mean[2];
+    if (x < 0) x /= darker;
     const float *i = g->inverse;
     return x * (i[0] * x + 2 * (i[1] * y + i[2] * z)) + y * (i[3] * y + 2 * i[4] * z) +
            z * i[5] * z;
@@ -95,11 +96,11 @@ static void learn_face(stk_skin *skin, const stk_image *rgb, const stk_landmarks
             const uint8_t *p = stk_image_row(rgb, (int)py + k / 3 - 1) + 3 * ((int)px + k % 3 - 1);
             float f[3];
             stk_skin_colour(f, p);
-            if (!skin->face.ready || distance2(&skin->face, f) < LEARN_DISTANCE2)
+            if (!skin->face.ready || distance2(&skin->face, f, FACE_DARKER) < LEARN_DISTANCE2)
                 moments_add(&m, f);
         }
     }
-    gaussian_update(&skin->face, &m, FACE_LUMA_WIDTH);
+    gaussian_update(&skin->face, &m);
 }
 
 static void learn_neck(stk_skin *skin, const stk_image *rgb, const stk_jaw *jaw,
@@ -109,12 +110,13 @@ static void learn_neck(stk_skin *skin, const stk_image *rgb, const stk_jaw *jaw,
         for (int x = 0; x < rgb->width; x++) {
             float depth, offset, f[3];
             if (person[(size_t)y * (size_t)rgb->width + (size_t)x] < 0.5f) continue;
-            stk_neck_place(jaw, ((float)x + 0.5f) / scale, ((float)y + 0.5f) / scale, &depth, &offset);
+            stk_neck_place(jaw, ((float)x + 0.5f) / scale, ((float)y + 0.5f) / scale, &depth,
+                           &offset);
             if (depth < 0.03f || depth > 0.2f || offset > 0.22f) continue;
             stk_skin_colour(f, stk_image_row(rgb, y) + 3 * x);
-            if (distance2(&skin->face, f) < LEARN_DISTANCE2) moments_add(&m, f);
+            if (distance2(&skin->face, f, FACE_DARKER) < LEARN_DISTANCE2) moments_add(&m, f);
         }
-    gaussian_update(&skin->neck, &m, 1.5f);
+    gaussian_update(&skin->neck, &m);
 }
 
 void stk_skin_learn(stk_skin *skin, const stk_image *grid_rgb, const stk_landmarks *landmarks,
@@ -123,10 +125,11 @@ void stk_skin_learn(stk_skin *skin, const stk_image *grid_rgb, const stk_landmar
     if (skin->face.ready) learn_neck(skin, grid_rgb, jaw, person, scale);
 }
 
-static float membership(const stk_gaussian *g, const float f[3]) {
-    return g->ready ? 1 / (1 + expf(0.5f * (distance2(g, f) - MEMBER_DISTANCE2))) : 0;
+static float membership(const stk_gaussian *g, const float f[3], float darker) {
+    return g->ready ? 1 / (1 + expf(0.5f * (distance2(g, f, darker) - MEMBER_DISTANCE2))) : 0;
 }
 
 float stk_skin_membership(const stk_skin *skin, const float colour[3]) {
-    return fmaxf(membership(&skin->face, colour), membership(&skin->neck, colour));
+    return fmaxf(membership(&skin->face, colour, FACE_DARKER),
+                 membership(&skin->neck, colour, NECK_DARKER));
 }

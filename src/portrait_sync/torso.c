@@ -30,8 +30,8 @@ enum {
     REFERENCE_HEIGHT = 512, /* the row counts of 6.5 are meant for this */
     NECK_ROWS = 53,
     TORSO_ROWS = 9,
-    BORDER_ROWS = 4,  /* skipped below a border: they hold hair and the chin's edge */
-    COLUMN_REACH = 4, /* start colours are averaged over 2*4+1 columns */
+    BORDER_ROWS = 4,      /* skipped below a border: they hold hair and the chin's edge */
+    COLUMN_REACH = 4,     /* start colours are averaged over 2*4+1 columns */
     ENCLOSING_SHARE = 50, /* a body run of 1/50 of the width encloses; less is a mask's fringe */
     KEEP_CHAMFER = 2 * STK_CHAMFER_UNIT,
     FADE_CHAMFER = 4 * STK_CHAMFER_UNIT,
@@ -83,8 +83,14 @@ static int own_share(uint8_t distance) {
 }
 
 static void mix(uint8_t *out, const uint8_t *own, const uint8_t *plate, int share) {
-    for (int c = 0; c < 3; c++)
-        out[c] = (uint8_t)((own[c] * share + plate[c] * (256 - share) + 128) >> 8);
+    if (share == 256) {
+        out[0] = own[0], out[1] = own[1], out[2] = own[2];
+    } else if (share == 0) {
+        out[0] = plate[0], out[1] = plate[1], out[2] = plate[2];
+    } else {
+        for (int c = 0; c < 3; c++)
+            out[c] = (uint8_t)((own[c] * share + plate[c] * (256 - share) + 128) >> 8);
+    }
 }
 
 static void replace_background(const stk_image *rgb, const stk_image *labels,
@@ -117,17 +123,23 @@ static int inside(const uint8_t *label, int x, int step, int w) {
     return at;
 }
 
-/* Paints head columns [x0, x1) of row y from the body colours left and right of them. */
-static void fill_run(stk_image *composite, const uint8_t *label, int y, int x0, int x1) {
+/* Paints head columns [x0, x1) of row y from the body colours left and right of them, as far as
+ * they stand on body or on painted pixels (or on the picture's end): a fringe of the mask higher up
+ * would draw lines in the air. */
+static void fill_run(stk_image *composite, const stk_image *labels, int y, int x0, int x1,
+                     uint8_t *filled) {
     uint8_t *row = stk_image_row(composite, y);
-    int w = composite->width;
+    const uint8_t *label = stk_image_row(labels, y);
+    const uint8_t *below = y + 1 < labels->height ? stk_image_row(labels, y + 1) : NULL;
+    int w = composite->width, n = x1 - x0 + 1;
     const uint8_t *a = row + 3 * (ptrdiff_t)inside(label, x0 - 1, -1, w);
     const uint8_t *b = row + 3 * (ptrdiff_t)inside(label, x1, 1, w);
-    int n = x1 - x0 + 1;
     for (int x = x0; x < x1; x++) {
+        if (below != NULL && !is_body(below[x]) && !filled[x + w]) continue;
         int k = x - x0 + 1;
         for (int c = 0; c < 3; c++)
             row[3 * x + c] = (uint8_t)((a[c] * (n - k) + b[c] * k + n / 2) / n);
+        filled[x] = 1;
     }
 }
 
@@ -140,7 +152,7 @@ static int body_run(const uint8_t *label, int x, int step, int w, int least) {
 
 static void fill_enclosed(stk_image *composite, const stk_image *labels, const workspace *s) {
     int w = labels->width, least = 1 + w / ENCLOSING_SHARE;
-    for (int y = 0; y < labels->height; y++) {
+    for (int y = labels->height - 1; y >= 0; y--) {
         const uint8_t *label = stk_image_row(labels, y);
         uint8_t *filled = s->filled + (size_t)y * (size_t)w;
         for (int x = 0; x < w; x++) {
@@ -149,8 +161,7 @@ static void fill_enclosed(stk_image *composite, const stk_image *labels, const w
             while (x < w && label[x] == STK_LABEL_HEAD) x++;
             if (body_run(label, x0 - 1, -1, w, least) < least) continue;
             if (body_run(label, x, 1, w, least) < least) continue;
-            fill_run(composite, label, y, x0, x);
-            memset(filled + x0, 1, (size_t)(x - x0));
+            fill_run(composite, labels, y, x0, x, filled);
         }
     }
 }
@@ -288,45 +299,51 @@ static void gaussian5(float taps[5]) {
     for (int i = 0; i < 5; i++) taps[i] /= sum;
 }
 
-static void blur_rows(uint8_t *blurred, const stk_image *composite, const uint8_t *filled,
-                      const float taps[5]) {
-    int w = composite->width, h = composite->height;
+/* Columns [x0, x1) that hold filled pixels; x0 >= x1 when there are none. */
+static void filled_columns(const uint8_t *filled, int w, int h, int *x0, int *x1) {
+    *x0 = w, *x1 = 0;
     for (int y = 0; y < h; y++) {
-        const uint8_t *row = stk_image_row(composite, y);
-        /* the column blur reads two rows beyond every filled pixel */
-        int y0 = y > 2 ? y - 2 : 0, y1 = y + 2 < h ? y + 2 : h - 1;
-        if (memchr(filled + (size_t)y0 * (size_t)w, 1, (size_t)(y1 - y0 + 1) * (size_t)w) == NULL)
-            continue;
-        uint8_t *out = blurred + 3 * (size_t)y * (size_t)w;
-        for (int x = 0; x < w; x++)
-            for (int c = 0; c < 3; c++) {
-                float sum = 0.5f;
-                for (int i = -2; i <= 2; i++)
-                    sum += taps[i + 2] * (float)row[3 * stk_clampi(x + i, 0, w - 1) + c];
-                out[3 * x + c] = (uint8_t)sum;
-            }
+        const uint8_t *row = filled + (size_t)y * (size_t)w;
+        const uint8_t *first = memchr(row, 1, (size_t)w), *last = memrchr(row, 1, (size_t)w);
+        if (first == NULL) continue;
+        if (first - row < *x0) *x0 = (int)(first - row);
+        if (last - row >= *x1) *x1 = (int)(last - row) + 1;
     }
 }
 
+static void blur_row(uint8_t *out, const uint8_t *row, int w, int x0, int x1, const float taps[5]) {
+    for (int x = x0; x < x1; x++) {
+        const uint8_t *p[5];
+        for (int i = 0; i < 5; i++) p[i] = row + 3 * (ptrdiff_t)stk_clampi(x + i - 2, 0, w - 1);
+        for (int c = 0; c < 3; c++)
+            out[3 * x + c] =
+                (uint8_t)(taps[0] * (float)(p[0][c] + p[4][c]) +
+                          taps[1] * (float)(p[1][c] + p[3][c]) + taps[2] * (float)p[2][c] + 0.5f);
+    }
+}
+
+/* Gaussian 5x5 on the filled pixels only; it reads their neighbours, filled or not. */
 static void blur_filled(stk_image *composite, const workspace *s) {
-    int w = composite->width, h = composite->height;
-    float taps[5];
-    gaussian5(taps);
-    blur_rows(s->blurred, composite, s->filled, taps);
+    int w = composite->width, h = composite->height, x0, x1;
+    size_t line = 3 * (size_t)w;
+    float t[5];
+    gaussian5(t);
+    filled_columns(s->filled, w, h, &x0, &x1);
+    if (x0 >= x1) return;
+    for (int y = 0; y < h; y++)
+        blur_row(s->blurred + (size_t)y * line, stk_image_row(composite, y), w, x0, x1, t);
     for (int y = 0; y < h; y++) {
         const uint8_t *filled = s->filled + (size_t)y * (size_t)w;
+        if (memchr(filled, 1, (size_t)w) == NULL) continue;
         uint8_t *out = stk_image_row(composite, y);
-        const uint8_t *rows[5];
+        const uint8_t *r[5];
         for (int i = 0; i < 5; i++)
-            rows[i] = s->blurred + 3 * (size_t)stk_clampi(y + i - 2, 0, h - 1) * (size_t)w;
-        for (int x = 0; x < w; x++) {
-            if (!filled[x]) continue;
-            for (int c = 0; c < 3; c++) {
-                float sum = 0.5f;
-                for (int i = 0; i < 5; i++) sum += taps[i] * (float)rows[i][3 * x + c];
-                out[3 * x + c] = (uint8_t)sum;
-            }
-        }
+            r[i] = s->blurred + (size_t)stk_clampi(y + i - 2, 0, h - 1) * line;
+        for (int x = 3 * x0; x < 3 * x1; x++)
+            if (filled[x / 3])
+                out[x] =
+                    (uint8_t)(t[0] * (float)(r[0][x] + r[4][x]) +
+                              t[1] * (float)(r[1][x] + r[3][x]) + t[2] * (float)r[2][x] + 0.5f);
     }
 }
 
