@@ -121,6 +121,14 @@ static stk_status look_at(stk_face_capture *capture, const stk_image *rgb, const
     return STK_OK;
 }
 
+/* 1 when the landmarks lie so far from where they were looked for that a second look is worthwhile: the
+ * network is at its best with the face centred, as in its training. */
+static int moved(const stk_face_roi *from, const stk_face_roi *to) {
+    float shift = hypotf(to->cx_px - from->cx_px, to->cy_px - from->cy_px);
+    float ratio = to->size_px / from->size_px, turn = fabsf(to->angle_rad - from->angle_rad);
+    return shift > 0.06f * from->size_px || ratio < 0.9f || ratio > 1.1f || turn > 0.17f;
+}
+
 /* Detector, then the mesh twice on the largest face that the mesh confirms. */
 static stk_status find_face(stk_face_capture *capture, const stk_image *rgb,
                             stk_landmarks *landmarks, int *found) {
@@ -145,6 +153,10 @@ stk_status stk_face_capture_frame(stk_face_capture *capture, const stk_image *rg
     if (capture->following) {
         stk_face_roi roi = stk_face_roi_from_landmarks(&capture->last);
         STK_TRY(look_at(capture, rgb, &roi, &face->landmarks, found));
+        if (*found) {
+            stk_face_roi next = stk_face_roi_from_landmarks(&face->landmarks);
+            if (moved(&roi, &next)) STK_TRY(look_at(capture, rgb, &next, &face->landmarks, found));
+        }
     }
     if (!*found) STK_TRY(find_face(capture, rgb, &face->landmarks, found));
     capture->following = *found;

@@ -14,6 +14,14 @@
 #include "tflite/flatbuffer.h"
 #include "tflite/tflite.h"
 
+/* Before a loop whose output may be its input, element by element (in_place): without it the compiler's
+ * overlap check would send exactly that case to the scalar loop. */
+#if defined(__clang__)
+#define STK_TFL_INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
+#else
+#define STK_TFL_INDEPENDENT _Pragma("GCC ivdep")
+#endif
+
 enum {
     STK_TFL_RANK = 6,
     STK_TFL_MAX_COUNT = 1 << 26, /* elements of one tensor: 256 MiB, far above any known graph */
@@ -69,6 +77,8 @@ struct stk_tfl_op {
     int rank, dims[STK_TFL_RANK];            /* iteration space */
     ptrdiff_t a[STK_TFL_RANK], b[STK_TFL_RANK]; /* strides of the operands in it, in elements */
     ptrdiff_t offset;
+    float *owned;  /* repeated operand or scratch of this operator; freed at close */
+    int in_place;  /* element by element: the output may take over a dying in[0]'s memory */
 };
 
 struct stk_tflite {

@@ -149,45 +149,74 @@ stk_status stk_tfl_prepare_dense(stk_tflite *graph, stk_tfl_op *op) {
 
 /* --- transposed convolution ------------------------------------------------------------------- */
 
-/* Adds one input pixel's contribution w [out_c][kh][kw][in_c] to the output pixels it reaches. */
-static void scatter_pixel(const stk_tfl_op *op, const float *x, int row, int col, float *y) {
+/* Every input pixel gives kh x kw output pixels their share, part = w x, [kh][kw][out_c]; where shares
+ * meet they add up. All parts are one matrix product (oneDNN), or formed one by one in plain C. */
+
+/* part[k] = sum_c x[c] w[k][c] for the repacked weights [kh][kw][out_c][in_c]. */
+static void form_part(const stk_tfl_op *op, const float *x, float *part) {
+    int in_c = op->weights->shape[3], n = (int)op->weights->count / in_c;
+    const float *w = op->owned;
+    for (int k = 0; k < n; k++, w += in_c) {
+        float sum = 0;
+        for (int c = 0; c < in_c; c++) sum += x[c] * w[c];
+        part[k] = sum;
+    }
+}
+
+static void add_part(const stk_tfl_op *op, const float *part, int row, int col, float *y) {
     const stk_tfl_window *w = &op->window;
-    const stk_tfl_tensor *weights = op->weights, *out = op->out[0];
-    int in_c = weights->shape[3], out_c = weights->shape[0];
+    const int *size = op->out[0]->shape, out_c = size[3];
     for (int ky = 0; ky < w->kernel_h; ky++) {
         int i = row * w->stride_h - w->pad_top + ky;
-        if (i < 0 || i >= out->shape[1]) continue;
-        for (int kx = 0; kx < w->kernel_w; kx++) {
+        for (int kx = 0; kx < w->kernel_w; kx++, part += out_c) {
             int j = col * w->stride_w - w->pad_left + kx;
-            if (j < 0 || j >= out->shape[2]) continue;
-            float *target = y + ((size_t)i * (size_t)out->shape[2] + (size_t)j) * (size_t)out_c;
-            for (int o = 0; o < out_c; o++) {
-                const float *from = weights->data +
-                    (((size_t)o * (size_t)w->kernel_h + (size_t)ky) * (size_t)w->kernel_w +
-                     (size_t)kx) * (size_t)in_c;
-                float sum = 0;
-                for (int c = 0; c < in_c; c++) sum += x[c] * from[c];
-                target[o] += sum;
-            }
+            if (i < 0 || i >= size[1] || j < 0 || j >= size[2]) continue;
+            float *target = y + ((size_t)i * (size_t)size[2] + (size_t)j) * (size_t)out_c;
+            for (int o = 0; o < out_c; o++) target[o] += part[o];
         }
     }
 }
 
 static stk_status transposed_run(const stk_tfl_op *op) {
     const stk_tfl_tensor *x = op->x, *out = op->out[0];
-    const float *bias = op->bias != NULL ? op->bias->data : NULL;
     size_t out_c = (size_t)out->shape[3], in_c = (size_t)x->shape[3];
-    size_t plane = (size_t)out->shape[1] * (size_t)out->shape[2];
+    size_t pixels = out->count / out_c, n = op->weights->count / in_c;
+    float *parts = op->owned + op->offset, *y = out->data;
     const float *from = x->data;
-    for (int n = 0; n < x->shape[0]; n++) {
-        float *y = out->data + (size_t)n * plane * out_c;
-        for (size_t i = 0; i < plane * out_c; i++) y[i] = bias != NULL ? bias[i % out_c] : 0;
+    if (op->bias == NULL) memset(y, 0, out->count * sizeof(float));
+    else
+        for (size_t i = 0; i < pixels; i++) memcpy(y + i * out_c, op->bias->data, out_c * 4);
+    if (op->layer != NULL) STK_TRY(stk_dnnl_layer_run(op->layer, from, parts));
+    for (int b = 0; b < x->shape[0]; b++, y += out->count / (size_t)x->shape[0])
         for (int row = 0; row < x->shape[1]; row++)
-            for (int col = 0; col < x->shape[2]; col++, from += in_c)
-                scatter_pixel(op, from, row, col, y);
-    }
+            for (int col = 0; col < x->shape[2]; col++, from += in_c) {
+                if (op->layer == NULL) form_part(op, from, parts);
+                add_part(op, parts, row, col, y);
+                if (op->layer != NULL) parts += n;
+            }
     stk_tfl_activate(out->data, out->count, op->activation);
     return STK_OK;
+}
+
+/* owned = weights as [kh][kw][out_c][in_c], then room for the parts of all (or of one) pixels. */
+static stk_status transposed_finish(stk_tflite *graph, stk_tfl_op *op) {
+    const stk_tfl_tensor *weights = op->weights;
+    size_t in_c = (size_t)weights->shape[3], out_c = (size_t)weights->shape[0];
+    size_t taps = weights->count / in_c / out_c, rows = op->x->count / in_c;
+    size_t parts = (graph->reference ? 1 : rows) * taps * out_c;
+    size_t packed = (weights->count + 15) & ~(size_t)15;
+    if (parts > STK_TFL_MAX_COUNT) return stk_tfl_refuse(graph, op, "it asks for too much memory");
+    op->owned = stk_calloc_aligned(packed + parts, sizeof(float));
+    if (op->owned == NULL) return stk_fail_memory(graph->label);
+    op->offset = (ptrdiff_t)packed;
+    for (size_t o = 0; o < out_c; o++)
+        for (size_t k = 0; k < taps; k++)
+            memcpy(op->owned + (k * out_c + o) * in_c, weights->data + (o * taps + k) * in_c,
+                   in_c * sizeof(float));
+    op->run = transposed_run;
+    if (graph->reference) return STK_OK;
+    return stk_dnnl_inner_create(&op->layer, (int)rows, (int)in_c, (int)(taps * out_c), op->owned,
+                                 NULL, STK_ACT_NONE);
 }
 
 /* int32 number `index` of the custom options. */
@@ -235,6 +264,5 @@ stk_status stk_tfl_prepare_transposed(stk_tflite *graph, stk_tfl_op *op) {
         transposed_pad(x->shape[2], y->shape[2], w->kernel_w, w->stride_w, same, &w->pad_left) != 0)
         return stk_tfl_refuse(graph, op, "a shape does not follow from the inputs' shapes");
     if (!custom) STK_TRY(stk_tfl_activation(graph, op, stk_flat_field_u8(file, op->options, 3, 0)));
-    op->run = transposed_run;
-    return STK_OK;
+    return transposed_finish(graph, op);
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 static stk_status copy_run(const stk_tfl_op *op) {
+    if (op->out[0]->data == op->in[0]->data) return STK_OK; /* planned in place */
     memcpy(op->out[0]->data, op->in[0]->data, op->out[0]->count * sizeof(float));
     return STK_OK;
 }
@@ -15,6 +16,7 @@ stk_status stk_tfl_prepare_reshape(stk_tflite *graph, stk_tfl_op *op) {
     STK_TRY(stk_tfl_expect(graph, op, 1, 1));
     if (op->in[0]->count != op->out[0]->count)
         return stk_tfl_refuse(graph, op, "a shape does not follow from the inputs' shapes");
+    op->in_place = 1;
     op->run = copy_run;
     return STK_OK;
 }

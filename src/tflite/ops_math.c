@@ -46,6 +46,25 @@ static void merge_dimensions(stk_tfl_op *op, int rank, const int *shape, const p
     op->rank = n;
 }
 
+/* A short constant row that repeats over many pixels (channel weights of PRELU) is written out several
+ * times, so that the inner loop is long; the result is the same number for number. */
+static stk_status repeat_row(stk_tfl_op *op) {
+    enum { LONG_ROW = 512 };
+    if (op->rank != 2 || op->b[0] != 0 || op->b[1] != 1 || op->a[1] != 1 ||
+        op->a[0] != op->dims[1] || !op->in[1]->constant)
+        return STK_OK;
+    int times = 1, n = op->dims[1];
+    while (times * n < LONG_ROW && op->dims[0] % (2 * times) == 0) times *= 2;
+    if (times == 1) return STK_OK;
+    op->owned = stk_calloc_aligned((size_t)(times * n), sizeof(float));
+    if (op->owned == NULL) return stk_fail_memory(op->name);
+    for (int i = 0; i < times; i++)
+        memcpy(op->owned + (ptrdiff_t)i * n, op->in[1]->data, (size_t)n * sizeof(float));
+    op->dims[0] /= times, op->dims[1] = times * n;
+    op->a[0] = times * n;
+    return STK_OK;
+}
+
 /* Output shape = broadcast of both inputs; fills dims, a, b. */
 static stk_status prepare_pair(stk_tflite *graph, stk_tfl_op *op) {
     STK_TRY(stk_tfl_expect(graph, op, 2, 1));
@@ -62,28 +81,32 @@ static stk_status prepare_pair(stk_tflite *graph, stk_tfl_op *op) {
     if (broadcast_strides(x, rank, shape, a) != 0 || broadcast_strides(y, rank, shape, b) != 0)
         return stk_tfl_refuse(graph, op, "the operands' shapes do not broadcast");
     merge_dimensions(op, rank, shape, a, b);
-    return STK_OK;
+    op->in_place = x->count == out->count;
+    return repeat_row(op);
 }
 
 /* One row of n elements; strides 0 or 1 get loops that the compiler can vectorise. */
 #define BINARY_ROW(name, expr)                                                                    \
     static void name(const float *a, ptrdiff_t sa, const float *b, ptrdiff_t sb, float *y,        \
                      int n) {                                                                     \
-        if (sa == 1 && sb == 1)                                                                   \
+        if (sa == 1 && sb == 1) {                                                                 \
+            STK_TFL_INDEPENDENT                                                                   \
             for (int i = 0; i < n; i++) {                                                         \
                 float u = a[i], v = b[i];                                                         \
                 y[i] = (expr);                                                                    \
             }                                                                                     \
-        else if (sa == 1 && sb == 0)                                                              \
+        } else if (sa == 1 && sb == 0) {                                                          \
+            STK_TFL_INDEPENDENT                                                                   \
             for (int i = 0; i < n; i++) {                                                         \
                 float u = a[i], v = b[0];                                                         \
                 y[i] = (expr);                                                                    \
             }                                                                                     \
-        else                                                                                      \
+        } else {                                                                                  \
             for (int i = 0; i < n; i++) {                                                         \
                 float u = a[i * sa], v = b[i * sb];                                               \
                 y[i] = (expr);                                                                    \
             }                                                                                     \
+        }                                                                                         \
     }
 
 BINARY_ROW(row_add, u + v)
@@ -93,7 +116,8 @@ BINARY_ROW(row_div, u / v)
 BINARY_ROW(row_max, u > v ? u : v)
 BINARY_ROW(row_min, u < v ? u : v)
 BINARY_ROW(row_squared_difference, (u - v) * (u - v))
-BINARY_ROW(row_prelu, u > 0 ? u : u * v)
+/* as a sum, so that nothing is computed under a condition and the loop vectorises */
+BINARY_ROW(row_prelu, (u > 0 ? u : 0) + (u < 0 ? u : 0) * v)
 
 typedef void (*binary_row)(const float *, ptrdiff_t, const float *, ptrdiff_t, float *, int);
 
@@ -112,7 +136,7 @@ static binary_row row_of(int code) {
 
 static stk_status pair_run(const stk_tfl_op *op) {
     binary_row row = row_of(op->code);
-    const float *a = op->in[0]->data, *b = op->in[1]->data;
+    const float *a = op->in[0]->data, *b = op->owned != NULL ? op->owned : op->in[1]->data;
     float *y = op->out[0]->data;
     int last = op->rank - 1, n = op->dims[last], at[STK_TFL_RANK] = {0};
     for (;;) {
@@ -183,6 +207,7 @@ static stk_status unary_run(const stk_tfl_op *op) {
 static stk_status relu_run(const stk_tfl_op *op) {
     const float *x = op->in[0]->data;
     float *y = op->out[0]->data;
+    STK_TFL_INDEPENDENT
     for (size_t i = 0; i < op->out[0]->count; i++) y[i] = x[i] > 0 ? x[i] : 0;
     if (op->code == STK_TFL_RELU6) stk_tfl_activate(y, op->out[0]->count, STK_ACT_RELU6);
     return STK_OK;
@@ -192,6 +217,7 @@ static stk_status relu_run(const stk_tfl_op *op) {
 static stk_status hard_swish_run(const stk_tfl_op *op) {
     const float *x = op->in[0]->data;
     float *y = op->out[0]->data;
+    STK_TFL_INDEPENDENT
     for (size_t i = 0; i < op->out[0]->count; i++) {
         float gate = x[i] + 3;
         gate = gate > 0 ? gate : 0;
@@ -203,6 +229,7 @@ static stk_status hard_swish_run(const stk_tfl_op *op) {
 
 stk_status stk_tfl_prepare_unary(stk_tflite *graph, stk_tfl_op *op) {
     STK_TRY(stk_tfl_expect(graph, op, 1, 1));
+    op->in_place = 1;
     op->run = unary_run;
     switch (op->code) {
     case STK_TFL_RELU:

@@ -2,7 +2,8 @@
  *
  * Tensors are placed in the order of their first write, each at the lowest place that is free during
  * its whole life (first fit). Inputs and outputs keep their places for good, so that a caller may read
- * and write them between runs. With keep_all nothing is reused (tests look at every tensor).
+ * and write them between runs. An element-wise operator whose first input is read for the last time
+ * writes over it. With keep_all nothing is reused (tests look at every tensor).
  */
 #include "tflite/graph.h"
 
@@ -73,6 +74,22 @@ static size_t place_tensor(place *places, int n, const stk_tfl_tensor *tensor) {
     return wanted.at;
 }
 
+/* The output of an element-wise operator takes over the place of in[0] when that dies there and lives
+ * nowhere else in the operator; 1 when it did. The other operand must not be the same tensor. */
+static int take_over(stk_tflite *graph, place *places, int n, int step, size_t *at, int tensor) {
+    const stk_tfl_op *op = &graph->ops[step];
+    const stk_tfl_tensor *in = op->in_count > 0 ? op->in[0] : NULL, *out = &graph->tensors[tensor];
+    if (op->run == NULL || !op->in_place || in == NULL || in->constant || in->last != step ||
+        op->out[0] != out || out->count != in->count || out->output ||
+        (op->in_count > 1 && op->in[1] == in))
+        return 0;
+    at[tensor] = at[in - graph->tensors];
+    for (int i = 0; i < n; i++)
+        if (places[i].at == at[tensor] && places[i].last == step && places[i].first <= in->first)
+            places[i].last = out->last;
+    return 1;
+}
+
 /* Tensors in the order of their first write; offsets are kept in `at`. */
 static stk_status place_all(stk_tflite *graph, place *places, size_t *at, size_t *total) {
     int n = 0;
@@ -81,6 +98,7 @@ static stk_status place_all(stk_tflite *graph, place *places, size_t *at, size_t
         for (int i = 0; i < graph->tensor_count; i++) {
             const stk_tfl_tensor *tensor = &graph->tensors[i];
             if (tensor->constant || tensor->first != step) continue;
+            if (take_over(graph, places, n, step, at, i)) continue;
             at[i] = place_tensor(places, n++, tensor);
             size_t end = at[i] + (tensor->count + LINE - 1) / LINE * LINE;
             if (end > *total) *total = end;

@@ -31,7 +31,10 @@ stk_status stk_tflite_open(stk_tflite **graph, const void *bytes, size_t size, c
 void stk_tflite_close(stk_tflite **handle) {
     if (handle == NULL || *handle == NULL) return;
     stk_tflite *graph = *handle;
-    for (int i = 0; i < graph->op_count; i++) stk_dnnl_layer_free(&graph->ops[i].layer);
+    for (int i = 0; i < graph->op_count; i++) {
+        stk_dnnl_layer_free(&graph->ops[i].layer);
+        stk_free(graph->ops[i].owned);
+    }
     stk_free(graph->constants);
     stk_free(graph->integers);
     stk_free(graph->block);
