@@ -1,22 +1,24 @@
-/* field.h - the fused radiance field: tri-plane hash encoding, facial-aware attention, density and colour
- * nets, forward and backward, on tiles of STK_TILE samples that stay in cache.
+/* field.h - the fused radiance field: tri-plane hash encoding, facial-aware attention, density and
+ * colour nets, forward and backward, on tiles of STK_TILE samples that stay in cache.
  *
  *   xyz [3][64] -> 3 hash planes -> enc [36][64]                                  reference.md 3.1
  *   enc -> aud_ch_att 36-64-32 -> A, a' = a * A;  enc -> eye_att 36-64-E -> G, e' = e * G       3.4
  *   [enc|a'|e'] -> sigma_net 75-64-64-65 -> sigma = exp(h0), geo = h1..64
  *   [SH16(d)|geo|c] -> color_net 84-64-3 -> rgb = 1.002 sigmoid - 0.001
- *   ambient_aud = |A|_2, ambient_exp = |G|_2 per sample; unc_net 36-32-1 on stop_grad(enc) -> softplus
+ *   ambient_aud = |A|_2, ambient_exp = |G|_2 per sample
+ *   stop_grad(enc) -> unc_net 36-32-1 -> softplus
  *
- * Layout: channel-major within a tile, float x[C][STK_TILE], 64-byte aligned; lanes past `n` hold finite
- * values and are ignored. Weights are [out][in] row-major as in the official state dict. The table has
- * a plain-C twin for every slot; AVX2 and AVX-512 variants are tested against it.
+ * Layout: channel-major within a tile, float x[C][STK_TILE], 64-byte aligned; lanes past `n` hold
+ * finite values and are ignored. Weights are [out][in] row-major as in the official state dict. The
+ * table has a plain-C twin for every slot; AVX2 and AVX-512 variants are tested against it.
  *
  * Samples of different video frames may share a tile: cond_row[s] picks the row of the per-frame
  * condition tables.
  *
- * Scatter into the hash tables is not done tile by tile: backward leaves denc [36][64]; after all tiles
- * of a step, grid_backward runs once per (plane, level) over all samples in sample order. That makes
- * the sums independent of the thread count, needs no private tables, and keeps one 64 KiB level in L2.
+ * Scatter into the hash tables is not done tile by tile: backward leaves denc [36][64]; after all
+ * tiles of a step, grid_backward runs once per (plane, level) over all samples in sample order.
+ * That makes the sums independent of the thread count, needs no private tables, and keeps one level
+ * (64 KiB) in L2.
  */
 #ifndef STK_KERNELS_FIELD_H
 #define STK_KERNELS_FIELD_H
@@ -32,7 +34,7 @@ enum {
     STK_ENC_MAX = STK_PLANES * STK_LEVELS_MAX,
     STK_HIDDEN = 64,
     STK_GEO = 64,
-    STK_CODE = 4,   /* individual code */
+    STK_CODE = 4, /* individual code */
     STK_SH = 16,
     STK_AUD = 32,
     STK_EXP_MAX = 8,
@@ -73,7 +75,7 @@ typedef struct stk_field_grads {
     float *aud_att[2], *exp_att[2], *sigma[3], *color[2], *unc[2];
 } stk_field_grads;
 
-/* Per-frame conditions, one row per frame in the batch; row strides are exactly 32, STK_EXP_MAX, 4. */
+/* Per-frame conditions, one row per frame of the batch; row strides are 32, STK_EXP_MAX, 4. */
 typedef struct stk_field_cond {
     const float *audio; /* [rows][32] */
     const float *exp;   /* [rows][STK_EXP_MAX], first E used */
@@ -91,16 +93,17 @@ typedef struct stk_field_in {
     int n;                    /* samples used, 1..64 */
 } stk_field_in;
 typedef struct stk_field_out {
-    float *sigma; /* [64] */
-    float *rgb;   /* [3][64] in [-0.001, 1.001] */
+    float *sigma;             /* [64] */
+    float *rgb;               /* [3][64] in [-0.001, 1.001] */
     float *amb_aud, *amb_exp; /* [64] */
-    float *unc;   /* [64]; NULL = not wanted (then unc_net is skipped) */
+    float *unc;               /* [64]; NULL = not wanted (then unc_net is skipped) */
 } stk_field_out;
 typedef struct stk_field_dout { /* gradients of the loss by the outputs; zero for unused lanes */
     const float *sigma, *rgb, *amb_aud, *amb_exp, *unc; /* unc NULL = none */
 } stk_field_dout;
 
-/* Activations kept between forward and backward of one tile, in floats (a multiple of 16). */
+/* Activations kept between forward and backward of one tile, in floats (a multiple of 16): 496 rows
+ * of 64, 124 KiB, at the released shape. */
 size_t stk_field_act_floats(const stk_field_shape *shape);
 
 typedef struct stk_field_kernels {
@@ -113,7 +116,8 @@ typedef struct stk_field_kernels {
     void (*density)(const stk_field_shape *shape, const stk_field_weights *weights,
                     const stk_field_cond *cond, const stk_field_in *in, float *sigma);
     /* acts as left by forward; weight gradients and dcond accumulate; denc [enc][64] is written
-     * (zero in unused lanes). */
+     * (zero in unused lanes). A lane whose dsigma is 0 takes no gradient through sigma even where
+     * sigma has overflowed to infinity. */
     void (*backward)(const stk_field_shape *shape, const stk_field_weights *weights,
                      const stk_field_cond *cond, const stk_field_in *in, const float *acts,
                      const stk_field_dout *dout, stk_field_grads *grads, stk_field_dcond *dcond,

@@ -11,7 +11,7 @@
  * The loops over 64 lanes here are left to the compiler, which vectorises them for each ISA.
  *
  * Forward and backward stand in mirrored order; shapes as in field.h. All scratch is on the stack
- * (90 KiB forward, 150 KiB backward).
+ * (90 KiB forward, 190 KiB backward).
  */
 #ifndef FIELD_ISA
 #error "include this file from a variant of the field kernels"
@@ -27,7 +27,7 @@
 /* The two coordinates each plane looks at. */
 static const uint8_t plane_axes[STK_PLANES][2] = {{0, 1}, {1, 2}, {0, 2}};
 
-/* --- layers ----------------------------------------------------------------------------------- */
+/* --- layers -------------------------------------------------------------------------------- */
 
 /* y = W x; W [out][in]. */
 static void linear(int out, int in, const float *w, const float *x, float *y) {
@@ -71,7 +71,7 @@ static void two_layers_back(const int dims[3], const float *const w[2], const fl
     weight_grad(dims[1], dims[0], dh, xt, dw[0]);
 }
 
-/* --- conditions: rows of per-frame tables, one for each lane ------------------------------------ */
+/* --- conditions: rows of per-frame tables, one for each lane ------------------------------- */
 
 static int cond_uniform(const uint16_t *row) {
     unsigned different = 0;
@@ -118,7 +118,7 @@ static void multiply_rows(int rows, const float *restrict a, float *restrict y) 
     for (int i = 0; i < rows * STK_TILE; i++) y[i] *= a[i];
 }
 
-/* --- norms over channels ------------------------------------------------------------------------ */
+/* --- norms over channels ------------------------------------------------------------------- */
 
 /* norm[s] = |a[.][s]|_2. */
 static void norm_rows(int rows, const float *restrict a, float *restrict norm) {
@@ -135,11 +135,10 @@ static void norm_rows_back(int rows, const float *restrict a, const float *restr
     norm_rows(rows, a, factor);
     for (int s = 0; s < STK_TILE; s++) factor[s] = factor[s] > 0 ? dnorm[s] / factor[s] : 0;
     for (int c = 0; c < rows; c++)
-        for (int s = 0; s < STK_TILE; s++)
-            da[c * STK_TILE + s] += factor[s] * a[c * STK_TILE + s];
+        for (int s = 0; s < STK_TILE; s++) da[c * STK_TILE + s] += factor[s] * a[c * STK_TILE + s];
 }
 
-/* --- direction ---------------------------------------------------------------------------------- */
+/* --- direction ----------------------------------------------------------------------------- */
 
 /* Real spherical harmonics up to degree 3 of the unit direction, reference.md 3.2. dir [3][64],
  * sh [16][64]. */
@@ -166,7 +165,7 @@ static void sh_rows(const float *restrict dir, float *restrict sh) {
     }
 }
 
-/* --- forward ------------------------------------------------------------------------------------ */
+/* --- forward ------------------------------------------------------------------------------- */
 
 static void FIELD_NAME(encode)(const stk_field_shape *shape, const stk_field_weights *weights,
                                const stk_field_in *in, float *enc) {
@@ -245,7 +244,7 @@ static void FIELD_NAME(forward)(const stk_field_shape *shape, const stk_field_we
     norm_rows(STK_AUD, acts.aud, out->amb_aud);
     norm_rows(shape->exp, acts.exp, out->amb_exp);
 
-    /* [h0 | geo] lands on rows 15..79 of the colour input; row 15 then becomes the last harmonic. */
+    /* [h0 | geo] lands on rows 15..79 of the colour input; row 15 becomes the last harmonic. */
     float *density = c + (STK_SH - 1) * STK_TILE;
     linear(1 + STK_GEO, STK_HIDDEN, weights->sigma[2], acts.h2, density);
     tile_exp(density, out->sigma);
@@ -273,7 +272,7 @@ static void FIELD_NAME(density)(const stk_field_shape *shape, const stk_field_we
     tile_exp(h0, sigma);
 }
 
-/* --- backward ----------------------------------------------------------------------------------- */
+/* --- backward ------------------------------------------------------------------------------ */
 
 /* From drgb to d[h0 | geo] (65 rows): the colour net. dh0 = dsigma * sigma. */
 static void color_back(const stk_field_weights *weights, const stk_field_cond *cond,
@@ -317,8 +316,8 @@ static void sigma_back(const stk_field_shape *shape, const stk_field_weights *we
     linear_back(STK_HIDDEN, x_rows, weights->sigma[0], dh1, dx);
 }
 
-/* One attention branch: dmasked is the gradient by cond * att; table its condition. dtable NULL: the
- * condition takes no gradient. Adds to denc. */
+/* One attention branch: dmasked is the gradient by cond * att; table its condition. dtable NULL:
+ * the condition takes no gradient. Adds to denc. */
 typedef struct field_branch {
     int dims[3]; /* enc, hidden, channels */
     const float *const *w;
@@ -374,11 +373,23 @@ static void FIELD_NAME(backward)(const stk_field_shape *shape, const stk_field_w
     memcpy(denc, dx, enc_bytes);
 
     const float *daud = dx + shape->enc * STK_TILE, *dexp = daud + STK_AUD * STK_TILE;
-    field_branch aud = {{shape->enc, STK_HIDDEN, STK_AUD}, weights->aud_att, grads->aud_att,
-                        acts.aud_hidden, acts.aud, dout->amb_aud, cond->audio, dcond->audio,
+    field_branch aud = {{shape->enc, STK_HIDDEN, STK_AUD},
+                        weights->aud_att,
+                        grads->aud_att,
+                        acts.aud_hidden,
+                        acts.aud,
+                        dout->amb_aud,
+                        cond->audio,
+                        dcond->audio,
                         STK_AUD};
-    field_branch exp = {{shape->enc, shape->exp_hidden, shape->exp}, weights->exp_att,
-                        grads->exp_att, acts.exp_hidden, acts.exp, dout->amb_exp, cond->exp, NULL,
+    field_branch exp = {{shape->enc, shape->exp_hidden, shape->exp},
+                        weights->exp_att,
+                        grads->exp_att,
+                        acts.exp_hidden,
+                        acts.exp,
+                        dout->amb_exp,
+                        cond->exp,
+                        NULL,
                         STK_EXP_MAX};
     attention_back(&aud, in->cond_row, xt, daud, denc);
     attention_back(&exp, in->cond_row, xt, dexp, denc);

@@ -1,7 +1,7 @@
 /* field_c.c - the field's primitives in plain C: the twin that every variant is tested against.
  *
- * Written to be read; the inner loops run over lanes or over a layer's inputs, so that a compiler for
- * a bare x86-64 still uses four lanes. exp and log come from the C library here, and only here.
+ * Written to be read; the inner loops run over lanes or over a layer's inputs, so that a compiler
+ * for a bare x86-64 still uses four lanes. exp and log come from the C library here, and only here.
  */
 #include "kernels/field_private.h"
 
@@ -19,10 +19,18 @@ static void multiply(const field_product *p) {
         const float *mask = p->mask + (p->mask == NULL ? 0 : r * STK_TILE);
         for (int s = 0; s < STK_TILE; s++) {
             switch (p->finish) {
-            case FIELD_STORE: y[s] = sum[s]; break;
-            case FIELD_RELU: y[s] = sum[s] > 0 ? sum[s] : 0; break;
-            case FIELD_MASK: y[s] = mask[s] > 0 ? sum[s] : 0; break;
-            case FIELD_ADD: y[s] += sum[s]; break;
+            case FIELD_STORE:
+                y[s] = sum[s];
+                break;
+            case FIELD_RELU:
+                y[s] = sum[s] > 0 ? sum[s] : 0;
+                break;
+            case FIELD_MASK:
+                y[s] = mask[s] > 0 ? sum[s] : 0;
+                break;
+            case FIELD_ADD:
+                y[s] += sum[s];
+                break;
             }
         }
     }
@@ -54,8 +62,7 @@ static void tile_sigmoid(const float *x, float *y) {
 
 /* log(1 + e^x) = max(x, 0) + log1p(e^-|x|), which does not overflow. */
 static void tile_softplus(const float *x, float *y) {
-    for (int s = 0; s < STK_TILE; s++)
-        y[s] = (x[s] > 0 ? x[s] : 0) + log1pf(expf(-fabsf(x[s])));
+    for (int s = 0; s < STK_TILE; s++) y[s] = (x[s] > 0 ? x[s] : 0) + log1pf(expf(-fabsf(x[s])));
 }
 
 /* reference.md 3.1. A coordinate that is not a number counts as outside. */

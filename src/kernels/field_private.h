@@ -1,8 +1,9 @@
-/* field_private.h - what the variants of the fused field share: the activation block, the products on
- * tiles, the corners of a grid cell.
+/* field_private.h - what the variants of the fused field share: the activation block, the products
+ * on tiles, the corners of a grid cell.
  *
- * Each variant (field_c.c, x86/field_avx2.c, x86/field_avx512.c) defines a handful of primitives and
- * then includes field_body.h, which puts the network together from them. Nothing here allocates.
+ * Each variant (field_c.c, x86/field_avx2.c, x86/field_avx512.c) defines a handful of primitives
+ * and then includes field_body.h, which puts the network together from them. Nothing here
+ * allocates.
  */
 #ifndef STK_KERNELS_FIELD_PRIVATE_H
 #define STK_KERNELS_FIELD_PRIVATE_H
@@ -35,8 +36,8 @@ typedef struct field_product {
     int finish;
 } field_product;
 
-/* The four entries a sample touches on one plane and level, and their bilinear weights; corner bit 0
- * is the first coordinate, bit 1 the second. Outside the box: entry 0 with weight 0. */
+/* The four entries a sample touches on one plane and level, and their bilinear weights; corner bit
+ * 0 is the first coordinate, bit 1 the second. Outside the box: entry 0 with weight 0. */
 typedef struct field_corners {
     STK_ALIGNED(64) uint32_t index[4][STK_TILE];
     STK_ALIGNED(64) float weight[4][STK_TILE];
@@ -61,7 +62,10 @@ typedef struct field_acts {
 
 /* Lays the rows out from base on (NULL: only counts) and returns the floats they take. */
 STK_INLINE size_t field_acts_bind(const stk_field_shape *shape, float *base, field_acts *acts) {
-    const struct { float **slot; int rows; } list[] = {
+    const struct {
+        float **slot;
+        int rows;
+    } list[] = {
         {&acts->enc, shape->enc},
         {&acts->aud_hidden, STK_HIDDEN},
         {&acts->aud, STK_AUD},

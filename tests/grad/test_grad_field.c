@@ -1,13 +1,13 @@
 /* Gradients of the field by finite differences of a double-precision reference.
  *
  * The reference is written one sample at a time from reference.md 3 and shares no code with the
- * kernels, except that positions are turned into cells and weights in float, as the kernels do (they
- * take no gradient, and one rounding at scale 511 moves a weight by 3e-5).
+ * kernels, except that positions are turned into cells and weights in float, as the kernels do
+ * (they take no gradient, and one rounding at scale 511 moves a weight by 3e-5).
  *
  * Loss = sum over lanes of dout . out. For every tensor the gradient is compared along random
- * directions and at its largest entries. Central differences with h = 1e-5 leave h^2 f''' ~ 1e-9 and
- * roundings 1e-16/h; the kernels' float sums over 64 samples and layers up to 84 wide give ~1e-6 of
- * the sum of magnitudes, 1e-4 of a tensor's norm with room for cancellation.
+ * directions and at its largest entries. Central differences with h = 1e-5 leave h^2 f''' ~ 1e-9
+ * and roundings 1e-16/h; the kernels' float sums over 64 samples and layers up to 84 wide give
+ * ~1e-6 of the sum of magnitudes, 1e-4 of a tensor's norm with room for cancellation.
  */
 #include "support.h"
 #include "field_case.h"
@@ -75,14 +75,22 @@ static double norm(int n, const double *x) {
 
 static void harmonics(const double d[3], double sh[16]) {
     double x = d[0], y = d[1], z = d[2];
-    const double values[16] = {
-        0.28209479177387814, -0.48860251190291987 * y, 0.48860251190291987 * z,
-        -0.48860251190291987 * x, 1.0925484305920792 * x * y, -1.0925484305920792 * y * z,
-        0.94617469575755997 * z * z - 0.31539156525251999, -1.0925484305920792 * x * z,
-        0.54627421529603959 * (x * x - y * y), 0.59004358992664352 * y * (-3 * x * x + y * y),
-        2.8906114426405538 * x * y * z, 0.45704579946446572 * y * (1 - 5 * z * z),
-        0.3731763325901154 * z * (5 * z * z - 3), 0.45704579946446572 * x * (1 - 5 * z * z),
-        1.4453057213202769 * z * (x * x - y * y), 0.59004358992664352 * x * (-x * x + 3 * y * y)};
+    const double values[16] = {0.28209479177387814,
+                               -0.48860251190291987 * y,
+                               0.48860251190291987 * z,
+                               -0.48860251190291987 * x,
+                               1.0925484305920792 * x * y,
+                               -1.0925484305920792 * y * z,
+                               0.94617469575755997 * z * z - 0.31539156525251999,
+                               -1.0925484305920792 * x * z,
+                               0.54627421529603959 * (x * x - y * y),
+                               0.59004358992664352 * y * (-3 * x * x + y * y),
+                               2.8906114426405538 * x * y * z,
+                               0.45704579946446572 * y * (1 - 5 * z * z),
+                               0.3731763325901154 * z * (5 * z * z - 3),
+                               0.45704579946446572 * x * (1 - 5 * z * z),
+                               1.4453057213202769 * z * (x * x - y * y),
+                               0.59004358992664352 * x * (-x * x + 3 * y * y)};
     memcpy(sh, values, sizeof values);
 }
 
@@ -97,8 +105,8 @@ static void evaluate(const reference *ref, const field_tile *tile, int s, double
     const int axes[3][2] = {{0, 1}, {1, 2}, {0, 2}};
     for (int i = 0; i < n; i++) {
         int plane = i / levels;
-        enc[i] = lookup(&shape->grid, ref->value + fc->offset[plane], i % levels,
-                        p[axes[plane][0]], p[axes[plane][1]]);
+        enc[i] = lookup(&shape->grid, ref->value + fc->offset[plane], i % levels, p[axes[plane][0]],
+                        p[axes[plane][1]]);
     }
     memcpy(x, enc, n * sizeof *x);
     layer(ref, T_AUD0, 64, n, enc, hidden, 1);
@@ -250,7 +258,8 @@ int main(void) {
     static uint32_t masks[] = {0, STK_CPU_AVX2, UINT32_MAX};
     const struct CMUnitTest tests[] = {
         {"released shape, c", backward_released_shape_matches_differences, NULL, NULL, &masks[0]},
-        {"released shape, avx2", backward_released_shape_matches_differences, NULL, NULL, &masks[1]},
+        {"released shape, avx2", backward_released_shape_matches_differences, NULL, NULL,
+         &masks[1]},
         {"released shape, all", backward_released_shape_matches_differences, NULL, NULL, &masks[2]},
         {"other shapes, c", backward_other_shapes_match_differences, NULL, NULL, &masks[0]},
         {"other shapes, avx2", backward_other_shapes_match_differences, NULL, NULL, &masks[1]},

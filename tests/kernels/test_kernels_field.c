@@ -1,5 +1,6 @@
-/* The field's kernels: the grid layout against reference.md 3.1, and every slot under every CPU mask
- * against the plain-C twin and, for the transcendental functions, against the C library in double. */
+/* The field's kernels: the grid layout against reference.md 3.1, and every slot under every CPU
+ * mask against the plain-C twin and, for the transcendental functions, against the C library in
+ * double. */
 #include "support.h"
 #include "field_case.h"
 
@@ -26,12 +27,13 @@ static void kernels_under(uint32_t mask, stk_field_kernels *kernels) {
 
 static void layout_released_levels_match_table(void **state) {
     (void)state;
-    static const uint32_t offsets[] = {0, 4232, 10480, 19512, 32512, 48896, 65280, 81664, 98048,
-                                       114432, 130816, 147200, 163584};
+    static const uint32_t offsets[] = {0,     4232,  10480,  19512,  32512,  48896, 65280,
+                                       81664, 98048, 114432, 130816, 147200, 163584};
     static const uint32_t resolutions[] = {64, 78, 94, 113, 137, 165, 199, 241, 291, 351, 424, 512};
     stk_grid_layout layout;
     stk_grid_layout_init(&layout, 12);
-    for (int level = 0; level <= 12; level++) assert_int_equal(layout.offset[level], offsets[level]);
+    for (int level = 0; level <= 12; level++)
+        assert_int_equal(layout.offset[level], offsets[level]);
     for (int level = 0; level < 12; level++) {
         assert_int_equal(layout.resolution[level], resolutions[level]);
         assert_int_equal(layout.hashed[level], level >= 4);
@@ -67,18 +69,19 @@ static double relative_worst(const float *a, const float *b, size_t n) {
 
 /* Forward sums at most 84 terms a layer, 6 layers deep: 84 * 2^-24 = 5e-6 of the magnitudes summed,
  * in practice a tenth; with cancellation 2e-5 of the largest value. */
-static void assert_like_twin(const char *isa, const char *what, const float *got,
-                             const float *twin, size_t n) {
+static void assert_like_twin(const char *isa, const char *what, const float *got, const float *twin,
+                             size_t n) {
     double error = relative_worst(got, twin, n);
-    if (!(error <= 2e-5)) fail_msg("%s: %s differs from the twin by %.3g of its largest value", isa,
-                                   what, error);
+    if (!(error <= 2e-5))
+        fail_msg("%s: %s differs from the twin by %.3g of its largest value", isa, what, error);
 }
 
 /* sigma = exp(h0): compares h0. */
 static void assert_sigma_like_twin(const char *isa, const float *got, const float *twin, int n) {
     for (int s = 0; s < n; s++) {
         double a = log((double)got[s]), b = log((double)twin[s]);
-        if (isinf(b)) assert_true(isinf(a) || fabs(a) > 87);
+        if (isinf(b))
+            assert_true(isinf(a) || fabs(a) > 87);
         else if (!(fabs(a - b) <= 2e-5 * (1 + fabs(b))))
             fail_msg("%s: log sigma %.9g instead of %.9g in lane %d", isa, a, b, s);
     }
@@ -145,8 +148,7 @@ static void compare(const char *isa, const field_case *fc, run_result *got, run_
         assert_true(test_max_abs_error(got->enc[t], twin->enc[t], enc) <= 1.2e-7);
         assert_like_twin(isa, "denc", a->denc, b->denc, enc);
         for (int c = 0; c < fc->shape.enc; c++)
-            for (int s = a->n; s < STK_TILE; s++)
-                assert_true(a->denc[c * STK_TILE + s] == 0);
+            for (int s = a->n; s < STK_TILE; s++) assert_true(a->denc[c * STK_TILE + s] == 0);
     }
     for (int t = 0; t < T_EXPRESSION; t++)
         assert_like_twin(isa, field_tensor_name(t), got->grad + fc->offset[t],
@@ -243,7 +245,8 @@ static void forward_permuted_lanes_gives_permuted_outputs(void **state) {
 /* Outside the box, and where a coordinate is not a number, features are exactly zero. */
 static void encode_outside_gives_zero(void **state) {
     (void)state;
-    static const float bad[] = {1.0000002f, -1.0000001f, 7, -1e30f, 1e38f, INFINITY, -INFINITY, NAN};
+    static const float bad[] = {1.0000002f, -1.0000001f, 7,         -1e30f,
+                                1e38f,      INFINITY,    -INFINITY, NAN};
     for (int m = 0; m < MASKS; m++) {
         static field_tile tile;
         static float enc[36 * STK_TILE] STK_ALIGNED(64);

@@ -1,9 +1,11 @@
-/* The gradients of whole training steps against the published code: samples -> field -> compositing ->
- * loss (reference.md 5.2) -> back through compositing, field, tables, audio attention and audio net.
+/* The gradients of whole training steps against the published code: samples -> field -> compositing
+ * -> loss (reference.md 5.2) -> back through compositing, field, tables, audio attention and audio
+ * net.
  *
- * The loss is written out here, ray by ray; the trainer has its own. Samples, pixels, masks and noise
- * come from the fixtures, so that only the arithmetic is compared. Tolerances: loss 1e-5 relative, each
- * gradient 1e-3 in relative L2 norm (shared/parity/README.md; float noise is 2.3e-4).
+ * The loss is written out here, ray by ray; the trainer has its own. Samples, pixels, masks and
+ * noise come from the fixtures, so that only the arithmetic is compared. Tolerances: loss 1e-5
+ * relative, each gradient 1e-3 in relative L2 norm (shared/parity/README.md; float noise
+ * is 2.3e-4).
  */
 #include "support.h"
 #include "audio_code.h"
@@ -50,7 +52,8 @@ static float *tiles_of(int tiles, int channels) {
 }
 
 /* [n][stride], columns first.. -> [tiles][channels][64]. */
-static void to_tiles(const float *flat, int64_t n, int stride, int first, int channels, float *out) {
+static void to_tiles(const float *flat, int64_t n, int stride, int first, int channels,
+                     float *out) {
     for (int64_t i = 0; i < n; i++)
         for (int k = 0; k < channels; k++)
             out[(i / STK_TILE * channels + k) * STK_TILE + i % STK_TILE] =
@@ -64,8 +67,8 @@ static void batch_init(batch *b, const stk_safetensors *file, const stk_field *f
     b->n /= 3;
     int tiles = b->tiles = (int)((b->n + STK_TILE - 1) / STK_TILE);
     float **const three[] = {&b->xyz, &b->dir, &b->rgb, &b->drgb};
-    float **const one[] = {&b->dt, &b->t, &b->sigma, &b->aud, &b->eye, &b->unc, &b->dsigma,
-                           &b->daud, &b->deye, &b->dunc};
+    float **const one[] = {&b->dt,  &b->t,      &b->sigma, &b->aud,  &b->eye,
+                           &b->unc, &b->dsigma, &b->daud,  &b->deye, &b->dunc};
     for (size_t i = 0; i < STK_ARRAY_SIZE(three); i++) *three[i] = tiles_of(tiles, 3);
     for (size_t i = 0; i < STK_ARRAY_SIZE(one); i++) *one[i] = tiles_of(tiles, 1);
     b->denc = tiles_of(tiles, field->shape.enc);
@@ -82,8 +85,8 @@ static void batch_init(batch *b, const stk_safetensors *file, const stk_field *f
 }
 
 static void batch_clear(batch *b) {
-    float *blocks[] = {b->xyz, b->dir, b->dt, b->t, b->sigma, b->rgb, b->aud, b->eye, b->unc,
-                       b->dsigma, b->drgb, b->daud, b->deye, b->dunc, b->acts, b->denc};
+    float *blocks[] = {b->xyz, b->dir,    b->dt,   b->t,    b->sigma, b->rgb,  b->aud,  b->eye,
+                       b->unc, b->dsigma, b->drgb, b->daud, b->deye,  b->dunc, b->acts, b->denc};
     for (size_t i = 0; i < STK_ARRAY_SIZE(blocks); i++) stk_free(blocks[i]);
     stk_free(b->counts);
 }
@@ -107,7 +110,8 @@ static void forward(const step *s, batch *b) {
         int at = t * STK_TILE;
         stk_field_in in = tile_in(b, t);
         stk_field_out out = {b->sigma + at, b->rgb + 3 * at, b->aud + at, b->eye + at, b->unc + at};
-        s->field.kernels.forward(&s->field.shape, &s->weights, &cond, &in, b->acts + acts * t, &out);
+        s->field.kernels.forward(&s->field.shape, &s->weights, &cond, &in, b->acts + acts * t,
+                                 &out);
     }
 }
 
@@ -201,8 +205,8 @@ static void pixels_clear(pixels *px) {
     stk_free(px->lowface), stk_free(px->rays);
 }
 
-/* Composites all rays, adds up the loss and feeds its gradient back to the samples. full: the loss of
- * training; else the plain one. */
+/* Composites all rays, adds up the loss and feeds its gradient back to the samples. full: the loss
+ * of training; else the plain one. */
 static void rays_loss(step *s, batch *b, const pixels *px, int full) {
     enum { RAYS = 512 };
     stk_march_kernels march;
@@ -249,7 +253,7 @@ static double smooth_term(const float *a, const float *b, int64_t n, double fact
     return factor * sum / (double)n;
 }
 
-/* Term (h): the same samples moved a little; gradient only through the moved ones, codes detached. */
+/* Term (h): the same samples moved; gradient only through the moved ones, codes detached. */
 static void smoothness(step *s, const batch *still, const stk_safetensors *file) {
     static const char what[] = "reg_u";
     batch moved;
@@ -335,7 +339,8 @@ static void check_step(const char *fixture, uint32_t mask) {
     batch b;
     pixels px;
     step_init(&s, file, checkpoint);
-    if (full) s.factor = test_fixture_number(file, "global_step") / test_fixture_number(file, "iters");
+    if (full)
+        s.factor = test_fixture_number(file, "global_step") / test_fixture_number(file, "iters");
     batch_init(&b, file, &s.field);
     pixels_init(&px, file);
     float *codes = s.grad + s.params.list[s.field.codes].offset;

@@ -1,6 +1,6 @@
 /* The field against the published network on single points: features, sigma, colour, ambient norms,
- * uncertainty. Tolerances are those of shared/parity/README.md (measured float-against-double noise of
- * the published code, times three or so). */
+ * uncertainty. Tolerances are those of shared/parity/README.md (measured float-against-double noise
+ * of the published code, times three or so). */
 #include "support.h"
 #include "checkpoint.h"
 #include "fixture.h"

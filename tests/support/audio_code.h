@@ -1,5 +1,5 @@
-/* audio_code.h - the audio code of a feature window, in double from reference.md 2.5, for tests that
- * need the field's condition and not the audio net. */
+/* audio_code.h - the audio code of a feature window, in double from reference.md 2.5, for tests
+ * that need the field's condition and not the audio net. */
 #ifndef STK_TESTS_AUDIO_CODE_H
 #define STK_TESTS_AUDIO_CODE_H
 

@@ -1,7 +1,8 @@
-/* field_case.h - a seeded radiance field with conditions and tiles of samples, for the field's tests.
+/* field_case.h - a seeded radiance field with conditions and tiles of samples, for the field's
+ * tests.
  *
- * All tensors lie in one block in the order of field_tensor, gradients in another, so that a test can
- * walk them by number.
+ * All tensors lie in one block in the order of field_tensor, gradients in another, so that a test
+ * can walk them by number.
  */
 #ifndef STK_TESTS_FIELD_CASE_H
 #define STK_TESTS_FIELD_CASE_H
@@ -9,11 +10,23 @@
 #include "kernels/field.h"
 
 typedef enum field_tensor {
-    T_PLANE_XY, T_PLANE_YZ, T_PLANE_XZ,
-    T_AUD0, T_AUD1, T_EXP0, T_EXP1,
-    T_SIGMA0, T_SIGMA1, T_SIGMA2,
-    T_COLOR0, T_COLOR1, T_UNC0, T_UNC1,
-    T_AUDIO, T_CODE, T_EXPRESSION, /* the conditions, [FIELD_ROWS][..] */
+    T_PLANE_XY,
+    T_PLANE_YZ,
+    T_PLANE_XZ,
+    T_AUD0,
+    T_AUD1,
+    T_EXP0,
+    T_EXP1,
+    T_SIGMA0,
+    T_SIGMA1,
+    T_SIGMA2,
+    T_COLOR0,
+    T_COLOR1,
+    T_UNC0,
+    T_UNC1,
+    T_AUDIO,
+    T_CODE,
+    T_EXPRESSION, /* the conditions, [FIELD_ROWS][..] */
     FIELD_TENSORS
 } field_tensor;
 

@@ -2,6 +2,7 @@
 #include "kernels/field_private.h"
 
 #include <immintrin.h>
+#include <string.h>
 
 #define LANES 8
 #define COLUMNS 2
@@ -11,17 +12,12 @@ typedef __m256i vi;
 typedef __m256 vmask; /* all ones or zeros in each lane */
 
 #define OP STK_INLINE
-/* Lanes 0..n-1: loaded from n before the border. */
-static const int32_t first_lanes[2 * LANES] = {-1, -1, -1, -1, -1, -1, -1, -1};
-OP vi first_mask(int n) { return _mm256_loadu_si256((const void *)(first_lanes + LANES - n)); }
+/* clang-format off */
 
 OP vf vf_zero(void) { return _mm256_setzero_ps(); }
 OP vf vf_set1(float x) { return _mm256_set1_ps(x); }
 OP vf vf_load(const float *p) { return _mm256_loadu_ps(p); }
 OP void vf_store(float *p, vf x) { _mm256_storeu_ps(p, x); }
-/* The first n < LANES; the others read as zero and are not written. */
-OP vf vf_load_first(const float *p, int n) { return _mm256_maskload_ps(p, first_mask(n)); }
-OP void vf_store_first(float *p, int n, vf x) { _mm256_maskstore_ps(p, first_mask(n), x); }
 OP vf vf_add(vf a, vf b) { return _mm256_add_ps(a, b); }
 OP vf vf_sub(vf a, vf b) { return _mm256_sub_ps(a, b); }
 OP vf vf_mul(vf a, vf b) { return _mm256_mul_ps(a, b); }
@@ -33,7 +29,6 @@ OP vf vf_round(vf x) {
     return _mm256_round_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
 }
 OP vf vf_rounded(vf x) { __asm__("" : "+x"(x)); return x; }
-OP vf vf_gather(const float *p, vi index) { return _mm256_i32gather_ps(p, index, 4); }
 OP vf vf_from_vi(vi x) { return _mm256_cvtepi32_ps(x); }
 OP vi vi_truncate(vf x) { return _mm256_cvttps_epi32(x); }
 OP vi vi_set1(int x) { return _mm256_set1_epi32(x); }
@@ -43,6 +38,7 @@ OP vi vi_and(vi a, vi b) { return _mm256_and_si256(a, b); }
 OP vi vi_xor(vi a, vi b) { return _mm256_xor_si256(a, b); }
 OP void vi_store(uint32_t *p, vi x) { _mm256_storeu_si256((void *)p, x); }
 OP vf vf_keep(vmask m, vf x) { return _mm256_and_ps(m, x); } /* 0 elsewhere */
+/* clang-format on */
 
 OP vf vf_where_positive(vf test, vf x) {
     return _mm256_and_ps(_mm256_cmp_ps(test, vf_zero(), _CMP_GT_OQ), x);

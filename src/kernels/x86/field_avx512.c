@@ -2,6 +2,7 @@
 #include "kernels/field_private.h"
 
 #include <immintrin.h>
+#include <string.h>
 
 #define LANES 16
 #define COLUMNS 4
@@ -11,13 +12,11 @@ typedef __m512i vi;
 typedef __mmask16 vmask;
 
 #define OP STK_INLINE
+/* clang-format off */
 OP vf vf_zero(void) { return _mm512_setzero_ps(); }
 OP vf vf_set1(float x) { return _mm512_set1_ps(x); }
 OP vf vf_load(const float *p) { return _mm512_loadu_ps(p); }
 OP void vf_store(float *p, vf x) { _mm512_storeu_ps(p, x); }
-/* The first n < LANES; the others read as zero and are not written. */
-OP vf vf_load_first(const float *p, int n) { return _mm512_maskz_loadu_ps((1u << n) - 1, p); }
-OP void vf_store_first(float *p, int n, vf x) { _mm512_mask_storeu_ps(p, (1u << n) - 1, x); }
 OP vf vf_add(vf a, vf b) { return _mm512_add_ps(a, b); }
 OP vf vf_sub(vf a, vf b) { return _mm512_sub_ps(a, b); }
 OP vf vf_mul(vf a, vf b) { return _mm512_mul_ps(a, b); }
@@ -28,7 +27,6 @@ OP vf vf_max(vf a, vf b) { return _mm512_max_ps(a, b); }
 OP vf vf_round(vf x) { return _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT); }
 OP vf vf_scale2(vf x, vf n) { return _mm512_scalef_ps(x, n); } /* x 2^n */
 OP vf vf_rounded(vf x) { __asm__("" : "+v"(x)); return x; }
-OP vf vf_gather(const float *p, vi index) { return _mm512_i32gather_ps(index, p, 4); }
 OP vf vf_from_vi(vi x) { return _mm512_cvtepi32_ps(x); }
 OP vi vi_truncate(vf x) { return _mm512_cvttps_epi32(x); }
 OP vi vi_set1(int x) { return _mm512_set1_epi32(x); }
@@ -38,6 +36,7 @@ OP vi vi_and(vi a, vi b) { return _mm512_and_epi32(a, b); }
 OP vi vi_xor(vi a, vi b) { return _mm512_xor_epi32(a, b); }
 OP void vi_store(uint32_t *p, vi x) { _mm512_storeu_si512(p, x); }
 OP vf vf_keep(vmask m, vf x) { return _mm512_maskz_mov_ps(m, x); } /* 0 elsewhere */
+/* clang-format on */
 
 OP vf vf_where_positive(vf test, vf x) {
     return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(test, vf_zero(), _CMP_GT_OQ), x);
@@ -52,8 +51,8 @@ OP vmask vf_in_unit(vf a, vf b) {
     return _mm512_mask_cmp_ps_mask(m, b, one, _CMP_LE_OQ);
 }
 
-/* 16 rows of 16, STK_TILE apart, `rows` of them present, to 16 rows FIELD_XT_STRIDE apart. After two
- * rounds of interleaving, vector 4i+j holds in its quarter q the rows 4i..4i+3 of column 4q+j. */
+/* 16 rows of 16, STK_TILE apart, `rows` of them present, to 16 rows FIELD_XT_STRIDE apart. After
+ * two rounds of interleaving, vector 4i+j holds in quarter q the rows 4i..4i+3 of column 4q+j. */
 OP void transpose_16(const float *x, int rows, float *xt) {
     vf r[16], t[16], q[16];
     for (int i = 0; i < 16; i++) r[i] = i < rows ? vf_load(x + i * STK_TILE) : vf_zero();
@@ -61,7 +60,7 @@ OP void transpose_16(const float *x, int rows, float *xt) {
         t[i] = _mm512_unpacklo_ps(r[i], r[i + 1]);
         t[i + 1] = _mm512_unpackhi_ps(r[i], r[i + 1]);
     }
-#define PAIR(half, a, b) \
+#define PAIR(half, a, b)                                                                           \
     _mm512_castpd_ps(_mm512_unpack##half##_pd(_mm512_castps_pd(a), _mm512_castps_pd(b)))
     for (int i = 0; i < 16; i += 4) {
         q[i] = PAIR(lo, t[i], t[i + 2]);

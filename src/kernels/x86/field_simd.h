@@ -1,12 +1,12 @@
 /* field_simd.h - the field's primitives on vectors of LANES floats, for AVX2 and AVX-512.
  *
- * Included by a variant that has defined LANES, COLUMNS (vectors a register block is wide), the types
- * vf and vi and the operations on them (see field_avx512.c for the list), and transpose(). A tile's 64
- * samples are 64 / LANES vectors.
+ * Included by a variant that has defined LANES, COLUMNS (vectors a register block is wide), the
+ * types vf and vi and the operations on them (see field_avx512.c for the list), and transpose(). A
+ * tile's 64 samples are 64 / LANES vectors.
  *
  * Products: blocks of BLOCK outputs by COLUMNS vectors of sums stay in registers; per input, one
- * weight an output is broadcast and COLUMNS vectors of x are read, so that multiply-adds, not loads,
- * set the pace (6 x 4 zmm: 10 loads for 24; 6 x 2 ymm: 8 for 12).
+ * weight an output is broadcast and COLUMNS vectors of x are read, so that multiply-adds, not
+ * loads, set the pace (6 x 4 zmm: 10 loads for 24; 6 x 2 ymm: 8 for 12).
  */
 #ifdef __clang__
 #define UNROLL _Pragma("unroll")
@@ -16,7 +16,8 @@
 
 enum { BLOCK = 6 };
 
-/* --- products --------------------------------------------------------------------------------- */
+/* clang-format off */
+/* --- products ------------------------------------------------------------------------------ */
 
 STK_INLINE void finish_row(const field_product *p, size_t at, vf sum) {
     switch (p->finish) {
@@ -64,29 +65,32 @@ static void multiply(const field_product *p) {
     }
 }
 
-/* n outputs by `columns` vectors of inputs, `in` of them left in the row: dw[j][.] += dy[j] . xt. */
+/* n outputs by `columns` vectors of inputs, `in` left in the row: dw[j][.] += dy[j] . xt. */
 STK_INLINE void grad_block(const float *dy, const float *xt, int in, size_t stride, float *dw,
                            const int n, const int columns) {
-    vf sum[BLOCK][COLUMNS];
-    UNROLL for (int j = 0; j < n; j++)
-        UNROLL for (int v = 0; v < columns; v++) sum[j][v] = vf_zero();
+    /* Counting to COLUMNS, not to columns, or clang 14 leaves loops and the sums in memory. */
+    vf sum[BLOCK][COLUMNS] = {0};
     for (int s = 0; s < STK_TILE; s++, xt += FIELD_XT_STRIDE) {
         vf x[COLUMNS];
-        UNROLL for (int v = 0; v < columns; v++) x[v] = vf_load(xt + v * LANES);
+        UNROLL for (int v = 0; v < COLUMNS; v++)
+            x[v] = v < columns ? vf_load(xt + v * LANES) : vf_zero();
         UNROLL for (int j = 0; j < n; j++) {
             vf d = vf_set1(dy[j * STK_TILE + s]);
-            UNROLL for (int v = 0; v < columns; v++) sum[j][v] = vf_fma(d, x[v], sum[j][v]);
+            UNROLL for (int v = 0; v < COLUMNS; v++)
+                if (v < columns) sum[j][v] = vf_fma(d, x[v], sum[j][v]);
         }
     }
+    /* By way of memory: a row of the layer may end within a vector. */
+    STK_ALIGNED(64) float block[BLOCK][COLUMNS * LANES];
     UNROLL for (int j = 0; j < n; j++)
-        UNROLL for (int v = 0; v < columns; v++) {
-            float *to = dw + j * stride + v * LANES;
-            int left = in - v * LANES;
-            if (left >= LANES)
-                vf_store(to, vf_add(vf_load(to), sum[j][v]));
-            else
-                vf_store_first(to, left, vf_add(vf_load_first(to, left), sum[j][v]));
-        }
+        UNROLL for (int v = 0; v < COLUMNS; v++)
+            if (v < columns) vf_store(&block[j][v * LANES], sum[j][v]);
+    int count = in < columns * LANES ? in : columns * LANES, whole = count / LANES * LANES;
+    for (int j = 0; j < n; j++, dw += stride) {
+        for (int i = 0; i < whole; i += LANES)
+            vf_store(dw + i, vf_add(vf_load(dw + i), vf_load(&block[j][i])));
+        for (int i = whole; i < count; i++) dw[i] += block[j][i];
+    }
 }
 
 /* All outputs of one block of columns. */
@@ -119,12 +123,13 @@ static void weight_grad(int out, int in, const float *dy, const float *xt, float
         }
     }
 }
+/* clang-format on */
 
-/* --- transcendental functions ------------------------------------------------------------------- */
+/* --- transcendental functions -------------------------------------------------------------- */
 
-/* e^x = 2^n e^r, n = round(x / ln 2), |r| <= ln(2)/2: the Taylor polynomial of degree 7 is within 6e-9
- * there. ln 2 in two parts, the first short enough that n times it is exact. 89 overflows, -104 rounds
- * to zero; a NaN passes through min and max as their second operand. */
+/* e^x = 2^n e^r, n = round(x / ln 2), |r| <= ln(2)/2: the Taylor polynomial of degree 7 is within
+ * 6e-9 there. ln 2 in two parts, the first short enough that n times it is exact. 89 overflows,
+ * -104 rounds to zero; a NaN passes through min and max as their second operand. */
 STK_INLINE vf vf_exp(vf x) {
     x = vf_max(vf_set1(-104.0f), vf_min(vf_set1(89.0f), x));
     vf n = vf_round(vf_mul(x, vf_set1(1.44269504088896341f)));
@@ -141,7 +146,7 @@ STK_INLINE vf vf_exp(vf x) {
     return vf_scale2(p, n);
 }
 
-/* log(1 + t), 0 <= t <= 1: 2 artanh(s), s = t / (2 + t) <= 1/3; the series up to s^15 is within 2e-9. */
+/* log(1 + t), 0 <= t <= 1: 2 artanh(s), s = t / (2 + t) <= 1/3; the series to s^15 errs by 2e-9. */
 STK_INLINE vf vf_log1p_unit(vf t) {
     vf s = vf_div(t, vf_add(t, vf_set1(2.0f)));
     vf q = vf_mul(s, s);
@@ -171,7 +176,7 @@ static void tile_softplus(const float *x, float *y) {
     }
 }
 
-/* --- grid -------------------------------------------------------------------------------------- */
+/* --- grid ---------------------------------------------------------------------------------- */
 
 /* Coordinates in [0, 1], 0 where outside. */
 typedef struct unit_point {
@@ -190,9 +195,9 @@ STK_INLINE unit_point to_unit(const float *u, const float *v) {
     return p;
 }
 
-/* One level's cell of a vector of points; FIELD_PRIME and rounding as in the twin. vf_rounded keeps the
- * compiler from fusing product and sum: a sample on a cell's edge must land in the same cell in every
- * variant. */
+/* One level's cell of a vector of points; FIELD_PRIME and rounding as in the twin. vf_rounded keeps
+ * the compiler from fusing product and sum: a sample on a cell's edge must land in the same cell in
+ * every variant. */
 typedef struct cell {
     vi index[4];
     vf weight[4];
@@ -225,29 +230,46 @@ STK_INLINE cell cell_of(const stk_grid_layout *grid, int level, const unit_point
     return c;
 }
 
-static void encode_plane(const stk_grid_layout *grid, const float *table, const float *u,
-                         const float *v, float *enc) {
-    for (int s = 0; s < STK_TILE; s += LANES) {
-        unit_point p = to_unit(u + s, v + s);
-        for (int level = 0; level < grid->levels; level++) {
-            const float *entries = table + grid->offset[level];
-            cell c = cell_of(grid, level, &p);
-            vf sum = vf_mul(c.weight[0], vf_gather(entries, c.index[0]));
-            UNROLL for (int k = 1; k < 4; k++)
-                sum = vf_fma(c.weight[k], vf_gather(entries, c.index[k]), sum);
-            vf_store(enc + level * STK_TILE + s, vf_keep(p.inside, sum));
-        }
-    }
-}
-
 static void corners(const stk_grid_layout *grid, int level, const float *u, const float *v,
                     field_corners *at) {
     for (int s = 0; s < STK_TILE; s += LANES) {
         unit_point p = to_unit(u + s, v + s);
         cell c = cell_of(grid, level, &p);
-        UNROLL for (int k = 0; k < 4; k++) {
+        for (int k = 0; k < 4; k++) {
             vi_store(&at->index[k][s], c.index[k]);
             vf_store(&at->weight[k][s], vf_keep(p.inside, c.weight[k]));
+        }
+    }
+}
+
+/* The entries are fetched one by one, 64 x 4 at a time: index and value pass through general
+ * registers, which on Zen 4 (and on Intel with the gather mitigation) beats the gather instruction.
+ * The values are read back as vectors only after all are stored, when the stores no longer have to
+ * be forwarded. */
+STK_INLINE void fetch(const float *entries, const field_corners *at, float value[4][STK_TILE]) {
+    const uint32_t *index = at->index[0];
+    float *to = value[0];
+    for (int i = 0; i < 4 * STK_TILE; i += 2) {
+        uint64_t pair;
+        memcpy(&pair, index + i, sizeof pair);
+        __asm__("" : "+r"(pair)); /* or the compiler makes gathers of it */
+        memcpy(to + i, entries + (uint32_t)pair, sizeof *to);
+        memcpy(to + i + 1, entries + (pair >> 32), sizeof *to);
+    }
+}
+
+static void encode_plane(const stk_grid_layout *grid, const float *table, const float *u,
+                         const float *v, float *enc) {
+    STK_ALIGNED(64) float value[4][STK_TILE];
+    field_corners at;
+    for (int level = 0; level < grid->levels; level++, enc += STK_TILE) {
+        corners(grid, level, u, v, &at);
+        fetch(table + grid->offset[level], &at, value);
+        for (int s = 0; s < STK_TILE; s += LANES) {
+            vf sum = vf_mul(vf_load(at.weight[0] + s), vf_load(value[0] + s));
+            for (int k = 1; k < 4; k++)
+                sum = vf_fma(vf_load(at.weight[k] + s), vf_load(value[k] + s), sum);
+            vf_store(enc + s, sum);
         }
     }
 }
