@@ -7,30 +7,33 @@
 
 #include <math.h>
 
+static float finish(const field_product *p, int at, float sum) {
+    switch (p->finish) {
+    case FIELD_RELU:
+        return sum > 0 ? sum : 0;
+    case FIELD_MASK:
+        return p->mask[at] > 0 ? sum : 0;
+    case FIELD_ADD:
+        return p->y[at] + sum;
+    default:
+        return sum;
+    }
+}
+
+/* CHUNK lanes at a time, so that their sums stay in registers. */
 static void multiply(const field_product *p) {
+    enum { CHUNK = 16 };
     for (int r = 0; r < p->rows; r++) {
-        float sum[STK_TILE] = {0};
-        for (int k = 0; k < p->inner; k++) {
-            float w = p->w[r * p->w_row + k * p->w_k];
-            const float *x = p->x + k * STK_TILE;
-            for (int s = 0; s < STK_TILE; s++) sum[s] += w * x[s];
-        }
-        float *y = p->y + r * STK_TILE;
-        const float *mask = p->mask + (p->mask == NULL ? 0 : r * STK_TILE);
-        for (int s = 0; s < STK_TILE; s++) {
-            switch (p->finish) {
-            case FIELD_STORE:
-                y[s] = sum[s];
-                break;
-            case FIELD_RELU:
-                y[s] = sum[s] > 0 ? sum[s] : 0;
-                break;
-            case FIELD_MASK:
-                y[s] = mask[s] > 0 ? sum[s] : 0;
-                break;
-            case FIELD_ADD:
-                y[s] += sum[s];
-                break;
+        for (int lane = 0; lane < STK_TILE; lane += CHUNK) {
+            float sum[CHUNK] = {0};
+            for (int k = 0; k < p->inner; k++) {
+                float w = p->w[r * p->w_row + k * p->w_k];
+                const float *x = p->x + k * STK_TILE + lane;
+                for (int s = 0; s < CHUNK; s++) sum[s] += w * x[s];
+            }
+            for (int s = 0; s < CHUNK; s++) {
+                int at = r * STK_TILE + lane + s;
+                p->y[at] = finish(p, at, sum[s]);
             }
         }
     }
