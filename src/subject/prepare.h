@@ -1,0 +1,80 @@
+/* prepare.h - what the steps of stk_subject_prepare share.
+ *
+ * A step reads files that earlier steps wrote into the folder, writes its own (atomically) and
+ * fills `figures`, which go into the manifest and the report. It keeps nothing in memory for the
+ * next one: that is what makes a stopped run resumable.
+ */
+#ifndef STK_SUBJECT_PREPARE_H
+#define STK_SUBJECT_PREPARE_H
+
+#include "subject/manifest.h"
+
+#include "face_sync/face_capture.h"
+#include "portrait_sync/parsing.h"
+
+typedef struct stk_prepare {
+    stk_prepare_settings settings; /* size and threads resolved */
+    const stk_job *job;
+    stk_pool *pool;
+    stk_manifest manifest;
+    const char *step; /* the one that runs, for progress */
+    double start_s;   /* when it began */
+} stk_prepare;
+
+/* The steps, in order (prepare.c has the table). */
+stk_status stk_step_picture(stk_prepare *prepare, cJSON *figures);
+stk_status stk_step_sound(stk_prepare *prepare, cJSON *figures);
+stk_status stk_step_face(stk_prepare *prepare, cJSON *figures);
+stk_status stk_step_pose(stk_prepare *prepare, cJSON *figures);
+stk_status stk_step_parse(stk_prepare *prepare, cJSON *figures);
+stk_status stk_step_torso(stk_prepare *prepare, cJSON *figures);
+stk_status stk_step_tables(stk_prepare *prepare, cJSON *figures);
+stk_status stk_step_report(stk_prepare *prepare, cJSON *figures);
+
+/* --- report.c, sheet.c --------------------------------------------------------------------------
+ */
+/* Writes report.txt and report.json from the manifest. failed: the step that failed and its
+ * sentence, NULL when all went well. */
+stk_status stk_report_write(const stk_prepare *prepare, const char *failed, const char *sentence);
+/* Writes sheet.png: frames over the clip with landmarks, classes and head axes. */
+stk_status stk_sheet_write(const stk_prepare *prepare);
+
+/* --- helpers (prepare.c) ------------------------------------------------------------------------
+ */
+/* folder/name */
+stk_status stk_prepare_path(const stk_prepare *prepare, const char *name, char path[STK_PATH_MAX]);
+/* Reports progress and tells when to stop: STK_ERR_ABORTED. Only from the calling thread. */
+stk_status stk_prepare_tick(const stk_prepare *prepare, int64_t done, int64_t total);
+/* Adds a number, rounded to `decimals`. */
+void stk_figure(cJSON *figures, const char *name, double value, int decimals);
+/* Seconds on the clip's own clock of a subject frame, for sentences. */
+double stk_prepare_time_s(const stk_prepare *prepare, int frame);
+
+/* --- what the face step leaves for the others (step_face.c) ----------------------------------- */
+typedef struct stk_face_table {
+    int frames;
+    stk_landmarks *landmarks;              /* [frames]; gaps are filled between their neighbours */
+    float (*blendshapes)[STK_BLENDSHAPES]; /* [frames], smoothed */
+    uint8_t *found;                        /* [frames] */
+} stk_face_table;
+/* Reads cache/face.safetensors; blendshapes are left out when with_blendshapes is 0. */
+stk_status stk_face_table_read(const stk_prepare *prepare, int with_blendshapes,
+                               stk_face_table *table);
+void stk_face_table_clear(stk_face_table *table);
+
+/* --- all frames of picture.mp4, in chunks over the pool (frames.c) ------------------------------
+ */
+/* Every chunk starts from a reset handle at a fixed border, after `warm` frames that only settle
+ * the handle's state: the result doesn't depend on the number of threads. */
+typedef struct stk_frame_work {
+    int chunk, warm;
+    void *ctx;
+    stk_status (*open)(void *ctx, void **handle); /* one handle per thread */
+    void (*close)(void *handle);
+    void (*reset)(void *handle);
+    /* keep == 0: warming up. frame is the subject frame, chunk its chunk. */
+    stk_status (*frame)(void *ctx, void *handle, int frame, int keep, const stk_image *rgb);
+} stk_frame_work;
+stk_status stk_frames_run(const stk_prepare *prepare, const stk_frame_work *work);
+
+#endif

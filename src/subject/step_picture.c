@@ -1,0 +1,272 @@
+/* step_picture.c - from any clip to picture.mp4 and audio.wav.
+ *
+ *   clip --retime plan--> frames at 25/s --detector on some of them--> one square for the whole
+ * clip
+ *        --crop, scale--> picture.mp4 (lossless, short groups)
+ *   clip --sound from the time of frame 0--> 16 kHz mono, as long as the picture -> audio.wav
+ *
+ * Streams: one frame in memory.
+ */
+#include "subject/framing.h"
+#include "subject/prepare.h"
+
+#include "base/image.h"
+#include "base/memory.h"
+#include "kernels/image.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    LOOK_EVERY = 10, /* frames between two looks of the detector */
+    LOOKS_MAX = 240, /* on long clips they lie further apart */
+    BOXES = 4,
+    WINDOWS = 3, /* squares along the longer side, where the whole picture shows no face */
+    SAMPLES_PER_FRAME = STK_SAMPLE_RATE / STK_FPS,
+};
+
+/* --- where the face is
+ * ---------------------------------------------------------------------------- */
+
+/* Largest face of the picture; faces that are small in it are looked for in squares along it. */
+static stk_status look(stk_face_capture *capture, const stk_image *rgb, float box[5], int *count) {
+    float boxes[BOXES][5];
+    STK_TRY(stk_face_capture_detect(capture, rgb, boxes, BOXES, count));
+    if (*count > 0) memcpy(box, boxes[0], sizeof boxes[0]);
+    int side = rgb->width < rgb->height ? rgb->width : rgb->height;
+    if (*count > 0 || rgb->width == rgb->height) return STK_OK;
+    for (int i = 0; i < WINDOWS && *count == 0; i++) {
+        int x = (rgb->width - side) * i / (WINDOWS - 1);
+        int y = (rgb->height - side) * i / (WINDOWS - 1);
+        stk_image window = stk_image_view(rgb, (stk_rect){x, y, x + side, y + side});
+        STK_TRY(stk_face_capture_detect(capture, &window, boxes, BOXES, count));
+        if (*count == 0) continue;
+        const float shift[5] = {(float)x, (float)y, (float)x, (float)y, 0.0f};
+        for (int k = 0; k < 5; k++) box[k] = boxes[0][k] + shift[k];
+    }
+    return STK_OK;
+}
+
+static stk_status look_through(stk_prepare *prepare, const stk_retime *plan,
+                               stk_face_capture *capture, stk_face_boxes *boxes, int *looks) {
+    stk_video_reader *reader;
+    int every = plan->frames / LOOKS_MAX > LOOK_EVERY ? plan->frames / LOOKS_MAX : LOOK_EVERY;
+    int end = 0;
+    STK_TRY(stk_video_reader_open(&reader, prepare->settings.clip, plan));
+    stk_status status = STK_OK;
+    for (int frame = 0; status == STK_OK && frame < plan->frames; frame++) {
+        const stk_image *rgb = NULL;
+        float box[5] = {0};
+        int count = 0;
+        status = stk_video_reader_next(reader, &rgb, NULL, &end);
+        if (status != STK_OK || end) break;
+        if (frame % every == every / 2 && *looks < 2 * LOOKS_MAX) {
+            status = look(capture, rgb, box, &count);
+            (*looks)++;
+        }
+        if (count > 0) {
+            boxes->x[boxes->count] = 0.5f * (box[0] + box[2]);
+            boxes->y[boxes->count] = 0.5f * (box[1] + box[3]);
+            boxes->height[boxes->count++] = box[3] - box[1];
+        }
+        if (status == STK_OK) status = stk_prepare_tick(prepare, frame, 2 * (int64_t)plan->frames);
+    }
+    stk_video_reader_close(&reader);
+    return status;
+}
+
+static stk_status choose_crop(stk_prepare *prepare, const stk_retime *plan, cJSON *figures,
+                              stk_rect *crop) {
+    float columns[3][2 * LOOKS_MAX];
+    stk_face_boxes boxes = {columns[0], columns[1], columns[2], 0};
+    stk_face_capture *capture;
+    const stk_subject_info *info = &prepare->manifest.info;
+    int looks = 0;
+    STK_TRY(stk_face_capture_create(&capture, prepare->settings.models));
+    stk_status status = look_through(prepare, plan, capture, &boxes, &looks);
+    stk_face_capture_free(&capture);
+    STK_TRY(status);
+    if (boxes.count == 0)
+        return stk_fail(STK_ERR_CONTENT,
+                        "%s: no face was found in any of the %d frames looked at (frame 0 to %d); "
+                        "use a clip that shows one person from the front",
+                        prepare->settings.clip, looks, plan->frames - 1);
+    *crop = stk_framing_choose(&boxes, info->source_width, info->source_height);
+    stk_figure(figures, "face_height_source_px", (double)boxes.height[boxes.count / 2], 1);
+    stk_figure(figures, "crop_side_source_px", crop->x1 - crop->x0, 0);
+    return STK_OK;
+}
+
+/* --- the picture
+ * ---------------------------------------------------------------------------------- */
+
+static stk_status copy_frames(stk_prepare *prepare, stk_video_reader *reader,
+                              stk_video_writer *writer, int frames, int *written) {
+    const stk_rect crop = prepare->manifest.info.crop_source_px;
+    int size = prepare->settings.size, end = 0, same = crop.x1 - crop.x0 == size;
+    stk_image scaled;
+    STK_TRY(stk_image_init(&scaled, size, size, 3));
+    stk_status status = STK_OK;
+    for (*written = 0; status == STK_OK && *written < frames; ++*written) {
+        const stk_image *rgb = NULL;
+        status = stk_video_reader_next(reader, &rgb, NULL, &end);
+        if (status != STK_OK || end) break;
+        stk_image view = stk_image_view(rgb, crop);
+        if (!same) stk_image_resize(&scaled, &view);
+        status = stk_video_writer_frame(writer, same ? &view : &scaled);
+        if (status == STK_OK)
+            status = stk_prepare_tick(prepare, (int64_t)frames + *written, 2 * (int64_t)frames);
+    }
+    stk_image_clear(&scaled);
+    return status;
+}
+
+static stk_status write_picture(stk_prepare *prepare, const stk_retime *plan, int *written) {
+    char path[STK_PATH_MAX];
+    stk_video_reader *reader = NULL;
+    stk_video_writer *writer = NULL;
+    int size = prepare->settings.size;
+    const stk_writer_options options = {.format = STK_WRITER_MP4,
+                                        .width = size,
+                                        .height = size,
+                                        .fps = STK_FPS,
+                                        .crf = 0,
+                                        .gop = 12,
+                                        .preset = "ultrafast",
+                                        .threads = prepare->settings.threads};
+    STK_TRY(stk_prepare_path(prepare, "picture.mp4", path));
+    stk_status status = stk_video_reader_open(&reader, prepare->settings.clip, plan);
+    if (status == STK_OK) status = stk_video_writer_create(&writer, path, &options);
+    if (status == STK_OK) status = copy_frames(prepare, reader, writer, plan->frames, written);
+    if (status == STK_OK) status = stk_video_writer_finish(&writer);
+    stk_video_writer_discard(&writer, 0);
+    stk_video_reader_close(&reader);
+    return status;
+}
+
+/* Refuses a clip of the wrong length. */
+static stk_status check_length(const char *clip, int frames) {
+    if (frames < STK_SUBJECT_FRAMES_MIN)
+        return stk_fail(STK_ERR_CONTENT,
+                        "%s: is too short (%d frames, %.1f s); at least %d frames (%.0f s) are "
+                        "needed, a few minutes are better",
+                        clip, frames, (double)frames / STK_FPS, STK_SUBJECT_FRAMES_MIN,
+                        (double)STK_SUBJECT_FRAMES_MIN / STK_FPS);
+    if (frames > STK_SUBJECT_FRAMES_MAX)
+        return stk_fail(STK_ERR_CONTENT,
+                        "%s: is too long (%d frames, %.0f minutes); cut it to %d minutes at most, "
+                        "five are plenty",
+                        clip, frames, (double)frames / STK_FPS / 60.0,
+                        STK_SUBJECT_FRAMES_MAX / STK_FPS / 60);
+    return STK_OK;
+}
+
+static stk_status make_picture(stk_prepare *prepare, const stk_retime *plan, cJSON *figures) {
+    stk_subject_info *info = &prepare->manifest.info;
+    int frames = 0;
+    STK_TRY(check_length(prepare->settings.clip, plan->frames));
+    STK_TRY(choose_crop(prepare, plan, figures, &info->crop_source_px));
+    STK_TRY(write_picture(prepare, plan, &frames));
+    STK_TRY(check_length(prepare->settings.clip, frames)); /* a damaged tail may have ended it */
+    info->frames = frames;
+    info->train_frames = (int)(10 * (int64_t)frames / 11);
+    info->width = info->height = prepare->settings.size;
+    info->source_start_s = plan->first_time_s;
+    prepare->manifest.source_fps = plan->source_fps;
+    stk_figure(figures, "frames", frames, 0);
+    stk_figure(figures, "source_fps", plan->source_fps, 3);
+    stk_figure(figures, "source_frames", plan->source_frames, 0);
+    stk_figure(figures, "repeats_removed", plan->repeats, 0);
+    stk_figure(figures, "dropped", plan->dropped, 0);
+    stk_figure(figures, "doubled", plan->doubled, 0);
+    return STK_OK;
+}
+
+stk_status stk_step_picture(stk_prepare *prepare, cJSON *figures) {
+    stk_media_info media;
+    stk_retime plan;
+    const char *clip = prepare->settings.clip;
+    STK_TRY(stk_media_probe(clip, &media));
+    if (!media.has_video)
+        return stk_fail(STK_ERR_CONTENT, "%s: holds no picture; use a video of a person talking",
+                        clip);
+    if (!media.has_audio) /* known now, so not after minutes of work */
+        return stk_fail(STK_ERR_CONTENT,
+                        "%s: holds no sound; the person must be heard talking, use a clip with "
+                        "its sound",
+                        clip);
+    prepare->manifest.info.source_width = media.width;
+    prepare->manifest.info.source_height = media.height;
+    STK_TRY(stk_retime_plan(clip, prepare->job, &plan));
+    stk_status status = make_picture(prepare, &plan, figures);
+    stk_retime_clear(&plan);
+    return status;
+}
+
+/* --- the sound
+ * ------------------------------------------------------------------------------------ */
+
+typedef struct loudness {
+    double rms_db, peak, silent_share;
+} loudness;
+
+/* Level over the clip; silent: windows of one frame below -50 dB. */
+static loudness measure(const stk_sound *sound) {
+    double total = 0.0, peak = 0.0;
+    int64_t windows = sound->count / SAMPLES_PER_FRAME, silent = 0;
+    for (int64_t w = 0; w < windows; w++) {
+        const float *samples = sound->samples + w * SAMPLES_PER_FRAME;
+        double power = 0.0;
+        for (int i = 0; i < SAMPLES_PER_FRAME; i++) {
+            power += (double)samples[i] * (double)samples[i];
+            peak = fmax(peak, fabs((double)samples[i]));
+        }
+        total += power;
+        silent += power / SAMPLES_PER_FRAME < 1e-5;
+    }
+    double mean = total / fmax(1.0, (double)(windows * SAMPLES_PER_FRAME));
+    return (loudness){10.0 * log10(fmax(mean, 1e-12)), peak,
+                      (double)silent / fmax(1.0, (double)windows)};
+}
+
+/* Cuts the sound to the picture's length or continues it with silence. */
+static stk_status fit_length(stk_sound *sound, int64_t count) {
+    if (sound->count >= count) {
+        sound->count = count;
+        return STK_OK;
+    }
+    float *longer = stk_calloc_aligned((size_t)count, sizeof *longer);
+    if (longer == NULL) return stk_fail_memory("sound");
+    if (sound->count > 0) memcpy(longer, sound->samples, (size_t)sound->count * sizeof *longer);
+    stk_sound_clear(sound);
+    *sound = (stk_sound){longer, count, STK_SAMPLE_RATE};
+    return STK_OK;
+}
+
+static stk_status make_sound(stk_prepare *prepare, stk_sound *sound, cJSON *figures) {
+    char path[STK_PATH_MAX];
+    int64_t had = sound->count;
+    STK_TRY(fit_length(sound, (int64_t)prepare->manifest.info.frames * SAMPLES_PER_FRAME));
+    loudness level = measure(sound);
+    if (level.rms_db < -70.0)
+        return stk_fail(STK_ERR_CONTENT,
+                        "%s: its sound is silence (%.0f dB); use a clip where the person is heard",
+                        prepare->settings.clip, level.rms_db);
+    stk_figure(figures, "seconds", (double)sound->count / STK_SAMPLE_RATE, 2);
+    stk_figure(figures, "missing_s", fmax(0.0, (double)(sound->count - had)) / STK_SAMPLE_RATE, 2);
+    stk_figure(figures, "rms_db", level.rms_db, 1);
+    stk_figure(figures, "peak", level.peak, 3);
+    stk_figure(figures, "silent_share", level.silent_share, 3);
+    STK_TRY(stk_prepare_path(prepare, "audio.wav", path));
+    return stk_sound_write_wav(path, sound);
+}
+
+stk_status stk_step_sound(stk_prepare *prepare, cJSON *figures) {
+    stk_sound sound;
+    STK_TRY(stk_sound_read(prepare->settings.clip, STK_SAMPLE_RATE,
+                           prepare->manifest.info.source_start_s, &sound));
+    stk_status status = make_sound(prepare, &sound, figures);
+    stk_sound_clear(&sound);
+    return status;
+}

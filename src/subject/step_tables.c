@@ -1,0 +1,172 @@
+/* step_tables.c - head poses, and the tables of a subject.
+ *
+ *   landmarks -> head motion tracker (focal length, pose per frame) -> cache/pose.safetensors
+ *   landmarks + blendshapes + poses + audio.wav (-> mel rows) -> tables.safetensors, identity
+ */
+#include "subject/prepare.h"
+#include "subject/tables.h"
+
+#include "base/memory.h"
+#include "face_sync/audio.h"
+#include "head_sync/motion_tracker.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { POSE_FLOATS = 12, MEL_FLOATS = STK_MEL_BINS * STK_MEL_STEPS };
+static const char *const pose_file = "cache/pose.safetensors";
+
+/* --- poses
+ * ------------------------------------------------------------------------------------------------
+ */
+
+static stk_status write_poses(stk_prepare *prepare, const stk_head_track *track) {
+    char path[STK_PATH_MAX];
+    const int64_t n = track->frames;
+    const stk_table tables[] = {
+        {"poses", STK_F32, 2, {n, POSE_FLOATS}, track->poses},
+        {"reprojection_px", STK_F32, 1, {n}, track->reprojection_px},
+        {"shape_head", STK_F32, 2, {STK_MESH_LANDMARKS, 3}, track->shape_head},
+    };
+    STK_TRY(stk_prepare_path(prepare, "cache", path));
+    STK_TRY(stk_directory_create(path));
+    STK_TRY(stk_prepare_path(prepare, pose_file, path));
+    return stk_tables_write(path, tables, STK_ARRAY_SIZE(tables));
+}
+
+stk_status stk_step_pose(stk_prepare *prepare, cJSON *figures) {
+    stk_face_table faces;
+    stk_head_track track;
+    stk_subject_info *info = &prepare->manifest.info;
+    STK_TRY(stk_face_table_read(prepare, 0, &faces));
+    stk_status status = stk_head_track_clip(faces.landmarks, faces.found, faces.frames, info->width,
+                                            info->height, prepare->pool, prepare->job, &track);
+    stk_face_table_clear(&faces);
+    STK_TRY(status);
+    status = write_poses(prepare, &track);
+    info->camera = track.camera;
+    stk_figure(figures, "focal_px", (double)track.camera.focal_px, 1);
+    stk_figure(figures, "reprojection_median_px", (double)track.reprojection_median_px, 3);
+    stk_figure(figures, "reprojection_p95_px", (double)track.reprojection_p95_px, 3);
+    stk_figure(figures, "jitter_rot_deg", (double)track.jitter_rot_deg, 4);
+    stk_figure(figures, "jitter_px", (double)track.jitter_px, 4);
+    stk_head_track_clear(&track);
+    return status;
+}
+
+/* --- tables
+ * ------------------------------------------------------------------------------------------------
+ */
+
+typedef struct collected {
+    stk_face_table faces;
+    float (*points)[STK_LANDMARKS][3];
+    float (*expressions)[STK_EXPRESSIONS];
+    stk_pose *poses;
+    float *reprojection_px, (*shape)[3], *audio;
+} collected;
+
+static void clear_collected(collected *c) {
+    stk_face_table_clear(&c->faces);
+    stk_free(c->points);
+    stk_free(c->expressions);
+    stk_free(c->poses);
+    stk_free(c->reprojection_px);
+    stk_free(c->shape);
+    stk_free(c->audio);
+}
+
+static stk_status read_poses(const stk_prepare *prepare, collected *c) {
+    char path[STK_PATH_MAX];
+    stk_safetensors *file;
+    const int64_t n = prepare->manifest.info.frames;
+    const stk_table poses = {"poses", STK_F32, 2, {n, POSE_FLOATS}, NULL};
+    const stk_table errors = {"reprojection_px", STK_F32, 1, {n}, NULL};
+    const stk_table shape = {"shape_head", STK_F32, 2, {STK_MESH_LANDMARKS, 3}, NULL};
+    STK_TRY(stk_prepare_path(prepare, pose_file, path));
+    STK_TRY(stk_safetensors_open(&file, path));
+    stk_status status = stk_table_copy(file, path, &poses, c->poses);
+    if (status == STK_OK) status = stk_table_copy(file, path, &errors, c->reprojection_px);
+    if (status == STK_OK) status = stk_table_copy(file, path, &shape, c->shape);
+    stk_safetensors_close(&file);
+    return status;
+}
+
+static stk_status mel_rows(const stk_prepare *prepare, float *rows) {
+    char path[STK_PATH_MAX];
+    stk_sound sound;
+    STK_TRY(stk_prepare_path(prepare, "audio.wav", path));
+    STK_TRY(stk_sound_read(path, STK_SAMPLE_RATE, 0.0, &sound));
+    int columns = stk_mel_columns(sound.count);
+    float *mel = stk_calloc_aligned((size_t)columns * STK_MEL_BINS, sizeof *mel);
+    stk_status status = mel != NULL ? stk_mel_spectrogram(&sound, 0, mel, columns)
+                                    : stk_fail_memory("mel spectrogram");
+    if (status == STK_OK) stk_mel_rows(mel, columns, prepare->manifest.info.frames, rows);
+    stk_free(mel);
+    stk_sound_clear(&sound);
+    return status;
+}
+
+static stk_status collect(const stk_prepare *prepare, collected *c) {
+    size_t n = (size_t)prepare->manifest.info.frames;
+    STK_TRY(stk_face_table_read(prepare, 1, &c->faces));
+    c->points = stk_calloc_aligned(n, sizeof *c->points);
+    c->expressions = stk_calloc_aligned(n, sizeof *c->expressions);
+    c->poses = stk_calloc_aligned(n, sizeof *c->poses);
+    c->reprojection_px = stk_calloc_aligned(n, sizeof *c->reprojection_px);
+    c->shape = stk_calloc_aligned(STK_MESH_LANDMARKS, sizeof *c->shape);
+    c->audio = stk_calloc_aligned(n * MEL_FLOATS, sizeof *c->audio);
+    if (c->points == NULL || c->expressions == NULL || c->poses == NULL ||
+        c->reprojection_px == NULL || c->shape == NULL || c->audio == NULL)
+        return stk_fail_memory("subject tables");
+    for (size_t i = 0; i < n; i++) {
+        memcpy(c->points[i], c->faces.landmarks[i].xyz, sizeof c->points[i]);
+        stk_expression_select(c->faces.blendshapes[i], c->expressions[i]);
+    }
+    STK_TRY(read_poses(prepare, c));
+    return mel_rows(prepare, c->audio);
+}
+
+/* What a model learns from: the same poses, expressions and sound under the same name are the same
+ * subject, whoever prepared it and wherever it lies. */
+static void identify(stk_subject_info *info, const collected *c) {
+    size_t n = (size_t)info->frames;
+    char text[sizeof info->name + 3 * STK_SHA256_TEXT], digest[3][STK_SHA256_TEXT];
+    stk_sha256(c->poses, n * sizeof *c->poses, digest[0]);
+    stk_sha256(c->expressions, n * sizeof *c->expressions, digest[1]);
+    stk_sha256(c->audio, n * MEL_FLOATS * sizeof *c->audio, digest[2]);
+    int used =
+        snprintf(text, sizeof text, "%s %s %s %s", info->name, digest[0], digest[1], digest[2]);
+    stk_sha256(text, (size_t)used, info->identity);
+}
+
+static stk_status write_tables(const stk_prepare *prepare, const collected *c) {
+    char path[STK_PATH_MAX];
+    const int64_t n = prepare->manifest.info.frames;
+    const stk_table tables[] = {
+        {"poses", STK_F32, 2, {n, POSE_FLOATS}, c->poses},
+        {"landmarks", STK_F32, 3, {n, STK_LANDMARKS, 3}, c->points},
+        {"blendshapes", STK_F32, 2, {n, STK_BLENDSHAPES}, c->faces.blendshapes},
+        {"expressions", STK_F32, 2, {n, STK_EXPRESSIONS}, c->expressions},
+        {"audio_mel", STK_F32, 3, {n, STK_MEL_BINS, STK_MEL_STEPS}, c->audio},
+        {"reprojection_px", STK_F32, 1, {n}, c->reprojection_px},
+        {"shape_head", STK_F32, 2, {STK_MESH_LANDMARKS, 3}, c->shape},
+        {"found", STK_U8, 1, {n}, c->faces.found},
+    };
+    STK_TRY(stk_prepare_path(prepare, "tables.safetensors", path));
+    return stk_tables_write(path, tables, STK_ARRAY_SIZE(tables));
+}
+
+stk_status stk_step_tables(stk_prepare *prepare, cJSON *figures) {
+    char path[STK_PATH_MAX];
+    collected c = {0};
+    stk_status status = collect(prepare, &c);
+    if (status == STK_OK) status = write_tables(prepare, &c);
+    if (status == STK_OK) identify(&prepare->manifest.info, &c);
+    clear_collected(&c);
+    STK_TRY(status);
+    STK_TRY(stk_prepare_path(prepare, "tables.safetensors", path));
+    stk_figure(figures, "tables_mib", (double)stk_file_size(path) / 0x1p20, 2);
+    return STK_OK;
+}
