@@ -17,7 +17,7 @@
 
 static const float FAR = 1e6f;
 static const float STEP = 0.002f;      /* cost of a grid px where nothing happens */
-static const float SKIN_COST = 0.03f;  /* of a px of the wrong colour */
+static const float SKIN_COST = 0.08f;  /* of a px of the wrong colour */
 static const float LUMA_NOISE = 0.02f; /* luma steps up to this are shading */
 static const float TINT_NOISE = 0.008f;
 static const float TINT_WEIGHT = 4; /* chromaticity steps are smaller than luma steps */
@@ -48,7 +48,7 @@ static int is_neck_seed(float depth, float offset) {
 
 static int is_torso_seed(float depth, float offset, float skin) {
     if (depth > 1.0f || (offset > 0.75f && depth > 0.12f)) return 1;
-    return skin < 0.01f && depth > 0.12f && offset > 0.3f;
+    return skin < 0.01f && depth > 0.1f && offset > 0.25f;
 }
 
 /* Fills colours, skin membership (into neck) and seeds; blocked pixels have skin -1. Returns how

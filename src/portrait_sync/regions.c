@@ -67,7 +67,8 @@ void stk_region_absorb(uint8_t *map, int width, int height, const int area[2], u
         int touching[CLASSES] = {0}, best = -1;
         int n = collect(map, visited, size, start, queue, touching);
         if (n >= area[in_pass(map[start], large)]) continue;
-        for (int c = 0; c < CLASSES; c++)
+        /* a large piece cut off is still no background (class 0) */
+        for (int c = n < area[0] ? 0 : 1; c < CLASSES; c++)
             if (touching[c] > 0 && (best < 0 || touching[c] > touching[best])) best = c;
         if (best < 0) continue;
         for (int i = 0; i < n; i++) map[queue[i]] = (uint8_t)best;

@@ -21,6 +21,7 @@ static const float FACE_DARKER = 3; /* the neck is shaded, hardly brighter: dark
 static const float NECK_DARKER = 1.5f;
 static const float RUNNING = 0.1f;           /* share of the newest frame */
 static const float MEMBER_DISTANCE2 = 11.3f; /* chi-square, 3 degrees of freedom, 99 % */
+static const float LEARN_BRIGHT2 = 4;        /* a neck brighter than the face is a collar */
 static const float LEARN_DISTANCE2 = 25;     /* five sigma: shaded skin still counts */
 
 typedef struct moments {
@@ -114,7 +115,8 @@ static void learn_neck(stk_skin *skin, const stk_image *rgb, const stk_jaw *jaw,
                            &offset);
             if (depth < 0.03f || depth > 0.2f || offset > 0.22f) continue;
             stk_skin_colour(f, stk_image_row(rgb, y) + 3 * x);
-            if (distance2(&skin->face, f, FACE_DARKER) < LEARN_DISTANCE2) moments_add(&m, f);
+            float limit = f[0] > skin->face.mean[0] ? LEARN_BRIGHT2 : LEARN_DISTANCE2;
+            if (distance2(&skin->face, f, FACE_DARKER) < limit) moments_add(&m, f);
         }
     gaussian_update(&skin->neck, &m);
 }

@@ -255,13 +255,17 @@ static void fill_upward(stk_image *composite, const stk_image *labels, const upw
     }
 }
 
-/* Mean colour of the neck; 0 when there is none. */
-static int neck_mean(float mean[3], const stk_image *target, const stk_image *labels) {
+/* Mean colour of the neck's first `rows` rows below the head; 0 when there is no such neck. Farther
+ * down collars may have been taken for skin. */
+static int neck_mean(float mean[3], const stk_image *target, const stk_image *labels,
+                     const column *columns, int rows) {
     uint64_t sum[3] = {0, 0, 0}, count = 0;
     for (int y = 0; y < labels->height; y++) {
         const uint8_t *label = stk_image_row(labels, y), *t = stk_image_row(target, y);
         for (int x = 0; x < labels->width; x++) {
-            if (label[x] != STK_LABEL_NECK) continue;
+            int below = y - columns[x].top;
+            if (label[x] != STK_LABEL_NECK || columns[x].top < 0 || below < 0 || below >= rows)
+                continue;
             for (int c = 0; c < 3; c++) sum[c] += t[3 * x + c];
             count++;
         }
@@ -363,8 +367,8 @@ void stk_torso_compose(const stk_image *rgb, const stk_image *labels, const stk_
     fill_upward(composite, labels, &torso, &s);
 
     upward neck = {many, few, 0, 1, {0, 0, 0}, 1};
-    if (neck_mean(neck.mean, target, labels)) {
-        find_columns(target, labels, STK_LABEL_NECK, 0, s.columns);
+    find_columns(target, labels, STK_LABEL_NECK, 0, s.columns);
+    if (neck_mean(neck.mean, target, labels, s.columns, many)) {
         neck.highest = median_top(s.columns, w, h) - many;
         fill_upward(composite, labels, &neck, &s);
     }
