@@ -1,10 +1,11 @@
 /* crop.c - samples a rotated square of a picture for a network.
  *
- * Target pixel (i, j) of n has its centre at u = (j + 0.5) / n - 0.5, v = (i + 0.5) / n - 0.5 of the
- * square; in the picture that is c + size R(angle) (u, v).
+ * Target pixel (i, j) of n has its centre at u = (j + 0.5) / n - 0.5, v = (i + 0.5) / n - 0.5 of
+ * the square; in the picture that is c + size R(angle) (u, v).
  *
- * DIFFERS: MediaPipe takes one bilinear sample however much it shrinks; here a target pixel averages up
- * to 4x4 samples, which keeps small faces in large pictures from flickering between frames.
+ * DIFFERS: MediaPipe takes one bilinear sample however much it shrinks; here a target pixel
+ * averages up to 4x4 samples, which keeps small faces in large pictures from flickering between
+ * frames.
  */
 #include "face_sync/face_graphs.h"
 

@@ -4,15 +4,22 @@
  *     -> sigmoid, threshold -> box and six key points relative to the anchor, / 128
  *     -> weighted non-maximum suppression -> px
  *
- * Anchors (MediaPipe's SSD scheme with fixed anchor size): two per cell of a 16x16 grid (stride 8), then
- * six per cell of an 8x8 grid (three layers of stride 16), each at the cell's centre, size 1.
+ * Anchors (MediaPipe's SSD scheme with fixed anchor size): two per cell of a 16x16 grid (stride 8),
+ * then six per cell of an 8x8 grid (three layers of stride 16), each at the cell's centre, size 1.
  */
 #include "face_sync/face_graphs.h"
 
 #include <math.h>
 #include <string.h>
 
-enum { SIDE = 128, ANCHORS = 896, NUMBERS = 16, FINE_CELLS = 16, COARSE_CELLS = 8, CANDIDATES = 128 };
+enum {
+    SIDE = 128,
+    ANCHORS = 896,
+    NUMBERS = 16, /* per anchor: cx cy w h, six key points */
+    FINE_CELLS = 16,
+    COARSE_CELLS = 8,
+    CANDIDATES = 128, /* anchors above the threshold that are looked at */
+};
 
 static const float SCORE_CLIP = 100, SCORE_THRESHOLD = 0.5f, SAME_FACE_IOU = 0.3f;
 
@@ -66,7 +73,8 @@ static float overlap(const float a[4], const float b[4]) {
     return both / (first + (b[2] - b[0]) * (b[3] - b[1]) - both);
 }
 
-/* Averages everything that overlaps the best candidate, weighted by score; marks it used (score 0). */
+/* Averages everything that overlaps the best candidate, weighted by score; marks it used (score
+ * 0). */
 static stk_detection merge_best(stk_detection *candidates, int n, int best) {
     stk_detection top = candidates[best], merged = {.score = top.score};
     float total = 0;
@@ -91,8 +99,7 @@ static void suppress(stk_detection *candidates, int n, stk_detection *detections
     while (*count < STK_FACE_MAX_DETECTIONS) {
         int best = -1;
         for (int i = 0; i < n; i++)
-            if (candidates[i].score > 0 && (best < 0 || candidates[i].score > candidates[best].score))
-                best = i;
+            if (candidates[i].score > (best < 0 ? 0 : candidates[best].score)) best = i;
         if (best < 0) return;
         detections[(*count)++] = merge_best(candidates, n, best);
     }
@@ -133,14 +140,15 @@ static void sort_by_size(stk_detection *detections, int n) {
 /* Windows of this side that cover the picture, overlapping by half. */
 static stk_status detect_tiles(stk_face_detector *detector, const stk_image *rgb, float side,
                                stk_detection *detections, int *count) {
-    int columns = (int)ceilf(2 * ((float)rgb->width - side) / side) + 1;
-    int rows = (int)ceilf(2 * ((float)rgb->height - side) / side) + 1;
+    float width = (float)rgb->width, height = (float)rgb->height;
+    int columns = (int)ceilf(2 * (width - side) / side) + 1;
+    int rows = (int)ceilf(2 * (height - side) / side) + 1;
     stk_detection found[STK_FACE_MAX_DETECTIONS];
     int n = 0;
     for (int i = 0; i < rows; i++)
         for (int j = 0; j < columns; j++) {
-            float x = columns > 1 ? ((float)rgb->width - side) * (float)j / (float)(columns - 1) : 0;
-            float y = rows > 1 ? ((float)rgb->height - side) * (float)i / (float)(rows - 1) : 0;
+            float x = columns > 1 ? (float)j / (float)(columns - 1) * (width - side) : 0;
+            float y = rows > 1 ? (float)i / (float)(rows - 1) * (height - side) : 0;
             stk_face_roi window = {x + 0.5f * side, y + 0.5f * side, side, 0};
             STK_TRY(detect_window(detector, rgb, &window, found, &n));
         }

@@ -1,8 +1,8 @@
 /* face_capture.c - follows one face through a clip. See face_capture.h for the data flow.
  *
- * A face that is being followed is looked for where its landmarks were; the detector runs only at the
- * start, after a reset and when presence drops. A fresh face is refined once: the second crop comes from
- * the landmarks of the first, as it will for the next frames.
+ * A face that is being followed is looked for where its landmarks were; the detector runs only at
+ * the start, after a reset and when presence drops. A fresh face is refined once: the second crop
+ * comes from the landmarks of the first, as it will for the next frames.
  */
 #include "face_sync/face_capture.h"
 #include "face_sync/face_graphs.h"
@@ -104,8 +104,8 @@ void stk_face_capture_reset(stk_face_capture *capture) { capture->following = 0;
 
 static stk_status check_picture(const stk_image *rgb) {
     if (rgb->data != NULL && rgb->channels >= 3 && rgb->width > 0 && rgb->height > 0) return STK_OK;
-    return stk_fail(STK_ERR_ARGUMENT, "face capture needs an RGB picture, not %dx%d with %d channels",
-                    rgb->width, rgb->height, rgb->channels);
+    return stk_fail(STK_ERR_ARGUMENT, "face capture needs an RGB picture, not %dx%d with %d "
+                    "channels", rgb->width, rgb->height, rgb->channels);
 }
 
 /* Landmarks inside a region; *found = 0 when no face is seen there. */
@@ -121,8 +121,8 @@ static stk_status look_at(stk_face_capture *capture, const stk_image *rgb, const
     return STK_OK;
 }
 
-/* 1 when the landmarks lie so far from where they were looked for that a second look is worthwhile: the
- * network is at its best with the face centred, as in its training. */
+/* 1 when the landmarks lie so far from where they were looked for that a second look is worthwhile:
+ * the network is at its best with the face centred, as in its training. */
 static int moved(const stk_face_roi *from, const stk_face_roi *to) {
     float shift = hypotf(to->cx_px - from->cx_px, to->cy_px - from->cy_px);
     float ratio = to->size_px / from->size_px, turn = fabsf(to->angle_rad - from->angle_rad);

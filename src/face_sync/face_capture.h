@@ -1,12 +1,13 @@
 /* face_capture.h - Facial animation capturer ([SyncTalk] 3.1, reference.md 8): per frame the face
  * rectangle, 478 landmarks and 52 blendshapes, by running the graphs of face_landmarker.task.
  *
- *   picture -> detector 128x128 (896 anchors, NMS) -> rotated crop -> landmarks 256x256 -> 146 of them
+ *   picture -> detector 128x128 (896 anchors, NMS) -> rotated crop -> landmarks 256x256 -> 146 of
+ * them
  *           -> blendshapes. While a face is followed, the crop comes from the previous landmarks.
  *
  * Without face_landmarker.task the 468-point graph (face_landmark_468.tflite + the short-range
- * detector) is used and the seven expression numbers are computed from landmarks; stk_face_capture_mode
- * says which. One thread per handle.
+ * detector) is used and the seven expression numbers are computed from landmarks;
+ * stk_face_capture_mode says which. One thread per handle.
  */
 #ifndef STK_FACE_SYNC_FACE_CAPTURE_H
 #define STK_FACE_SYNC_FACE_CAPTURE_H
@@ -36,8 +37,9 @@ stk_status stk_face_capture_frame(stk_face_capture *capture, const stk_image *rg
 /* Runs only the detector: up to max boxes (x0 y0 x1 y1 px, score) sorted by size; *count faces. */
 stk_status stk_face_capture_detect(stk_face_capture *capture, const stk_image *rgb,
                                    float (*boxes)[5], int max, int *count);
-/* Savitzky-Golay smoothing of one coefficient's track, window 5, order 3, ends fitted (scipy "interp"),
- * reference.md 8.1. In place; n >= 1 (fewer than 5 rows are left as they are). stride in floats. */
+/* Savitzky-Golay smoothing of one coefficient's track, window 5, order 3, ends fitted (scipy
+ * "interp"), reference.md 8.1. In place; n >= 1 (fewer than 5 rows are left as they are). stride in
+ * floats. */
 void stk_blendshapes_smooth(float *track, int n, int stride);
 /* The published selection "upper" (columns 0-4, 8, 9) of one row. */
 void stk_expression_select(const float blendshapes[STK_BLENDSHAPES],

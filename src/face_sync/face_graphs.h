@@ -27,7 +27,8 @@ typedef struct stk_face_roi {
 } stk_face_roi;
 
 /* Samples a region into target [n][n][3] = v * scale + shift, v in 0..255; bilinear, averaged over
- * up to 4x4 points per target pixel when shrinking. border_zero: outside is black, else replicated. */
+ * up to 4x4 points per target pixel when shrinking. border_zero: outside is black, else
+ * replicated. */
 void stk_face_crop(float *target, int n, const stk_image *rgb, const stk_face_roi *roi,
                    float scale, float shift, int border_zero);
 

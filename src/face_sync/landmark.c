@@ -1,8 +1,8 @@
 /* landmark.c - the face mesh network: rotated square of the picture -> landmarks in px.
  *
- * Regions follow MediaPipe: from a detection, the square of 1.5 times the box's longer side round the
- * box's centre, turned so that the eyes lie level; from landmarks, the same with the landmarks' box and
- * the outer eye corners (33, 263).
+ * Regions follow MediaPipe: from a detection, the square of 1.5 times the box's longer side round
+ * the box's centre, turned so that the eyes lie level; from landmarks, the same with the landmarks'
+ * box and the outer eye corners (33, 263).
  */
 #include "face_sync/face_graphs.h"
 
@@ -23,8 +23,8 @@ stk_status stk_face_mesh_init(stk_face_mesh *mesh, stk_tflite *graph) {
         mesh->points.count % 3 == 0 && mesh->presence.count == 1 &&
         (mesh->count == STK_LANDMARKS || mesh->count == STK_MESH_LANDMARKS))
         return STK_OK;
-    return stk_fail(STK_ERR_FORMAT, "the face landmark graph has other shapes than the face mesh's; "
-                    "fetch it again with scripts/get-models.sh");
+    return stk_fail(STK_ERR_FORMAT, "the face landmark graph has other shapes than the face "
+                    "mesh's; fetch it again with scripts/get-models.sh");
 }
 
 void stk_face_mesh_clear(stk_face_mesh *mesh) {

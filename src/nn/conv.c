@@ -1,6 +1,7 @@
 /* conv.c - convolution in plain C, straight from its definition: the twin of dnnl.c.
  *
- *   y[n][i][j][o] = act(b[o] + sum_{ky,kx,c} x[n][i*s - p + d*ky][j*s - p + d*kx][c] w[o][ky][kx][c])
+ *   y[n][i][j][o] = act(b[o] + sum_{ky,kx,c} x[n][i*s - p + d*ky][j*s - p + d*kx][c]
+ * w[o][ky][kx][c])
  *
  * with zeros outside the picture. Sums run in the order ky, kx, c, in float32.
  */

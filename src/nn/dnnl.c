@@ -1,8 +1,8 @@
 /* dnnl.c - wraps oneDNN 2.x primitives. See dnnl.h.
  *
  * Sources and destinations are plain NHWC; only the weights get the layout that the kernel asks for
- * (format_tag_any), reordered at creation. oneDNN itself keeps small bookkeeping on the heap while it
- * executes; nothing of ours is allocated in a run.
+ * (format_tag_any), reordered at creation. oneDNN itself keeps small bookkeeping on the heap while
+ * it executes; nothing of ours is allocated in a run.
  */
 #include "nn/dnnl.h"
 #include "base/memory.h"
@@ -36,7 +36,8 @@ static stk_status check(dnnl_status_t status, const char *what) {
 
 #define DNNL_TRY(expr, what) STK_TRY(check((expr), (what)))
 
-/* Engine and stream of one handle. On failure the half-built layer is left for the caller to free. */
+/* Engine and stream of one handle. On failure the half-built layer is left for the caller to
+ * free. */
 static stk_status layer_begin(stk_dnnl_layer **out) {
     *out = NULL;
     stk_dnnl_layer *layer = stk_calloc_aligned(1, sizeof *layer);
@@ -111,9 +112,9 @@ static void add_arg(stk_dnnl_layer *layer, int arg, dnnl_memory_t memory) {
 }
 
 /* What convolution and inner product share: primitive, memories, weights, argument list. */
-static stk_status layer_finish(stk_dnnl_layer *layer, const void *op_desc, stk_activation activation,
-                               const dnnl_memory_desc_t *given, const float *weights,
-                               const float *bias) {
+static stk_status layer_finish(stk_dnnl_layer *layer, const void *op_desc,
+                               stk_activation activation, const dnnl_memory_desc_t *given,
+                               const float *weights, const float *bias) {
     dnnl_primitive_attr_t attributes = NULL;
     stk_status status = make_attributes(&attributes, activation);
     if (status == STK_OK)
@@ -147,7 +148,8 @@ static stk_status layer_finish(stk_dnnl_layer *layer, const void *op_desc, stk_a
     return reorder_in(layer, bias_md, bias, layer->bias);
 }
 
-/* The caller's weights as a [groups][out][in][kh][kw] view; the last two ranks vary with `layout`. */
+/* The caller's weights as a [groups][out][in][kh][kw] view; the last two ranks vary with
+ * `layout`. */
 static stk_status describe_weights(const stk_conv_shape *s, stk_conv_weights layout,
                                    dnnl_memory_desc_t *given) {
     const dnnl_dim_t groups = s->groups, out = s->out_c / s->groups, in = s->in_c / s->groups;
@@ -165,8 +167,9 @@ static stk_status describe_weights(const stk_conv_shape *s, stk_conv_weights lay
     return check(dnnl_memory_desc_init_by_strides(given, 5, dims, dnnl_f32, strides), "weights");
 }
 
-static stk_status conv_build(stk_dnnl_layer *layer, const stk_conv_shape *s, stk_conv_weights layout,
-                             const float *weights, const float *bias, stk_activation activation) {
+static stk_status conv_build(stk_dnnl_layer *layer, const stk_conv_shape *s,
+                             stk_conv_weights layout, const float *weights, const float *bias,
+                             stk_activation activation) {
     dnnl_memory_desc_t x, y, any, b, given;
     STK_TRY(describe_weights(s, layout, &given));
     DNNL_TRY(dnnl_memory_desc_init_by_tag(
@@ -192,7 +195,8 @@ static stk_status conv_build(stk_dnnl_layer *layer, const stk_conv_shape *s, stk
                  &desc, dnnl_forward_inference, dnnl_convolution_direct, &x, &any,
                  bias != NULL ? &b : NULL, &y, (dnnl_dims_t){s->stride_h, s->stride_w},
                  (dnnl_dims_t){s->dilation_h - 1, s->dilation_w - 1},
-                 (dnnl_dims_t){s->pad_top, s->pad_left}, (dnnl_dims_t){s->pad_bottom, s->pad_right}),
+                 (dnnl_dims_t){s->pad_top, s->pad_left},
+                 (dnnl_dims_t){s->pad_bottom, s->pad_right}),
              "convolution shape");
     return layer_finish(layer, &desc, activation, &given, weights, bias);
 }

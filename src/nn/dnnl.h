@@ -1,12 +1,14 @@
 /* dnnl.h - the one place that talks to oneDNN (v2 C interface): float32 layers on NHWC tensors.
  *
- *   convolution    x [N][H][W][Ci] * w -> y [N][H'][W'][Co], groups and dilation, optional activation
+ *   convolution    x [N][H][W][Ci] * w -> y [N][H'][W'][Co], groups and dilation, optional
+ * activation
  *   inner product  x [rows][in] -> y [rows][out]
  *
- * Weights are reordered once, into the layout that the chosen kernel wants; primitives and scratch are
- * made at creation. Everything runs on the calling thread (oneDNN's OpenMP team is held at one thread
- * for the duration of a call, and restored), so handles owned by different threads do not compete and
- * results do not depend on the machine's core count. A handle must not be run by two threads at once.
+ * Weights are reordered once, into the layout that the chosen kernel wants; primitives and scratch
+ * are made at creation. Everything runs on the calling thread (oneDNN's OpenMP team is held at one
+ * thread for the duration of a call, and restored), so handles owned by different threads do not
+ * compete and results do not depend on the machine's core count. A handle must not be run by two
+ * threads at once.
  */
 #ifndef STK_NN_DNNL_H
 #define STK_NN_DNNL_H

@@ -1,8 +1,8 @@
 /* weights.c - the table of pretrained files, the search for them, and a cache of verified digests.
  *
- * A file counts only if its SHA-256 agrees. Digests are remembered for the life of the process by path,
- * size, inode and modification time, so that opening a model twice reads the file once. Safe to call
- * from several threads.
+ * A file counts only if its SHA-256 agrees. Digests are remembered for the life of the process by
+ * path, size, inode and modification time, so that opening a model twice reads the file once. Safe
+ * to call from several threads.
  */
 #include "nn/weights.h"
 
@@ -165,8 +165,9 @@ stk_status stk_weights_find(const char *folder, const char *name, char path[STK_
         return stk_fail(STK_ERR_WEIGHTS, "%s: is not the file that is wanted (its SHA-256 differs "
                         "from %.12s...); remove it and run scripts/get-models.sh", wrong,
                         entry->sha256);
-    return stk_fail(STK_ERR_WEIGHTS, "%s (%s) was not found in %s; run scripts/get-models.sh, or set "
-                    "SYNCTALK_MODELS to the folder that has it", name, entry->purpose, folders[0]);
+    return stk_fail(STK_ERR_WEIGHTS, "%s (%s) was not found in %s; run scripts/get-models.sh, or "
+                    "set SYNCTALK_MODELS to the folder that has it", name, entry->purpose,
+                    folders[0]);
 }
 
 int stk_weights_have(const char *folder, const char *name) {

@@ -1,9 +1,9 @@
 /* bundle.c - looks a stored member up in a zip's central directory. See bundle.h.
  *
- * End record (22 bytes + comment): "PK\5\6", +10 u16 entries, +16 u32 directory offset. Directory entry
- * (46 bytes + name + extra + comment): "PK\1\2", +10 u16 method, +20 u32 packed size, +28 u16 name
- * length, +30 extra, +32 comment, +42 u32 local header. Local header (30 bytes + name + extra):
- * "PK\3\4", +26 u16 name length, +28 extra; the data follows.
+ * End record (22 bytes + comment): "PK\5\6", +10 u16 entries, +16 u32 directory offset. Directory
+ * entry (46 bytes + name + extra + comment): "PK\1\2", +10 u16 method, +20 u32 packed size, +28 u16
+ * name length, +30 extra, +32 comment, +42 u32 local header. Local header (30 bytes + name +
+ * extra): "PK\3\4", +26 u16 name length, +28 extra; the data follows.
  */
 #include "tflite/bundle.h"
 

@@ -1,4 +1,5 @@
-/* bundle.h - finds a graph inside a MediaPipe .task file: a zip whose members are stored uncompressed.
+/* bundle.h - finds a graph inside a MediaPipe .task file: a zip whose members are stored
+ * uncompressed.
  */
 #ifndef STK_TFLITE_BUNDLE_H
 #define STK_TFLITE_BUNDLE_H

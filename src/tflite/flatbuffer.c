@@ -84,7 +84,8 @@ size_t stk_flat_field_table(stk_flatbuffer *buffer, size_t table, int field) {
     return follow(buffer, field_at(buffer, table, field, 4));
 }
 
-stk_flatvector stk_flat_field_vector(stk_flatbuffer *buffer, size_t table, int field, size_t width) {
+stk_flatvector stk_flat_field_vector(stk_flatbuffer *buffer, size_t table, int field,
+                                     size_t width) {
     stk_flatvector vector = {0, 0};
     size_t at = stk_flat_field_table(buffer, table, field);
     if (at == 0) return vector;

@@ -1,12 +1,14 @@
-/* flatbuffer.h - reads a FlatBuffers file (here: TensorFlow Lite schema 3) with every offset checked.
+/* flatbuffer.h - reads a FlatBuffers file (here: TensorFlow Lite schema 3) with every offset
+ * checked.
  *
- * A flatbuffer is little-endian; a table starts with a signed offset back to its vtable, which lists
- * for every field its place in the table (0 = absent). Vectors and strings are a u32 count followed
- * by the elements; tables and vectors inside others are u32 offsets relative to where they are stored.
+ * A flatbuffer is little-endian; a table starts with a signed offset back to its vtable, which
+ * lists for every field its place in the table (0 = absent). Vectors and strings are a u32 count
+ * followed by the elements; tables and vectors inside others are u32 offsets relative to where they
+ * are stored.
  *
  * Errors stick: any access outside the file sets `bad`, and the accessor returns 0 (or an absent
- * vector), so that a caller parses a whole structure and looks at `bad` once at its end. Offset 0 is
- * the file header and therefore stands for "absent" everywhere.
+ * vector), so that a caller parses a whole structure and looks at `bad` once at its end. Offset 0
+ * is the file header and therefore stands for "absent" everywhere.
  */
 #ifndef STK_TFLITE_FLATBUFFER_H
 #define STK_TFLITE_FLATBUFFER_H

@@ -1,7 +1,8 @@
 /* graph.h - inside the tflite room: the graph as parsed, and how operators are prepared and run.
  *
  *   file --model.c--> tensors, operators --prepare (ops_*.c)--> shapes checked, parameters read
- *        --plan.c--> one block of memory, every tensor's place in it --run--> operators in file order
+ *        --plan.c--> one block of memory, every tensor's place in it --run--> operators in file
+ * order
  *
  * Preparing an operator checks everything that running it relies on: number of inputs and outputs,
  * ranks, that the declared output shape is the one that follows from the inputs. Running trusts.
@@ -14,8 +15,8 @@
 #include "tflite/flatbuffer.h"
 #include "tflite/tflite.h"
 
-/* Before a loop whose output may be its input, element by element (in_place): without it the compiler's
- * overlap check would send exactly that case to the scalar loop. */
+/* Before a loop whose output may be its input, element by element (in_place): without it the
+ * compiler's overlap check would send exactly that case to the scalar loop. */
 #if defined(__clang__)
 #define STK_TFL_INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
 #else

@@ -120,7 +120,8 @@ static stk_status parse_op(stk_tflite *graph, size_t table, stk_flatvector codes
     return file->bad ? stk_tfl_refuse(graph, NULL, "an operator lies outside the file") : STK_OK;
 }
 
-static stk_status parse_ends(stk_tflite *graph, size_t subgraph, int field, int **list, int *count) {
+static stk_status parse_ends(stk_tflite *graph, size_t subgraph, int field, int **list,
+                             int *count) {
     stk_flatbuffer *file = &graph->file;
     stk_flatvector numbers = stk_flat_field_vector(file, subgraph, field, 4);
     if (numbers.count == 0 || numbers.count > MAX_OPERANDS)
@@ -144,7 +145,8 @@ static stk_status parse_ends(stk_tflite *graph, size_t subgraph, int field, int 
 
 /* IEEE half -> float. */
 static float half_to_float(uint16_t half) {
-    uint32_t sign = (uint32_t)(half >> 15) << 31, exponent = half >> 10 & 31, mantissa = half & 1023;
+    uint32_t sign = (uint32_t)(half >> 15) << 31, exponent = half >> 10 & 31;
+    uint32_t mantissa = half & 1023;
     float value;
     if (exponent == 0) { /* zero or subnormal: mantissa * 2^-24 */
         value = (float)mantissa * 0x1p-24f;

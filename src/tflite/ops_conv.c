@@ -131,7 +131,8 @@ stk_status stk_tfl_prepare_dense(stk_tflite *graph, stk_tfl_op *op) {
     const stk_tfl_tensor *x = op->in[0], *weights = op->in[1], *y = op->out[0];
     STK_TRY(expect_weights(graph, op, 2, weights->shape[0]));
     size_t in = (size_t)weights->shape[1], out = (size_t)weights->shape[0], rows = x->count / in;
-    if (y->rank < 1 || x->count % in != 0 || y->count != rows * out || y->shape[y->rank - 1] != (int)out ||
+    if (y->rank < 1 || x->count % in != 0 || y->count != rows * out ||
+        y->shape[y->rank - 1] != (int)out ||
         stk_flat_field_u8(file, op->options, 1, 0) != 0)
         return stk_tfl_refuse(graph, op, "the weights do not fit the input or the output");
     STK_TRY(stk_tfl_activation(graph, op, stk_flat_field_u8(file, op->options, 0, 0)));
@@ -149,8 +150,9 @@ stk_status stk_tfl_prepare_dense(stk_tflite *graph, stk_tfl_op *op) {
 
 /* --- transposed convolution ------------------------------------------------------------------- */
 
-/* Every input pixel gives kh x kw output pixels their share, part = w x, [kh][kw][out_c]; where shares
- * meet they add up. All parts are one matrix product (oneDNN), or formed one by one in plain C. */
+/* Every input pixel gives kh x kw output pixels their share, part = w x, [kh][kw][out_c]; where
+ * shares meet they add up. All parts are one matrix product (oneDNN), or formed one by one in plain
+ * C. */
 
 /* part[k] = sum_c x[c] w[k][c] for the repacked weights [kh][kw][out_c][in_c]. */
 static void form_part(const stk_tfl_op *op, const float *x, float *part) {
@@ -260,8 +262,9 @@ stk_status stk_tfl_prepare_transposed(stk_tflite *graph, stk_tfl_op *op) {
     if (!sane(w->stride_h) || !sane(w->stride_w) || !sane(w->kernel_h) || !sane(w->kernel_w))
         return stk_tfl_refuse(graph, op, "impossible window options");
     int same = padding == STK_TFL_SAME;
-    if (transposed_pad(x->shape[1], y->shape[1], w->kernel_h, w->stride_h, same, &w->pad_top) != 0 ||
-        transposed_pad(x->shape[2], y->shape[2], w->kernel_w, w->stride_w, same, &w->pad_left) != 0)
+    const int *from = x->shape, *to = y->shape;
+    if (transposed_pad(from[1], to[1], w->kernel_h, w->stride_h, same, &w->pad_top) != 0 ||
+        transposed_pad(from[2], to[2], w->kernel_w, w->stride_w, same, &w->pad_left) != 0)
         return stk_tfl_refuse(graph, op, "a shape does not follow from the inputs' shapes");
     if (!custom) STK_TRY(stk_tfl_activation(graph, op, stk_flat_field_u8(file, op->options, 3, 0)));
     return transposed_finish(graph, op);

@@ -189,8 +189,8 @@ static int slice_range(int n, int begin, int end, int step, int *first) {
     return span <= 0 ? 0 : (int)((span + width - 1) / width);
 }
 
-/* in[1], in[2], in[3]: begin, end (STRIDED_SLICE) or size (SLICE), step. Masks: bit i set = take the
- * whole side (begin 1, end 2) or drop dimension i (shrink). */
+/* in[1], in[2], in[3]: begin, end (STRIDED_SLICE) or size (SLICE), step. Masks: bit i set = take
+ * the whole side (begin 1, end 2) or drop dimension i (shrink). */
 stk_status stk_tfl_prepare_slice(stk_tflite *graph, stk_tfl_op *op) {
     int strided = op->code == STK_TFL_STRIDED_SLICE, masks[3] = {0};
     STK_TRY(stk_tfl_expect(graph, op, 1, 1));
@@ -203,8 +203,8 @@ stk_status stk_tfl_prepare_slice(stk_tflite *graph, stk_tfl_op *op) {
         masks[k] = stk_flat_field_i32(&graph->file, op->options, k < 2 ? k : 4, 0);
     if (strided && (stk_flat_field_i32(&graph->file, op->options, 2, 0) != 0 ||
                     stk_flat_field_i32(&graph->file, op->options, 3, 0) != 0))
-        return stk_fail(STK_ERR_UNSUPPORTED, "%s: operator %d slices with an ellipsis, which is not "
-                        "supported", graph->label, op->index);
+        return stk_fail(STK_ERR_UNSUPPORTED, "%s: operator %d slices with an ellipsis, which is "
+                        "not supported", graph->label, op->index);
     ptrdiff_t own[STK_TFL_RANK];
     stk_tfl_strides(x->rank, x->shape, own);
     int shape[STK_TFL_RANK], rank = 0;

@@ -1,9 +1,9 @@
 /* ops_math.c - element-wise operators with broadcasting, PRELU, reductions, SOFTMAX.
  *
- * Broadcasting follows NumPy: shapes are aligned at the end and a dimension of 1 stretches. A pair of
- * operands becomes an iteration space with one stride per operand and dimension (0 where it stretches);
- * neighbouring dimensions that both operands walk through evenly are merged, so that the inner loop is
- * as long as possible.
+ * Broadcasting follows NumPy: shapes are aligned at the end and a dimension of 1 stretches. A pair
+ * of operands becomes an iteration space with one stride per operand and dimension (0 where it
+ * stretches); neighbouring dimensions that both operands walk through evenly are merged, so that
+ * the inner loop is as long as possible.
  */
 #include "tflite/graph.h"
 
@@ -13,7 +13,8 @@
 
 /* --- two operands ----------------------------------------------------------------------------- */
 
-/* Strides of `tensor` inside `shape` (rank aligned at the end), or -1 when it does not broadcast. */
+/* Strides of `tensor` inside `shape` (rank aligned at the end), or -1 when it does not
+ * broadcast. */
 static int broadcast_strides(const stk_tfl_tensor *tensor, int rank, const int *shape,
                              ptrdiff_t *strides) {
     ptrdiff_t own[STK_TFL_RANK];
@@ -46,8 +47,8 @@ static void merge_dimensions(stk_tfl_op *op, int rank, const int *shape, const p
     op->rank = n;
 }
 
-/* A short constant row that repeats over many pixels (channel weights of PRELU) is written out several
- * times, so that the inner loop is long; the result is the same number for number. */
+/* A short constant row that repeats over many pixels (channel weights of PRELU) is written out
+ * several times, so that the inner loop is long; the result is the same number for number. */
 static stk_status repeat_row(stk_tfl_op *op) {
     enum { LONG_ROW = 512 };
     if (op->rank != 2 || op->b[0] != 0 || op->b[1] != 1 || op->a[1] != 1 ||
@@ -255,7 +256,8 @@ stk_status stk_tfl_prepare_unary(stk_tflite *graph, stk_tfl_op *op) {
 
 /* --- reductions ------------------------------------------------------------------------------- */
 
-/* MEAN, SUM, REDUCE_MAX over the axes whose output stride (op->b) is 0; dims is the input's shape. */
+/* MEAN, SUM, REDUCE_MAX over the axes whose output stride (op->b) is 0; dims is the input's
+ * shape. */
 static stk_status reduce_run(const stk_tfl_op *op) {
     const float *x = op->in[0]->data;
     const stk_tfl_tensor *out = op->out[0];

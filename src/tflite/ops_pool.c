@@ -1,7 +1,7 @@
 /* ops_pool.c - pooling, MediaPipe's argmax pooling and unpooling, resizing.
  *
- * Pools ignore positions outside the input (an average divides by the positions inside). All tensors
- * are [N][H][W][C] and loops run with the channel innermost.
+ * Pools ignore positions outside the input (an average divides by the positions inside). All
+ * tensors are [N][H][W][C] and loops run with the channel innermost.
  */
 #include "tflite/graph.h"
 
@@ -9,7 +9,8 @@
 #include <math.h>
 #include <string.h>
 
-/* The part of an output pixel's window that lies inside the input: rows [y0,y1), columns [x0,x1). */
+/* The part of an output pixel's window that lies inside the input: rows [y0,y1), columns
+ * [x0,x1). */
 typedef struct reach {
     int y0, y1, x0, x1, top, left; /* top, left: input position of window element (0,0) */
 } reach;
@@ -169,7 +170,8 @@ enum { ALIGN_CORNERS = 1, HALF_PIXEL = 2 };
 
 /* Source position of target index t: (t + 0.5) in/out - 0.5, t (in-1)/(out-1), or t in/out. */
 static float source_at(int t, int in, int out, int flags) {
-    if ((flags & ALIGN_CORNERS) != 0 && out > 1) return (float)t * (float)(in - 1) / (float)(out - 1);
+    if ((flags & ALIGN_CORNERS) != 0 && out > 1)
+        return (float)t * (float)(in - 1) / (float)(out - 1);
     float scale = (float)in / (float)out;
     return (flags & HALF_PIXEL) != 0 ? ((float)t + 0.5f) * scale - 0.5f : (float)t * scale;
 }
@@ -192,8 +194,10 @@ static stk_status bilinear_run(const stk_tfl_op *op) {
             float v = neighbours(row, in->shape[1], out->shape[1], op->flags, rows);
             for (int col = 0; col < out->shape[2]; col++) {
                 float u = neighbours(col, in->shape[2], out->shape[2], op->flags, cols);
-                const float *a = pixel(in, n, rows[0], cols[0]), *b = pixel(in, n, rows[0], cols[1]);
-                const float *c = pixel(in, n, rows[1], cols[0]), *d = pixel(in, n, rows[1], cols[1]);
+                const float *a = pixel(in, n, rows[0], cols[0]);
+                const float *b = pixel(in, n, rows[0], cols[1]);
+                const float *c = pixel(in, n, rows[1], cols[0]);
+                const float *d = pixel(in, n, rows[1], cols[1]);
                 float *y = pixel(out, n, row, col);
                 float wa = (1 - v) * (1 - u), wb = (1 - v) * u, wc = v * (1 - u), wd = v * u;
                 for (int k = 0; k < channels; k++)

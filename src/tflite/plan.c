@@ -1,9 +1,10 @@
-/* plan.c - where every variable tensor lies: one block, places reused once a tensor has been read last.
+/* plan.c - where every variable tensor lies: one block, places reused once a tensor has been read
+ * last.
  *
- * Tensors are placed in the order of their first write, each at the lowest place that is free during
- * its whole life (first fit). Inputs and outputs keep their places for good, so that a caller may read
- * and write them between runs. An element-wise operator whose first input is read for the last time
- * writes over it. With keep_all nothing is reused (tests look at every tensor).
+ * Tensors are placed in the order of their first write, each at the lowest place that is free
+ * during its whole life (first fit). Inputs and outputs keep their places for good, so that a
+ * caller may read and write them between runs. An element-wise operator whose first input is read
+ * for the last time writes over it. With keep_all nothing is reused (tests look at every tensor).
  */
 #include "tflite/graph.h"
 
@@ -49,7 +50,8 @@ static stk_status find_lives(stk_tflite *graph) {
     return STK_OK;
 }
 
-/* Lowest place for `wanted` among the places that live at the same time; places are sorted by `at`. */
+/* Lowest place for `wanted` among the places that live at the same time; places are sorted by
+ * `at`. */
 static size_t first_fit(const place *places, int n, const place *wanted) {
     size_t at = 0;
     for (int i = 0; i < n; i++) {
@@ -74,8 +76,9 @@ static size_t place_tensor(place *places, int n, const stk_tfl_tensor *tensor) {
     return wanted.at;
 }
 
-/* The output of an element-wise operator takes over the place of in[0] when that dies there and lives
- * nowhere else in the operator; 1 when it did. The other operand must not be the same tensor. */
+/* The output of an element-wise operator takes over the place of in[0] when that dies there and
+ * lives nowhere else in the operator; 1 when it did. The other operand must not be the same
+ * tensor. */
 static int take_over(stk_tflite *graph, place *places, int n, int step, size_t *at, int tensor) {
     const stk_tfl_op *op = &graph->ops[step];
     const stk_tfl_tensor *in = op->in_count > 0 ? op->in[0] : NULL, *out = &graph->tensors[tensor];

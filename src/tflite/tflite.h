@@ -1,8 +1,10 @@
-/* tflite.h - reads and runs the small pretrained TensorFlow Lite graphs (float32 and float16 weights).
+/* tflite.h - reads and runs the small pretrained TensorFlow Lite graphs (float32 and float16
+ * weights).
  *
- * A graph is a flatbuffer (schema version 3), read from memory with every offset checked: a damaged or
- * hostile file gives STK_ERR_FORMAT, never a wild read. Buffers are planned at open; running allocates
- * nothing. Tensors are NHWC float32. One thread per handle; convolutions go through nn/dnnl.h.
+ * A graph is a flatbuffer (schema version 3), read from memory with every offset checked: a damaged
+ * or hostile file gives STK_ERR_FORMAT, never a wild read. Buffers are planned at open; running
+ * allocates nothing. Tensors are NHWC float32. One thread per handle; convolutions go through
+ * nn/dnnl.h.
  */
 #ifndef STK_TFLITE_TFLITE_H
 #define STK_TFLITE_TFLITE_H
@@ -43,7 +45,8 @@ int stk_tflite_op_count(const stk_tflite *graph);
 const char *stk_tflite_op_name(const stk_tflite *graph, int op);
 /* Runs one operator; running all in order is stk_tflite_run. */
 stk_status stk_tflite_op_run(stk_tflite *graph, int op);
-/* data == NULL: there is none. With keep_all only: without it the memory may hold another tensor. */
+/* data == NULL: there is none. With keep_all only: without it the memory may hold another
+ * tensor. */
 stk_tflite_tensor stk_tflite_op_input(stk_tflite *graph, int op, int index);
 stk_tflite_tensor stk_tflite_op_output(stk_tflite *graph, int op, int index);
 

@@ -1,7 +1,8 @@
-/* flat_writer.h - builds one-operator TensorFlow Lite files in memory, for tests of the graph reader.
+/* flat_writer.h - builds one-operator TensorFlow Lite files in memory, for tests of the graph
+ * reader.
  *
- * The file is written front to back into a fixed buffer with every table preceded by its own vtable;
- * offsets that point forward are patched when their target is written.
+ * The file is written front to back into a fixed buffer with every table preceded by its own
+ * vtable; offsets that point forward are patched when their target is written.
  */
 #ifndef STK_TESTS_FLAT_WRITER_H
 #define STK_TESTS_FLAT_WRITER_H

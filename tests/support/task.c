@@ -16,7 +16,8 @@ const uint8_t *test_zip_member(const uint8_t *zip, size_t size, const char *name
     for (size_t at = 0; at + 46 < size; at++) { /* central directory entries */
         if (memcmp(zip + at, "PK\1\2", 4) != 0) continue;
         size_t n = zip[at + 28] | (size_t)zip[at + 29] << 8;
-        if (n != strlen(name) || at + 46 + n > size || memcmp(zip + at + 46, name, n) != 0) continue;
+        if (n != strlen(name) || at + 46 + n > size || memcmp(zip + at + 46, name, n) != 0)
+            continue;
         size_t local = u32(zip + at + 42);
         *length = u32(zip + at + 24);
         return zip + local + 30 + (zip[local + 26] | zip[local + 27] << 8) +

@@ -113,7 +113,8 @@ static double mean_distance(const stk_landmarks *a, const stk_landmarks *b) {
     return sum / n;
 }
 
-/* Anatomy: eyes above nose above mouth above chin, irises inside the eyes, everything in the box. */
+/* Anatomy: eyes above nose above mouth above chin, irises inside the eyes, everything in the
+ * box. */
 static void assert_is_face(const stk_face *face, const stk_image *image) {
     const float(*p)[3] = face->landmarks.xyz;
     assert_int_equal(face->landmarks.count, 478);

@@ -1,5 +1,5 @@
-/* Damaged files: cut short, bits turned, words replaced. Opening must end with a status, never a crash
- * (run under ASan), and a graph that does open must run. */
+/* Damaged files: cut short, bits turned, words replaced. Opening must end with a status, never a
+ * crash (run under ASan), and a graph that does open must run. */
 #include "support.h"
 #include "task.h"
 #include "base/file.h"

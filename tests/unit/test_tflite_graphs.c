@@ -39,7 +39,8 @@ static stk_tflite *open_graph(stk_map *map, const char *name, stk_tflite_options
 
 /* MediaPipe's own pair of landmarks and blendshapes; coordinates in pixels of its 820x1024 test
  * picture. The graph has float16 weights and the expected values come from another kernel library:
- * MediaPipe's own test allows 0.12 on these; float32 rounding through 20 layers leaves about 1e-5. */
+ * MediaPipe's own test allows 0.12 on these; float32 rounding through 20 layers leaves about
+ * 1e-5. */
 static void run_blendshapes_gives_published_values(void **state) {
     (void)state;
     stk_map map;

@@ -274,7 +274,8 @@ static void strided_slice_follows_numpy(void **state) {
     expect_refused(&op, STK_ERR_FORMAT);
 }
 
-/* FULLY_CONNECTED [2][3] x [2][3]^T, bias, ReLU; half-precision numbers are covered by the graphs. */
+/* FULLY_CONNECTED [2][3] x [2][3]^T, bias, ReLU; half-precision numbers are covered by the
+ * graphs. */
 static void dense_by_hand(void **state) {
     (void)state;
     test_flat_op op = {.code = 9, .inputs = 3, .outputs = 1, .option_count = 2, .options = {1, 0},
