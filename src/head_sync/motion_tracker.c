@@ -268,8 +268,8 @@ static stk_status smooth_poses(tracker *t, stk_head_track *track) {
     static const double LADDER[] = {0.015625, 0.0625, 0.25, 1, 4, 16, 64, 256};
     enum { STEPS = sizeof LADDER / sizeof LADDER[0] };
     stk_pose_smoother *smoother = NULL;
-    float rot_deg, px;
-    measure_jitter(t, t->poses, &rot_deg, &track->jitter_raw_px);
+    float raw_deg, rot_deg, px;
+    measure_jitter(t, t->poses, &raw_deg, &track->jitter_raw_px);
     double fitted = sum_errors(t, t->poses), least = INFINITY;
     STK_TRY(stk_pose_smoother_create(&smoother, t->poses, (const double(*)[36])t->information,
                                      t->valid, t->frames, t->pool));
@@ -284,7 +284,7 @@ static stk_status smooth_poses(tracker *t, stk_head_track *track) {
     if (track->smoothing > 0) {
         stk_pose_smoother_run(smoother, track->smoothing, -1, t->smooth);
         measure_jitter(t, t->smooth, &rot_deg, &px);
-        if (px >= track->jitter_raw_px) track->smoothing = 0;
+        if (px >= track->jitter_raw_px && rot_deg >= raw_deg) track->smoothing = 0;
     }
     stk_pose_smoother_free(&smoother);
     if (track->smoothing > 0)

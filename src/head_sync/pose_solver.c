@@ -172,7 +172,7 @@ double stk_pose_refine(const stk_pose_model *model, const float (*landmarks)[3],
         if (next < 0) break;
         double gain = cost - next;
         cost = robust_cost(model, landmarks, pose, H, g);
-        if (gain < 1e-10 * cost) break;
+        if (gain < 1e-8 * cost) break;
     }
     stk_mat3_polar(pose->R); /* products of rotations drift by an ulp each */
     if (information != NULL) {

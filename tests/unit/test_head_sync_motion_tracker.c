@@ -3,7 +3,7 @@
  * Bounds: 144 vertices with 0.7 px noise fix a frame's turn to about 0.05 deg and its place to
  * 0.06 px when the shape is known; the shape's own error (prior 4 mm, depth seen through +-12 deg
  * of turning) adds a turn that follows the head's turn by a few per cent. Over twenty seeds the
- * worst were 0.77 deg, 0.28 px and 16 % in focal length; the bounds lie a third above.
+ * worst were 0.82 deg, 0.28 px and 19 % in focal length; the bounds lie a third above.
  */
 #include "support.h"
 #include "synthetic_head.h"
@@ -88,8 +88,8 @@ static void track_clip_speaker_recovers_focal_and_poses(void **state) {
                       focal[i], (double)track.camera.focal_px, e.turn_deg, e.nose_px, e.depth,
                       e.depth_rms, (double)track.reprojection_median_px, (double)track.jitter_px,
                       (double)track.jitter_raw_px);
-        check("focal error", fabs(track.camera.focal_px / focal[i] - 1), 0.2);
-        check("turn error", e.turn_deg, 1.0);
+        check("focal error", fabs(track.camera.focal_px / focal[i] - 1), 0.25);
+        check("turn error", e.turn_deg, 1.1);
         check("nose error", e.nose_px, 0.4);
         check("depth spread", e.depth_rms, 0.004);
         check("distance follows focal", fabs(e.depth / (track.camera.focal_px / focal[i]) - 1),
