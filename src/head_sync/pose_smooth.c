@@ -15,7 +15,7 @@ enum {
 
 static const double ARM_M = 0.1; /* half a head: 1 rad of turn moves its surface so
                                   * far. (0.25 follows forehead texture of three television clips
-                                  * 3-5 % worse, 0.05 the nose 3 %.) */
+                                  * 2-5 % worse, 0.05 the nose 2-3 %.) */
 /* Keeps the system definite where frames know nothing; too weak to pull any that do. */
 static const double RIDGE = 1e-9;
 /* Larger steps between neighbouring frames are cuts, not motion (25/s). */
