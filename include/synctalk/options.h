@@ -1,0 +1,66 @@
+/* options.h - THE table of options. Each row becomes a struct member, its default, a command-line flag,
+ * a line of --help and a JSON key; nothing is written down twice.
+ *
+ *   X(kind, name, flag, default, lowest, highest, value word, help)
+ *
+ * kind: TEXT (const char *, NULL = not given), INT (int), REAL (double), FLAG (int 0/1). A flag of
+ * "" is a positional argument. TEXT rows ignore lowest and highest.
+ */
+#ifndef SYNCTALK_OPTIONS_H
+#define SYNCTALK_OPTIONS_H
+
+/* clang-format off */
+#define STK_PREPARE_OPTIONS(X) \
+    X(TEXT, clip,    "",          NULL, 0, 0,     "CLIP",   "video of one person: anything FFmpeg reads") \
+    X(TEXT, output,  "-o",        NULL, 0, 0,     "FOLDER", "subject folder to make (or to go on with)") \
+    X(TEXT, models,  "--models",  NULL, 0, 0,     "FOLDER", "where the pretrained weights lie") \
+    X(INT,  size,    "--size",    512, 128, 1024, "PIXELS", "side of the square picture") \
+    X(INT,  threads, "--threads", 0, 0, 256,      "N",      "threads, 0 = all") \
+    X(FLAG, restart, "--restart", 0, 0, 1,        "",       "redo every step")
+
+#define STK_TRAIN_OPTIONS(X) \
+    X(TEXT, subject,  "",           NULL, 0, 0,         "FOLDER", "subject made by `synctalk prepare`") \
+    X(TEXT, output,   "-o",         NULL, 0, 0,         "MODEL",  "model file to write (.stk)") \
+    X(REAL, minutes,  "--minutes",  30, 0, 100000,      "M",      "how long to train; ignored when --steps is given") \
+    X(INT,  steps,    "--steps",    0, 0, 100000000,    "N",      "how many steps to train, 0 = by --minutes") \
+    X(INT,  threads,  "--threads",  0, 0, 256,          "N",      "threads, 0 = all; the result does not depend on it") \
+    X(INT,  seed,     "--seed",     1, 0, 2147483647,   "N",      "seed of every random draw") \
+    X(FLAG, resume,   "--resume",   0, 0, 1,            "",       "go on from the checkpoint beside the model") \
+    X(INT,  rays,     "--rays",     4096, 256, 65536,   "N",      "rays per step, a multiple of --frames") \
+    X(INT,  frames,   "--frames",   16, 1, 64,          "N",      "video frames mixed in one step") \
+    X(REAL, lr_grid,  "--lr",       0.01, 0, 1,         "RATE",   "learning rate of the hash planes") \
+    X(REAL, lr_net,   "--lr-net",   0.001, 0, 1,        "RATE",   "learning rate of the nets") \
+    X(TEXT, preview,  "--preview",  NULL, 0, 0,         "PNG",    "real | rendered picture, every minute; default MODEL.png") \
+    X(REAL, preview_s, "--preview-every", 60, 1, 86400, "S",      "seconds between previews") \
+    X(TEXT, curve,    "--curve",    NULL, 0, 0,         "CSV",    "append the learning curve to this file")
+
+#define STK_RENDER_OPTIONS(X) \
+    X(TEXT, model,   "-m",        NULL, 0, 0,       "MODEL",  "model file made by `synctalk train`") \
+    X(TEXT, audio,   "-a",        NULL, 0, 0,       "SOUND",  "any sound file (or a video's sound)") \
+    X(TEXT, output,  "-o",        NULL, 0, 0,       "FILE",   "mp4 to write, or - for raw y4m on stdout") \
+    X(TEXT, frames,  "--frames",  NULL, 0, 0,       "FOLDER", "write PNG frames here instead of a video") \
+    X(INT,  size,    "--size",    0, 0, 2048,       "PIXELS", "side of the picture, 0 = as trained; even") \
+    X(INT,  crf,     "--crf",     18, 0, 51,        "Q",      "H.264 quality, smaller is better") \
+    X(INT,  threads, "--threads", 0, 0, 256,        "N",      "threads, 0 = all")
+
+#define STK_EVAL_OPTIONS(X) \
+    X(TEXT, model,   "-m",        NULL, 0, 0,     "MODEL",  "model file") \
+    X(TEXT, subject, "",          NULL, 0, 0,     "FOLDER", "the subject it was trained on") \
+    X(TEXT, frames,  "--frames",  NULL, 0, 0,     "FOLDER", "write rendered and real frames side by side") \
+    X(TEXT, models,  "--models",  NULL, 0, 0,     "FOLDER", "where the pretrained weights lie") \
+    X(INT,  every,   "--every",   1, 1, 1000,     "N",      "use every N-th held-out frame") \
+    X(INT,  threads, "--threads", 0, 0, 256,      "N",      "threads, 0 = all") \
+    X(FLAG, json,    "--json",    0, 0, 1,        "",       "print one JSON object")
+
+#define STK_INFO_OPTIONS(X) \
+    X(TEXT, path,    "",          NULL, 0, 0,     "FILE",   "subject folder, model, clip or weight file") \
+    X(FLAG, json,    "--json",    0, 0, 1,        "",       "print one JSON object")
+/* clang-format on */
+
+#define STK_OPTION_TYPE_TEXT const char *
+#define STK_OPTION_TYPE_INT int
+#define STK_OPTION_TYPE_REAL double
+#define STK_OPTION_TYPE_FLAG int
+#define STK_OPTION_MEMBER(kind, name, flag, initial, lo, hi, word, help) STK_OPTION_TYPE_##kind name;
+
+#endif

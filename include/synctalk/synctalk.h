@@ -1,0 +1,211 @@
+/* synctalk.h - the whole public interface: from a few minutes of video of one person to that person
+ * saying any sound, on a CPU. (SyncTalk, CVPR 2024, arXiv 2311.17590.)
+ *
+ * A complete program (examples/hello.c, compiled and run by the tests):
+ *
+ *     #include <synctalk/synctalk.h>
+ *     #include <stdio.h>
+ *
+ *     int main(int argc, char **argv) {
+ *         if (argc != 4) return 2;
+ *         stk_context *ctx;
+ *         if (stk_context_create(&ctx, NULL) != STK_OK) return 1;
+ *         stk_render_options options;
+ *         stk_render_options_init(&options);
+ *         options.model = argv[1];
+ *         options.audio = argv[2];
+ *         options.output = argv[3];
+ *         stk_render_result result;
+ *         stk_status status = stk_render(ctx, &options, &result);
+ *         if (status == STK_OK) printf("%d frames\n", result.frames);
+ *         else fprintf(stderr, "%s\n", stk_context_error(ctx));
+ *         stk_context_free(&ctx);
+ *         return status != STK_OK;
+ *     }
+ *
+ * Conventions
+ *   Status      every fallible function returns STK_OK (0) or a negative code; the sentence that says
+ *               what happened, to which file and what to do is stk_context_error(), until the next call
+ *               on the same context.
+ *   Ownership   options and their strings stay the caller's and need only live during the call. Text
+ *               returned through char ** is the caller's: stk_text_free().
+ *   Threads     a context may be used by one thread at a time; different contexts by different threads
+ *               at once. Work inside a call is spread over options.threads threads.
+ *   Callbacks   come from the thread that made the call (log lines: from any thread).
+ *   Files       are written under a temporary name and renamed when complete.
+ */
+#ifndef SYNCTALK_H
+#define SYNCTALK_H
+
+#include <stdint.h>
+#include "synctalk/options.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#ifndef STK_STATUS_DEFINED
+#define STK_STATUS_DEFINED
+typedef enum stk_status {
+    STK_OK = 0,
+    STK_ERR_ARGUMENT = -1,    /* the caller asked for something impossible */
+    STK_ERR_IO = -2,          /* reading or writing failed (missing file, full disk, permission) */
+    STK_ERR_FORMAT = -3,      /* the file is not what it should be, or is damaged */
+    STK_ERR_MEMORY = -4,      /* an allocation failed */
+    STK_ERR_UNSUPPORTED = -5, /* valid, but this build or version does not do it */
+    STK_ERR_WEIGHTS = -6,     /* a pretrained weight file is missing or is the wrong one */
+    STK_ERR_CONTENT = -7,     /* the clip cannot work: no face, no sound, too short ... */
+    STK_ERR_MISMATCH = -8,    /* two files do not belong together (model and subject) */
+    STK_ERR_ABORTED = -9,     /* the abort callback (Ctrl-C) said stop; state was saved */
+    STK_ERR_NUMERIC = -10,    /* not-a-number that could not be rolled back */
+} stk_status;
+#endif
+
+/* "0.1.0" */
+const char *stk_version(void);
+/* One line: version, instruction sets in use, threads of this machine. Static storage. */
+const char *stk_system_line(void);
+/* Restricts the instruction sets of all later calls: "c", "avx2", "avx512", "amx" or a number; NULL
+ * lifts it. For finding bugs and for comparisons. */
+stk_status stk_set_cpu_mask(const char *mask);
+
+/* ---- Context and callbacks ------------------------------------------------------------------- */
+
+typedef struct stk_context stk_context;
+
+/* Progress of long work. */
+typedef struct stk_event {
+    const char *step;    /* "landmarks", "train", "render", ... */
+    int64_t done, total; /* units; total 0 = unknown */
+    double seconds;      /* since the step began */
+    double eta_s;        /* estimated seconds left; < 0 = unknown */
+    const char *detail;  /* figures, or NULL */
+} stk_event;
+
+/* One rendered picture: RGB, 8 bits, rows `stride` bytes apart; valid during the callback. */
+typedef struct stk_frame_view {
+    const uint8_t *rgb;
+    int width, height;
+    int64_t stride;
+    int index; /* 0, 1, ... at 25 frames/s */
+    int total;
+} stk_frame_view;
+
+typedef struct stk_callbacks {
+    void *user;
+    void (*progress)(void *user, const stk_event *event);
+    /* level: 0 error, 1 warning, 2 information, 3 debugging. The sink is shared by the process. */
+    void (*log)(void *user, int level, const char *line);
+    /* Non-zero: stop soon, save, return STK_ERR_ABORTED. */
+    int (*abort)(void *user);
+    /* Each rendered frame, in order; non-zero stops as abort does. */
+    int (*frame)(void *user, const stk_frame_view *frame);
+} stk_callbacks;
+
+/* callbacks: copied; NULL or NULL members are fine. */
+stk_status stk_context_create(stk_context **ctx, const stk_callbacks *callbacks);
+/* Takes NULL. */
+void stk_context_free(stk_context **ctx);
+/* The sentence of the last failure on this context, "" if none. */
+const char *stk_context_error(const stk_context *ctx);
+void stk_text_free(char **text);
+
+/* ---- prepare: a video -> a subject folder ----------------------------------------------------- */
+
+typedef struct stk_prepare_options {
+    STK_PREPARE_OPTIONS(STK_OPTION_MEMBER)
+} stk_prepare_options;
+void stk_prepare_options_init(stk_prepare_options *options);
+/* Steps already finished for the same input are not redone. The report is FOLDER/report.txt, also given
+ * as text when `report` is not NULL. */
+stk_status stk_prepare(stk_context *ctx, const stk_prepare_options *options, char **report);
+
+/* ---- train: a subject -> one model file ------------------------------------------------------- */
+
+typedef struct stk_train_options {
+    STK_TRAIN_OPTIONS(STK_OPTION_MEMBER)
+} stk_train_options;
+typedef struct stk_train_result {
+    int64_t steps;        /* in all, over resumed runs too */
+    double seconds;       /* of this run */
+    double loss;          /* mean absolute colour error, running mean */
+    double held_out_psnr; /* dB, whole picture, on a few held-out frames */
+    double rays_per_s, samples_per_s;
+    double peak_mib; /* resident memory */
+} stk_train_result;
+void stk_train_options_init(stk_train_options *options);
+/* Writes the model and, beside it, MODEL.train (the state to resume from). On abort both are saved and
+ * STK_ERR_ABORTED is returned. */
+stk_status stk_train(stk_context *ctx, const stk_train_options *options, stk_train_result *result);
+
+/* ---- render: model + sound -> video ----------------------------------------------------------- */
+
+typedef struct stk_render_options {
+    STK_RENDER_OPTIONS(STK_OPTION_MEMBER)
+} stk_render_options;
+typedef struct stk_render_result {
+    int frames;
+    double seconds;         /* whole call */
+    double render_fps;      /* frames over the time spent rendering alone */
+    double end_to_end_fps;  /* frames over the whole time */
+    double realtime_factor; /* seconds of video made per second */
+    double peak_mib;
+} stk_render_result;
+void stk_render_options_init(stk_render_options *options);
+/* output NULL and frames NULL: pictures only go to the frame callback. */
+stk_status stk_render(stk_context *ctx, const stk_render_options *options,
+                      stk_render_result *result);
+
+/* ---- eval: held-out frames -------------------------------------------------------------------- */
+
+typedef struct stk_eval_options {
+    STK_EVAL_OPTIONS(STK_OPTION_MEMBER)
+} stk_eval_options;
+typedef struct stk_eval_result {
+    int frames;
+    double psnr, psnr_head, psnr_mouth; /* dB, means over frames */
+    double ssim;
+    double lmd;     /* mouth landmark distance, px; < 0: not computed (no landmark graph) */
+    int lmd_frames; /* frames in which both pictures showed a face */
+    double render_fps;
+} stk_eval_result;
+void stk_eval_options_init(stk_eval_options *options);
+/* json (may be NULL) receives {"frames":...,"psnr":...,...}. */
+stk_status stk_eval(stk_context *ctx, const stk_eval_options *options, stk_eval_result *result,
+                    char **json);
+
+/* ---- info -------------------------------------------------------------------------------------- */
+
+typedef struct stk_info_options {
+    STK_INFO_OPTIONS(STK_OPTION_MEMBER)
+} stk_info_options;
+void stk_info_options_init(stk_info_options *options);
+/* What is this file: subject, model, clip, weight file, tensor file. Text, or JSON if options->json. */
+stk_status stk_info(stk_context *ctx, const stk_info_options *options, char **text);
+
+/* ---- options as data: for command lines and bindings ------------------------------------------ */
+
+typedef enum stk_option_kind {
+    STK_OPTION_TEXT,
+    STK_OPTION_INT,
+    STK_OPTION_REAL,
+    STK_OPTION_FLAG
+} stk_option_kind;
+typedef struct stk_option {
+    stk_option_kind kind;
+    const char *name, *flag; /* flag "" = positional */
+    const char *initial;     /* default, as text */
+    double lowest, highest;
+    const char *word, *help;
+    int offset; /* of the member in the options struct */
+} stk_option;
+/* The table of "prepare", "train", "render", "eval" or "info", ended by a NULL name; NULL if unknown. */
+const stk_option *stk_option_table(const char *command);
+/* Sets one member from text after checking kind and range; the sentence goes to `error` (size bytes). */
+stk_status stk_option_set(const stk_option *option, void *options, const char *value, char *error,
+                          int size);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,83 @@
+/* options.c - the option tables as data, their defaults and their parser, all from synctalk/options.h. */
+#include "synctalk/synctalk.h"
+
+#include <math.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ROW(kind, name, flag, initial, lo, hi, word, help)                                        \
+    {STK_OPTION_##kind, #name, flag, #initial, lo, hi, word, help, (int)offsetof(OPTIONS, name)},
+#define END_ROW {STK_OPTION_TEXT, NULL, NULL, NULL, 0, 0, NULL, NULL, 0}
+#define ASSIGN(kind, name, flag, initial, lo, hi, word, help) options->name = initial;
+
+#define OPTIONS stk_prepare_options
+static const stk_option prepare_table[] = {STK_PREPARE_OPTIONS(ROW) END_ROW};
+#undef OPTIONS
+#define OPTIONS stk_train_options
+static const stk_option train_table[] = {STK_TRAIN_OPTIONS(ROW) END_ROW};
+#undef OPTIONS
+#define OPTIONS stk_render_options
+static const stk_option render_table[] = {STK_RENDER_OPTIONS(ROW) END_ROW};
+#undef OPTIONS
+#define OPTIONS stk_eval_options
+static const stk_option eval_table[] = {STK_EVAL_OPTIONS(ROW) END_ROW};
+#undef OPTIONS
+#define OPTIONS stk_info_options
+static const stk_option info_table[] = {STK_INFO_OPTIONS(ROW) END_ROW};
+#undef OPTIONS
+
+void stk_prepare_options_init(stk_prepare_options *options) { STK_PREPARE_OPTIONS(ASSIGN) }
+void stk_train_options_init(stk_train_options *options) { STK_TRAIN_OPTIONS(ASSIGN) }
+void stk_render_options_init(stk_render_options *options) { STK_RENDER_OPTIONS(ASSIGN) }
+void stk_eval_options_init(stk_eval_options *options) { STK_EVAL_OPTIONS(ASSIGN) }
+void stk_info_options_init(stk_info_options *options) { STK_INFO_OPTIONS(ASSIGN) }
+
+const stk_option *stk_option_table(const char *command) {
+    static const struct {
+        const char *command;
+        const stk_option *table;
+    } tables[] = {{"prepare", prepare_table},
+                  {"train", train_table},
+                  {"render", render_table},
+                  {"eval", eval_table},
+                  {"info", info_table}};
+    for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++)
+        if (strcmp(tables[i].command, command) == 0) return tables[i].table;
+    return NULL;
+}
+
+static stk_status refuse(const stk_option *option, const char *value, char *error, int size) {
+    const char *label = option->flag[0] != '\0' ? option->flag : option->word;
+    snprintf(error, (size_t)size, "%s: \"%s\" is not a number between %g and %g", label, value,
+             option->lowest, option->highest);
+    return STK_ERR_ARGUMENT;
+}
+
+stk_status stk_option_set(const stk_option *option, void *options, const char *value, char *error,
+                          int size) {
+    char *member = (char *)options + option->offset;
+    if (option->kind == STK_OPTION_TEXT) {
+        memcpy(member, &value, sizeof value);
+        return STK_OK;
+    }
+    if (option->kind == STK_OPTION_FLAG) {
+        int set = 1;
+        memcpy(member, &set, sizeof set);
+        return STK_OK;
+    }
+    char *end;
+    double number = strtod(value, &end);
+    int whole = option->kind == STK_OPTION_INT;
+    if (end == value || *end != '\0' || !(number >= option->lowest && number <= option->highest) ||
+        (whole && number != floor(number)))
+        return refuse(option, value, error, size);
+    if (whole) {
+        int integer = (int)number;
+        memcpy(member, &integer, sizeof integer);
+    } else {
+        memcpy(member, &number, sizeof number);
+    }
+    return STK_OK;
+}

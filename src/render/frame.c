@@ -1,0 +1,117 @@
+/* frame.c - see frame.h. Compositing runs over rows, shared out by the pool. */
+#include "render/frame.h"
+#include "base/memory.h"
+
+#include <math.h>
+#include <string.h>
+
+struct stk_frame_renderer {
+    stk_ray_renderer *rays;
+    stk_pool *pool;
+    int width, height;
+    float *rgb;    /* [h][w][3] */
+    float *weight; /* [h][w] */
+};
+
+stk_status stk_frame_renderer_create(stk_frame_renderer **out, int width, int height,
+                                     stk_pool *pool) {
+    *out = NULL;
+    stk_frame_renderer *renderer = stk_calloc_aligned(1, sizeof *renderer);
+    if (renderer == NULL) return stk_fail_memory("frame renderer");
+    size_t pixels = (size_t)width * (size_t)height;
+    renderer->pool = pool;
+    renderer->width = width;
+    renderer->height = height;
+    renderer->rgb = stk_calloc_aligned(3 * pixels, sizeof(float));
+    renderer->weight = stk_calloc_aligned(pixels, sizeof(float));
+    stk_status status = STK_OK;
+    if (renderer->rgb == NULL || renderer->weight == NULL) status = stk_fail_memory("frame renderer");
+    if (status == STK_OK)
+        status = stk_ray_renderer_create(&renderer->rays, width, height, stk_pool_threads(pool));
+    if (status != STK_OK) {
+        stk_frame_renderer_free(&renderer);
+        return status;
+    }
+    *out = renderer;
+    return STK_OK;
+}
+
+void stk_frame_renderer_free(stk_frame_renderer **handle) {
+    if (handle == NULL || *handle == NULL) return;
+    stk_frame_renderer *renderer = *handle;
+    stk_ray_renderer_free(&renderer->rays);
+    stk_free(renderer->rgb);
+    stk_free(renderer->weight);
+    stk_free(renderer);
+    *handle = NULL;
+}
+
+typedef struct composite_task {
+    const stk_frame_renderer *renderer;
+    const stk_image *backdrop;
+    stk_image *picture;
+    stk_rect rect;
+} composite_task;
+
+/* One row: rgb + (1 - weight) * backdrop inside the rectangle, the backdrop elsewhere. */
+static void composite_row(void *ctx, int y, int worker) {
+    (void)worker;
+    const composite_task *task = ctx;
+    const stk_rect *rect = &task->rect;
+    const uint8_t *behind = stk_image_row(task->backdrop, y);
+    uint8_t *out = stk_image_row(task->picture, y);
+    int width = task->renderer->width;
+    memcpy(out, behind, 3 * (size_t)width);
+    if (y < rect->y0 || y >= rect->y1) return;
+    const float *rgb = task->renderer->rgb + 3 * ((size_t)y * (size_t)width);
+    const float *weight = task->renderer->weight + (size_t)y * (size_t)width;
+    for (int x = rect->x0; x < rect->x1; x++) {
+        float through = 1.0f - weight[x];
+        for (int c = 0; c < 3; c++) {
+            float v = 255.0f * rgb[3 * x + c] + through * (float)behind[3 * x + c];
+            out[3 * x + c] = (uint8_t)(stk_clampf(v, 0.0f, 255.0f) + 0.5f);
+        }
+    }
+}
+
+void stk_frame_render(stk_frame_renderer *renderer, const stk_frame_request *request,
+                      stk_image *picture) {
+    const stk_nets *nets = request->nets;
+    stk_field_weights weights;
+    stk_field_weights_view(&nets->field, &nets->params, request->values, &weights);
+    STK_ALIGNED(64) float expression[STK_EXP_MAX] = {0};
+    int used = nets->field.shape.exp < STK_EXPRESSIONS ? nets->field.shape.exp : STK_EXPRESSIONS;
+    memcpy(expression, request->expression, (size_t)used * sizeof(float));
+    const float *codes = request->values + nets->params.list[nets->field.codes].offset;
+    stk_ray_frame frame = {
+        .field = &nets->field,
+        .weights = &weights,
+        .bits = request->bits,
+        .audio = request->audio_code,
+        .exp = expression,
+        .code = codes + (size_t)request->code_row * STK_CODE,
+        .rect = request->rect,
+        .rule = request->rule,
+    };
+    stk_ngp_camera_from_pose(&request->camera, &request->pose, &frame.camera);
+    stk_ray_render(renderer->rays, &frame, renderer->width, renderer->height, renderer->rgb,
+                   renderer->weight, NULL, renderer->pool);
+    composite_task task = {renderer, request->backdrop, picture, request->rect};
+    stk_pool_run(renderer->pool, renderer->height, composite_row, &task);
+}
+
+const float *stk_frame_weight(const stk_frame_renderer *renderer) { return renderer->weight; }
+
+stk_camera stk_camera_scaled(const stk_camera *camera, int width, int height) {
+    float sx = (float)width / (float)camera->width, sy = (float)height / (float)camera->height;
+    return (stk_camera){camera->focal_px * sx, camera->cx_px * sx, camera->cy_px * sy, width,
+                        height};
+}
+
+stk_rect stk_rect_scaled(const stk_rect *rect, const stk_camera *from, const stk_camera *to) {
+    float sx = (float)to->width / (float)from->width, sy = (float)to->height / (float)from->height;
+    return (stk_rect){stk_clampi((int)floorf((float)rect->x0 * sx), 0, to->width),
+                      stk_clampi((int)floorf((float)rect->y0 * sy), 0, to->height),
+                      stk_clampi((int)ceilf((float)rect->x1 * sx), 0, to->width),
+                      stk_clampi((int)ceilf((float)rect->y1 * sy), 0, to->height)};
+}

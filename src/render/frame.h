@@ -1,0 +1,44 @@
+/* frame.h - one finished picture: the head rendered by the radiance field over what stands behind it.
+ *
+ *   pose, audio code, expression -> rays -> (rgb, weight) -> rgb + (1 - weight) * backdrop -> 8 bit
+ *                                                                             reference.md 4.6
+ */
+#ifndef STK_RENDER_FRAME_H
+#define STK_RENDER_FRAME_H
+
+#include "base/pool.h"
+#include "portrait/ray_render.h"
+#include "render/model.h"
+
+typedef struct stk_frame_renderer stk_frame_renderer;
+
+/* Buffers for pictures of exactly width x height; pool is kept (not owned) and may be NULL. */
+stk_status stk_frame_renderer_create(stk_frame_renderer **renderer, int width, int height,
+                                     stk_pool *pool);
+void stk_frame_renderer_free(stk_frame_renderer **renderer);
+
+typedef struct stk_frame_request {
+    const stk_nets *nets;
+    const float *values; /* params.value or params.ema */
+    const uint8_t *bits; /* occupancy */
+    stk_camera camera;   /* of the picture to make */
+    stk_pose pose;
+    const float *audio_code;         /* [32] */
+    const float *expression;         /* [7] */
+    int code_row;                    /* individual code; 0 when rendering (reference.md 3.5) */
+    stk_rect rect;                   /* pixels the head can cover */
+    const stk_image *backdrop;       /* RGB, of the picture's size */
+    stk_march_rule rule;
+} stk_frame_request;
+
+/* picture: RGB, preallocated. Allocates nothing. */
+void stk_frame_render(stk_frame_renderer *renderer, const stk_frame_request *request,
+                      stk_image *picture);
+/* Weight of the head [h][w] of the last frame rendered; owned by the renderer. */
+const float *stk_frame_weight(const stk_frame_renderer *renderer);
+
+/* A camera and a rectangle for a picture `scale` times as large. */
+stk_camera stk_camera_scaled(const stk_camera *camera, int width, int height);
+stk_rect stk_rect_scaled(const stk_rect *rect, const stk_camera *from, const stk_camera *to);
+
+#endif

@@ -1,0 +1,29 @@
+/* nets.c - the networks of a model as one sealed parameter block.
+ *
+ * Registration order fixes the layout of the block: everything a training task accumulates privately
+ * (nets, audio, attention) comes first, then the individual codes, then the three large hash planes.
+ */
+#include "render/model.h"
+
+stk_status stk_nets_init(stk_nets *nets, const stk_model_config *config, int training) {
+    *nets = (stk_nets){.config = *config};
+    STK_TRY(stk_params_init(&nets->params));
+    stk_status status = stk_audio_net_register(&nets->audio, &nets->params, config->audio_kind);
+    if (status == STK_OK)
+        status = stk_field_register(&nets->field, &nets->params, config->levels, config->exp,
+                                    config->code_rows);
+    if (status == STK_OK) status = stk_params_seal(&nets->params, training);
+    if (status != STK_OK) stk_nets_clear(nets);
+    return status;
+}
+
+void stk_nets_clear(stk_nets *nets) {
+    if (nets == NULL) return;
+    stk_params_clear(&nets->params);
+    *nets = (stk_nets){0};
+}
+
+void stk_nets_randomise(stk_nets *nets, stk_rng *rng) {
+    stk_audio_net_init(&nets->audio, &nets->params, rng);
+    stk_field_init(&nets->field, &nets->params, rng);
+}

@@ -1,0 +1,163 @@
+/* render.c - THE render loop: what happens to each frame, in the order of the paper's modules.
+ *
+ *   voice      Face-Sync Controller: sound -> audio code of this frame
+ *   pose       Head-Sync Stabilizer: pose and expression of the source performance, forth and back
+ *   head       Dynamic Portrait Renderer: rays through the field
+ *   backdrop   Portrait-Sync Generator: torso over plate of the same source frame, composited
+ *   writer     encoded and muxed as it is made; memory does not grow with the sound's length
+ */
+#include "render/render.h"
+#include "base/clock.h"
+#include "base/image.h"
+#include "base/memory.h"
+#include "kernels/image.h"
+#include "media/media.h"
+#include "render/frame.h"
+#include "render/voice.h"
+
+#include <stdio.h>
+#include <string.h>
+
+typedef struct session {
+    const stk_render_settings *settings;
+    stk_model *model;
+    stk_voice *voice;
+    stk_pool *pool;
+    stk_frame_store *torsos;
+    stk_frame_renderer *renderer;
+    stk_video_writer *writer;
+    stk_camera camera; /* of the output picture */
+    stk_rect rect;
+    stk_image picture, scaled_backdrop;
+} session;
+
+int stk_mirror_index(int i, int n) {
+    int turn = i / n, place = i % n;
+    return turn % 2 == 0 ? place : n - 1 - place;
+}
+
+static stk_status backdrop_of(session *s, int source, const stk_image **backdrop) {
+    STK_TRY(stk_frame_store_get(s->torsos, source, backdrop));
+    if ((*backdrop)->width == s->camera.width && (*backdrop)->height == s->camera.height)
+        return STK_OK;
+    stk_image_resize(&s->scaled_backdrop, *backdrop);
+    *backdrop = &s->scaled_backdrop;
+    return STK_OK;
+}
+
+/* The loop. */
+static stk_status render_frames(session *s, const stk_job *job, stk_render_figures *figures) {
+    const stk_model *model = s->model;
+    const stk_performance *source = &model->performance;
+    const float *values = model->nets.params.value;
+    const int total = stk_voice_frames(s->voice);
+    const double start_s = stk_clock_s();
+    for (int i = 0; i < total; i++) {
+        if (stk_job_aborted(job)) return stk_fail(STK_ERR_ABORTED, "stopped after %d frames", i);
+        const double frame_start_s = stk_clock_s();
+        const int k = stk_mirror_index(i, source->frames);
+
+        STK_ALIGNED(64) float code[STK_AUDIO_CODE];
+        stk_voice_code(s->voice, values, i, code);
+
+        const stk_image *backdrop;
+        STK_TRY(backdrop_of(s, k, &backdrop));
+        const stk_frame_request request = {
+            .nets = &model->nets,
+            .values = values,
+            .bits = model->bits,
+            .camera = s->camera,
+            .pose = source->poses[k],
+            .audio_code = code,
+            .expression = source->expressions[k],
+            .code_row = 0,
+            .rect = s->rect,
+            .backdrop = backdrop,
+            .rule = STK_MARCH_FAST,
+        };
+        stk_frame_render(s->renderer, &request, &s->picture);
+        figures->render_seconds += stk_clock_s() - frame_start_s;
+
+        int stop = 0;
+        if (s->settings->sink.frame != NULL)
+            STK_TRY(s->settings->sink.frame(s->settings->sink.user, &s->picture, i, total, &stop));
+        if (s->writer != NULL) STK_TRY(stk_video_writer_frame(s->writer, &s->picture));
+        figures->frames = i + 1;
+        stk_job_report(job, "render", i + 1, total, start_s, NULL);
+        if (stop) return stk_fail(STK_ERR_ABORTED, "stopped after %d frames", i + 1);
+    }
+    return STK_OK;
+}
+
+static stk_status open_writer(session *s) {
+    const stk_render_settings *settings = s->settings;
+    const char *path = settings->frames != NULL ? settings->frames : settings->output;
+    if (path == NULL) return STK_OK;
+    char comment[256];
+    snprintf(comment, sizeof comment,
+             "Synthetic picture: this person did not say this. Made by synctalk, model sha256 %s",
+             s->model->hash);
+    stk_writer_options options = {
+        .format = settings->frames != NULL        ? STK_WRITER_PNG
+                  : strcmp(path, "-") == 0 ? STK_WRITER_Y4M
+                                           : STK_WRITER_MP4,
+        .width = s->camera.width,
+        .height = s->camera.height,
+        .fps = STK_FPS,
+        .crf = settings->crf,
+        .sound_path = settings->audio,
+        .comment = comment,
+        .threads = settings->threads,
+    };
+    return stk_video_writer_create(&s->writer, path, &options);
+}
+
+static stk_status open_session(session *s) {
+    const stk_render_settings *settings = s->settings;
+    STK_TRY(stk_model_open(&s->model, settings->model));
+    const stk_performance *source = &s->model->performance;
+    int size = settings->size > 0 ? settings->size : source->width;
+    if (size % 2 != 0 || size < 16)
+        return stk_fail(STK_ERR_ARGUMENT, "--size %d: H.264 needs an even number of at least 16",
+                        size);
+    int height = (int)((int64_t)size * source->height / source->width) & ~1;
+    s->camera = stk_camera_scaled(&source->camera, size, height);
+    s->rect = stk_rect_scaled(&source->head_rect, &source->camera, &s->camera);
+    STK_TRY(stk_voice_open(&s->voice, settings->audio, &s->model->nets));
+    STK_TRY(stk_pool_create(&s->pool, settings->threads));
+    STK_TRY(stk_frame_store_open(&s->torsos, NULL, s->model->torso_mp4, s->model->torso_bytes));
+    if (stk_frame_store_count(s->torsos) < source->frames)
+        return stk_fail(STK_ERR_FORMAT, "%s: is damaged (its torso film has %d frames of %d); train "
+                                        "it again", settings->model,
+                        stk_frame_store_count(s->torsos), source->frames);
+    STK_TRY(stk_frame_renderer_create(&s->renderer, s->camera.width, s->camera.height, s->pool));
+    STK_TRY(stk_image_init(&s->picture, s->camera.width, s->camera.height, 3));
+    STK_TRY(stk_image_init(&s->scaled_backdrop, s->camera.width, s->camera.height, 3));
+    return open_writer(s);
+}
+
+static void close_session(session *s) {
+    stk_video_writer_discard(&s->writer, 0);
+    stk_image_clear(&s->scaled_backdrop);
+    stk_image_clear(&s->picture);
+    stk_frame_renderer_free(&s->renderer);
+    stk_frame_store_close(&s->torsos);
+    stk_pool_free(&s->pool);
+    stk_voice_close(&s->voice);
+    stk_model_close(&s->model);
+}
+
+stk_status stk_render_clip(const stk_render_settings *settings, const stk_job *job,
+                           stk_render_figures *figures) {
+    double start_s = stk_clock_s();
+    *figures = (stk_render_figures){0};
+    session s = {.settings = settings};
+    stk_status status = open_session(&s);
+    if (status == STK_OK) status = render_frames(&s, job, figures);
+    if (status == STK_OK && s.writer != NULL) status = stk_video_writer_finish(&s.writer);
+    if (status == STK_ERR_ABORTED && s.writer != NULL)
+        stk_video_writer_discard(&s.writer, figures->frames > 0);
+    close_session(&s);
+    figures->seconds = stk_clock_s() - start_s;
+    return status;
+}

@@ -1,0 +1,36 @@
+/* render.h - sound + model -> frames. The loop itself is stk_render_frames in render.c. */
+#ifndef STK_RENDER_RENDER_H
+#define STK_RENDER_RENDER_H
+
+#include "base/job.h"
+#include "render/model.h"
+
+/* Receives each finished picture, in order. Non-zero stops the loop with STK_ERR_ABORTED. */
+typedef struct stk_frame_sink {
+    stk_status (*frame)(void *user, const stk_image *picture, int index, int total, int *stop);
+    void *user;
+} stk_frame_sink;
+
+typedef struct stk_render_settings {
+    const char *model, *audio;
+    const char *output; /* mp4, "-" = y4m on stdout, NULL = none */
+    const char *frames; /* PNG folder, NULL = none */
+    int size;           /* 0 = as trained */
+    int crf, threads;
+    stk_frame_sink sink; /* frame NULL = none; sees each picture before the writer */
+} stk_render_settings;
+
+typedef struct stk_render_figures {
+    int frames;
+    double seconds, render_seconds;
+} stk_render_figures;
+
+/* Opens everything, renders, muxes. On abort the part made so far is kept playable under the output's
+ * name and STK_ERR_ABORTED is returned. */
+stk_status stk_render_clip(const stk_render_settings *settings, const stk_job *job,
+                           stk_render_figures *figures);
+
+/* Source frame shown at output frame i: forth and back over n frames (reference.md 1.6). */
+int stk_mirror_index(int i, int n);
+
+#endif
