@@ -1,0 +1,140 @@
+/* checkpoint.c - MODEL.train: everything that the next step depends on, so that a resumed run is the
+ * run that was not interrupted, bit for bit.
+ *
+ * safetensors: value, v, ema [total] f32; density [128^3] f32; bits u8; epoch_order i32; state i64
+ * (counters, generator); clock f64. Metadata binds it to the subject and to the settings that shape the
+ * run; a checkpoint of other settings is refused.
+ */
+#include "train/internal.h"
+#include "base/memory.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const char FORMAT_NAME[] = "synctalk-train";
+enum { CHECKPOINT_VERSION = 1, STATE_WORDS = 6, CLOCK_WORDS = 3 };
+
+/* What must agree for a resumed run to be the same run. */
+static void describe(const stk_trainer *t, char text[256]) {
+    const stk_train_settings *s = &t->settings;
+    snprintf(text, 256, "v%d seed=%d rays=%d frames=%d lr=%g lr_net=%g steps=%lld params=%zu",
+             CHECKPOINT_VERSION, s->seed, s->rays, s->frames, (double)s->lr_grid, (double)s->lr_net,
+             (long long)s->steps, t->nets.params.total);
+}
+
+typedef struct plane {
+    const char *name;
+    stk_dtype dtype;
+    int64_t count;
+    void *data;
+    size_t bytes;
+} plane;
+
+typedef struct words {
+    int64_t state[STATE_WORDS];
+    double clock[CLOCK_WORDS];
+} words;
+
+enum { PLANES = 8 };
+
+static void list_planes(const stk_trainer *t, words *w, plane planes[PLANES]) {
+    const stk_params *p = &t->nets.params;
+    int64_t total = (int64_t)p->total, frames = t->performance.train_frames;
+    const plane list[PLANES] = {
+        {"value", STK_F32, total, p->value, p->total * sizeof(float)},
+        {"v", STK_F32, total, p->v, p->total * sizeof(float)},
+        {"ema", STK_F32, total, p->ema, p->total * sizeof(float)},
+        {"density", STK_F32, STK_GRID_CELLS, t->occupancy.density, STK_GRID_CELLS * sizeof(float)},
+        {"bits", STK_U8, STK_GRID_BYTES, t->occupancy.bits, STK_GRID_BYTES},
+        {"epoch_order", STK_I32, frames, t->epoch_order, (size_t)frames * sizeof(int32_t)},
+        {"state", STK_I64, STATE_WORDS, w->state, sizeof w->state},
+        {"clock", STK_F64, CLOCK_WORDS, w->clock, sizeof w->clock},
+    };
+    memcpy(planes, list, sizeof list);
+}
+
+static stk_status write_planes(stk_safetensors_writer *writer, const stk_trainer *t) {
+    words w = {{t->step, t->ema_updates, (int64_t)t->rng.state, (int64_t)t->rng.increment,
+                t->epoch_position, 0},
+               {t->fraction, t->trained_s, t->mean_loss}};
+    plane planes[PLANES];
+    char settings[256];
+    list_planes(t, &w, planes);
+    describe(t, settings);
+    STK_TRY(stk_safetensors_writer_metadata(writer, "format", FORMAT_NAME));
+    STK_TRY(stk_safetensors_writer_metadata(writer, "settings", settings));
+    STK_TRY(stk_safetensors_writer_metadata(writer, "subject_identity",
+                                            t->performance.subject_identity));
+    for (int i = 0; i < PLANES; i++)
+        STK_TRY(stk_safetensors_writer_declare(writer, planes[i].name, planes[i].dtype, 1,
+                                               &planes[i].count));
+    for (int i = 0; i < PLANES; i++)
+        STK_TRY(stk_safetensors_writer_data(writer, planes[i].data, planes[i].bytes));
+    return STK_OK;
+}
+
+stk_status stk_checkpoint_save(const stk_trainer *t, const char *path) {
+    stk_safetensors_writer *writer = NULL;
+    STK_TRY(stk_safetensors_writer_create(&writer, path));
+    stk_status status = write_planes(writer, t);
+    if (status == STK_OK) return stk_safetensors_writer_finish(&writer);
+    stk_safetensors_writer_discard(&writer);
+    return status;
+}
+
+static stk_status check_binding(const stk_trainer *t, const stk_safetensors *file, const char *path) {
+    const char *format = stk_safetensors_metadata(file, "format");
+    const char *identity = stk_safetensors_metadata(file, "subject_identity");
+    const char *settings = stk_safetensors_metadata(file, "settings");
+    char expected[256];
+    describe(t, expected);
+    if (format == NULL || strcmp(format, FORMAT_NAME) != 0 || identity == NULL || settings == NULL)
+        return stk_fail(STK_ERR_FORMAT, "%s: is not a training checkpoint", path);
+    if (strcmp(identity, t->performance.subject_identity) != 0)
+        return stk_fail(STK_ERR_MISMATCH, "%s: belongs to another subject than %s; train without "
+                                          "--resume", path, t->settings.subject);
+    if (strcmp(settings, expected) != 0)
+        return stk_fail(STK_ERR_MISMATCH, "%s: was made with other settings (%s; now %s); give the "
+                                          "same, or train without --resume", path, settings, expected);
+    return STK_OK;
+}
+
+static stk_status read_planes(stk_trainer *t, const stk_safetensors *file, const char *path) {
+    words w;
+    plane planes[PLANES];
+    list_planes(t, &w, planes);
+    for (int i = 0; i < PLANES; i++) {
+        const stk_tensor_info *info = stk_safetensors_find(file, planes[i].name);
+        if (info == NULL || info->dtype != planes[i].dtype || info->bytes != planes[i].bytes)
+            return stk_fail(STK_ERR_FORMAT, "%s: is damaged (\"%s\"); train without --resume", path,
+                            planes[i].name);
+    }
+    for (int i = 0; i < PLANES; i++)
+        memcpy(planes[i].data, stk_safetensors_find(file, planes[i].name)->data, planes[i].bytes);
+    for (int i = 0; i < t->performance.train_frames; i++)
+        if (t->epoch_order[i] < 0 || t->epoch_order[i] >= t->performance.train_frames)
+            return stk_fail(STK_ERR_FORMAT, "%s: is damaged (\"epoch_order\"); train without "
+                                            "--resume", path);
+    if (w.state[4] < 0 || w.state[4] > t->performance.train_frames || w.state[0] < 0)
+        return stk_fail(STK_ERR_FORMAT, "%s: is damaged (\"state\"); train without --resume", path);
+    t->step = w.state[0];
+    t->ema_updates = w.state[1];
+    t->rng = (stk_rng){(uint64_t)w.state[2], (uint64_t)w.state[3]};
+    t->epoch_position = (int32_t)w.state[4];
+    t->fraction = w.clock[0];
+    t->trained_s = w.clock[1];
+    t->mean_loss = w.clock[2];
+    return STK_OK;
+}
+
+stk_status stk_checkpoint_load(stk_trainer *t, const char *path) {
+    if (!stk_file_exists(path))
+        return stk_fail(STK_ERR_IO, "%s: there is no checkpoint to resume from; train without "
+                                    "--resume", path);
+    stk_safetensors *file;
+    STK_TRY(stk_safetensors_open(&file, path));
+    stk_status status = check_binding(t, file, path);
+    if (status == STK_OK) status = read_planes(t, file, path);
+    stk_safetensors_close(&file);
+    return status;
+}

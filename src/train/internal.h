@@ -1,0 +1,130 @@
+/* internal.h - the trainer's state, shared by the files of this room. */
+#ifndef STK_TRAIN_INTERNAL_H
+#define STK_TRAIN_INTERNAL_H
+
+#include "kernels/field.h"
+#include "kernels/march.h"
+#include "kernels/optimiser.h"
+#include "render/frame.h"
+#include "train/trainer.h"
+
+enum {
+    BLOCK_RAYS = 128,                                                       /* rays worked on at once */
+    BLOCK_TILES = BLOCK_RAYS * STK_TRAIN_SAMPLES_MAX / STK_TILE,            /* at most */
+    OPTIMISER_CHUNK = 1 << 14,                                              /* floats per task */
+    DENSE_PARAMS_MAX = 64,
+};
+
+/* Sample tiles of the whole step; slot s owns tiles [s*slot_tiles, (s+1)*slot_tiles). */
+typedef struct tile_store {
+    float *xyz;  /* [tiles][3][64] */
+    float *denc; /* [tiles][enc][64] */
+    int *counts; /* [tiles] samples used, 0 = tile unused */
+} tile_store;
+
+/* Scratch of one worker: one block of rays with all its samples. */
+typedef struct block_scratch {
+    float *dir;                              /* [BLOCK_TILES][3][64] */
+    uint16_t *cond_row;                      /* [BLOCK_TILES][64] */
+    float *dt, *t_after;                     /* [BLOCK_TILES][64] */
+    float *sigma, *rgb, *amb_aud, *amb_exp;  /* outputs */
+    float *dsigma, *drgb, *damb_aud, *damb_exp;
+    float *acts;                             /* [BLOCK_TILES][act_floats] */
+    int64_t first[BLOCK_RAYS];
+    int count[BLOCK_RAYS];
+} block_scratch;
+
+/* What a slot (one frame's rays) leaves behind, reduced in slot order. */
+typedef struct slot_result {
+    double loss;     /* sum over rays of the colour term */
+    int64_t samples;
+} slot_result;
+
+typedef struct optimiser_task {
+    size_t offset, count;
+    stk_param_group group;
+} optimiser_task;
+
+/* One dense (non-table) parameter and its place in the compact per-slot gradient block. */
+typedef struct dense_param {
+    int index;
+    size_t offset; /* in the compact block */
+} dense_param;
+
+struct stk_trainer {
+    stk_train_settings settings;
+    stk_subject *subject;
+    stk_ray_cache *cache;
+    stk_pool *pool;
+    stk_nets nets;
+    stk_performance performance;
+    stk_occupancy occupancy;
+    stk_march_kernels march;
+    stk_optimiser_kernels optimiser;
+
+    /* state that a checkpoint carries */
+    stk_rng rng;
+    int64_t step, ema_updates;
+    double fraction, trained_s, mean_loss;
+    int32_t *epoch_order;
+    int32_t epoch_position;
+
+    /* batch */
+    stk_batch_settings batch;
+    int slot_rays, slot_tiles;
+    int32_t *frame_list;
+    stk_ray_pick *picks;
+    float *audio_code, *daudio; /* [F][32] */
+    float *expression;          /* [F][STK_EXP_MAX] */
+    float *code, *dcode;        /* [F][4] */
+    float *audio_acts;          /* [F][audio_act_floats] */
+    size_t audio_act_floats, field_act_floats;
+
+    /* work */
+    stk_field_weights weights;
+    tile_store tiles;
+    block_scratch *scratch; /* [threads] */
+    float *slot_grads;      /* [F][dense_total] */
+    size_t dense_total;
+    dense_param dense[DENSE_PARAMS_MAX];
+    int dense_count;
+    slot_result *results;
+    optimiser_task *optimiser_tasks;
+    int *optimiser_bad; /* [tasks] */
+    int optimiser_count;
+    int64_t step_samples; /* of the last step */
+    double step_loss;
+};
+
+/* step.c: march, field, loss and their gradients for the rays of one slot. */
+void stk_train_slot(void *trainer, int slot, int worker);
+
+/* hull.c: cells outside the silhouettes of the training frames become -1 in the occupancy grid. */
+stk_status stk_train_carve_hull(stk_trainer *trainer);
+
+/* checkpoint.c */
+stk_status stk_checkpoint_save(const stk_trainer *trainer, const char *path);
+stk_status stk_checkpoint_load(stk_trainer *trainer, const char *path);
+
+/* snapshot.c: the last good state in memory, for the not-a-number guard. */
+typedef struct stk_snapshot {
+    float *value, *v, *ema, *density;
+    int64_t step, ema_updates;
+    stk_rng rng;
+    int32_t epoch_position;
+    int32_t *epoch_order;
+    double mean_loss;
+} stk_snapshot;
+stk_status stk_snapshot_init(stk_snapshot *snapshot, const stk_trainer *trainer);
+void stk_snapshot_clear(stk_snapshot *snapshot);
+void stk_snapshot_take(stk_snapshot *snapshot, const stk_trainer *trainer);
+void stk_snapshot_restore(const stk_snapshot *snapshot, stk_trainer *trainer);
+
+/* preview.c: a few held-out frames with the averaged weights. */
+typedef struct stk_preview stk_preview;
+stk_status stk_preview_create(stk_preview **preview, stk_trainer *trainer);
+void stk_preview_free(stk_preview **preview);
+/* Mean whole-picture PSNR; writes real | rendered of the first to `path` unless NULL. */
+stk_status stk_preview_run(stk_preview *preview, stk_trainer *trainer, const char *path, double *psnr);
+
+#endif

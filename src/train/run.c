@@ -1,0 +1,190 @@
+/* run.c - the run around the steps: how far along, when to save, what to show, what to do about NaN.
+ *
+ * With --steps the learning-rate position is step / steps and the whole run is a function of the seed.
+ * With --minutes it follows the clock (time trained before a resume counts), so two such runs take
+ * different numbers of steps; a checkpoint records where it stood.
+ */
+#include "train/internal.h"
+#include "base/clock.h"
+#include "base/log.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { SNAPSHOT_EVERY = 256, ROLLBACKS_MAX = 5, REPORT_EVERY = 16 };
+static const double CHECKPOINT_S = 110.0; /* at least every two minutes, saving included */
+
+typedef struct run {
+    stk_trainer *trainer;
+    const stk_job *job;
+    stk_preview *preview;
+    stk_snapshot snapshot;
+    char checkpoint[STK_PATH_MAX], picture[STK_PATH_MAX], torso[STK_PATH_MAX];
+    double start_s, before_s; /* this run's start; seconds trained before it */
+    double checkpoint_s, preview_s;
+    double psnr;
+    int64_t first_step, samples;
+    int rollbacks;
+} run;
+
+static double trained_s(const run *r) { return r->before_s + stk_clock_s() - r->start_s; }
+
+/* Position of the next step in the whole run, [0,1]; 1 = done. */
+static double position(const run *r) {
+    const stk_train_settings *s = &r->trainer->settings;
+    if (s->steps > 0) return (double)r->trainer->step / (double)s->steps;
+    return s->minutes > 0 ? trained_s(r) / (60.0 * s->minutes) : 1.0;
+}
+
+static stk_status save_model(run *r) {
+    stk_trainer *t = r->trainer;
+    const stk_model_contents contents = {
+        .nets = &t->nets,
+        .values = t->nets.params.ema,
+        .performance = &t->performance,
+        .bits = t->occupancy.bits,
+        .torso_path = r->torso,
+        .steps = t->step,
+    };
+    return stk_model_save(t->settings.output, &contents);
+}
+
+static stk_status save_all(run *r) {
+    r->trainer->trained_s = trained_s(r);
+    STK_TRY(stk_checkpoint_save(r->trainer, r->checkpoint));
+    STK_TRY(save_model(r));
+    r->checkpoint_s = stk_clock_s();
+    return STK_OK;
+}
+
+static stk_status append_curve(const run *r) {
+    const stk_trainer *t = r->trainer;
+    if (t->settings.curve == NULL) return STK_OK;
+    FILE *file = fopen(t->settings.curve, "a");
+    if (file == NULL) return stk_fail(STK_ERR_IO, "%s: cannot be written", t->settings.curve);
+    fprintf(file, "%.1f,%lld,%.6f,%.3f\n", trained_s(r), (long long)t->step, t->mean_loss, r->psnr);
+    if (fclose(file) != 0) return stk_fail(STK_ERR_IO, "%s: writing failed", t->settings.curve);
+    return STK_OK;
+}
+
+static stk_status show(run *r) {
+    STK_TRY(stk_preview_run(r->preview, r->trainer, r->picture, &r->psnr));
+    STK_TRY(append_curve(r));
+    stk_log(STK_LOG_DEBUG, "step=%lld loss=%.5f psnr=%.2f seconds=%.0f",
+            (long long)r->trainer->step, r->trainer->mean_loss, r->psnr, trained_s(r));
+    r->preview_s = stk_clock_s();
+    return STK_OK;
+}
+
+static void report(run *r, double at) {
+    const stk_trainer *t = r->trainer;
+    double elapsed = stk_clock_s() - r->start_s;
+    double rays = (double)(t->step - r->first_step) * t->batch.rays / elapsed;
+    char detail[160];
+    snprintf(detail, sizeof detail, "loss=%.4f psnr=%.2f rays/s=%.0fk samples/s=%.0fk", t->mean_loss,
+             r->psnr, rays * 1e-3, (double)r->samples / elapsed * 1e-3);
+    double total = trained_s(r) / (at > 1e-9 ? at : 1e-9);
+    stk_progress progress = {
+        .step = "train",
+        .done = t->step,
+        .total = t->settings.steps > 0 ? t->settings.steps : (int64_t)((double)t->step / at + 0.5),
+        .seconds = elapsed,
+        .eta_s = at > 1e-9 ? total * (1.0 - at) : -1.0,
+        .detail = detail,
+    };
+    if (r->job != NULL && r->job->progress != NULL) r->job->progress(r->job->user, &progress);
+}
+
+/* One step under the guard: a bad one rolls back to the snapshot and goes on with other draws. */
+static stk_status guarded_step(run *r, double at) {
+    stk_trainer *t = r->trainer;
+    stk_status status = stk_trainer_step(t, at);
+    r->samples += t->step_samples;
+    if (status == STK_OK) {
+        if (t->step % SNAPSHOT_EVERY == 0) stk_snapshot_take(&r->snapshot, t);
+        return STK_OK;
+    }
+    if (status != STK_ERR_NUMERIC) return status;
+    stk_log(STK_LOG_WARN, "%s; going back to step %lld", stk_error_text(),
+            (long long)r->snapshot.step);
+    if (++r->rollbacks > ROLLBACKS_MAX)
+        return stk_fail(STK_ERR_NUMERIC, "training diverged %d times near step %lld; train again with "
+                                         "a smaller --lr or another --seed",
+                        r->rollbacks, (long long)t->step);
+    stk_snapshot_restore(&r->snapshot, t);
+    for (int i = 0; i < r->rollbacks; i++) stk_rng_u32(&t->rng); /* other rays this time */
+    return STK_OK;
+}
+
+static stk_status loop(run *r) {
+    stk_trainer *t = r->trainer;
+    for (;;) {
+        double at = position(r);
+        if (at >= 1.0) return STK_OK;
+        if (stk_job_aborted(r->job))
+            return stk_fail(STK_ERR_ABORTED, "stopped at step %lld; `--resume` goes on from there",
+                            (long long)t->step);
+        STK_TRY(guarded_step(r, at));
+        if (t->step % REPORT_EVERY == 0) report(r, position(r));
+        double now = stk_clock_s();
+        if (now - r->preview_s >= t->settings.preview_s) STK_TRY(show(r));
+        if (now - r->checkpoint_s >= CHECKPOINT_S) STK_TRY(save_all(r));
+    }
+}
+
+static stk_status start(run *r) {
+    stk_trainer *t = r->trainer;
+    const stk_train_settings *s = &t->settings;
+    int n = snprintf(r->checkpoint, sizeof r->checkpoint, "%s.train", s->output);
+    if (n < 0 || (size_t)n >= sizeof r->checkpoint)
+        return stk_fail(STK_ERR_ARGUMENT, "the path is too long: %.60s...", s->output);
+    if (s->preview != NULL) snprintf(r->picture, sizeof r->picture, "%s", s->preview);
+    else snprintf(r->picture, sizeof r->picture, "%.4000s.png", s->output);
+    STK_TRY(stk_subject_path(t->subject, "torso.mp4", r->torso));
+    if (s->resume) STK_TRY(stk_checkpoint_load(t, r->checkpoint));
+    STK_TRY(stk_preview_create(&r->preview, t));
+    STK_TRY(stk_snapshot_init(&r->snapshot, t));
+    stk_snapshot_take(&r->snapshot, t);
+    r->before_s = t->trained_s;
+    r->first_step = t->step;
+    r->start_s = r->checkpoint_s = r->preview_s = stk_clock_s();
+    return save_all(r); /* an unwritable place is found before the work, not after it */
+}
+
+static stk_status finish(run *r, stk_train_figures *figures) {
+    stk_trainer *t = r->trainer;
+    double elapsed = stk_clock_s() - r->start_s;
+    STK_TRY(save_all(r));
+    STK_TRY(show(r));
+    *figures = (stk_train_figures){
+        .steps = t->step,
+        .seconds = elapsed,
+        .loss = t->mean_loss,
+        .held_out_psnr = r->psnr,
+        .rays_per_s = (double)(t->step - r->first_step) * t->batch.rays / elapsed,
+        .samples_per_s = (double)r->samples / elapsed,
+    };
+    return STK_OK;
+}
+
+stk_status stk_train_run(const stk_train_settings *settings, const stk_job *job,
+                         stk_train_figures *figures) {
+    *figures = (stk_train_figures){0};
+    run r = {.job = job};
+    stk_status status = stk_trainer_create(&r.trainer, settings, job);
+    if (status == STK_OK) status = start(&r);
+    if (status == STK_OK) {
+        status = loop(&r);
+        if (status == STK_OK || status == STK_ERR_ABORTED) {
+            char sentence[1024];
+            stk_error_take(sentence, sizeof sentence);
+            stk_status saved = finish(&r, figures);
+            if (saved != STK_OK) status = saved;
+            else stk_error_put(sentence);
+        }
+    }
+    stk_snapshot_clear(&r.snapshot);
+    stk_preview_free(&r.preview);
+    stk_trainer_free(&r.trainer);
+    return status;
+}

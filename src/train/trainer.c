@@ -1,0 +1,331 @@
+/* trainer.c - allocation, and the phases of one step:
+ *
+ *   draw batch -> audio net per frame -> slots (step.c) -> reduce dense gradients in slot order
+ *   -> scatter into the hash tables per (plane, level) -> AdamW -> now and then EMA, occupancy
+ *
+ * DIFFERS from reference.md 5: a step mixes rays of many frames (the published one takes 65,536 rays of
+ * one frame); rays are drawn where the head is (ray_cache.h); the occupancy grid starts from the visual
+ * hull; the average of the weights is updated every 8 steps and is what the model file holds.
+ */
+#include "train/internal.h"
+#include "base/clock.h"
+#include "base/memory.h"
+#include "render/voice.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { EMA_EVERY = 8, OCCUPANCY_EARLY = 16, OCCUPANCY_LATE = 64, OCCUPANCY_EARLY_STEPS = 1024,
+       PUBLISHED_LEVELS = 12 };
+static const float EMA_DECAY = 0.99f;
+static const float LR_END = 0.03f; /* learning rate at the end, as a fraction of the start */
+static const float BETA2 = 0.99f, EPSILON = 1e-8f;
+/* Shares of the rays: far backdrop, border band, head, eyes and brows, mouth. */
+static const float RAY_SHARES[STK_RAY_CLASSES] = {0.04f, 0.18f, 0.46f, 0.12f, 0.20f};
+
+/* --- one step ----------------------------------------------------------------------------------- */
+
+static void prepare_slot(void *ctx, int slot, int worker) {
+    (void)worker;
+    stk_trainer *t = ctx;
+    int frame = t->frame_list[slot];
+    const float *window[STK_AUDIO_WINDOW];
+    stk_audio_window(stk_subject_audio_row(t->subject, 0), t->performance.frames,
+                     t->nets.audio.row_floats, frame, window);
+    stk_audio_net_forward(&t->nets.audio, &t->nets.params, t->nets.params.value, window,
+                          t->audio_acts + (size_t)slot * t->audio_act_floats,
+                          t->audio_code + (size_t)slot * STK_AUD);
+    float *expression = t->expression + (size_t)slot * STK_EXP_MAX;
+    memset(expression, 0, STK_EXP_MAX * sizeof(float));
+    memcpy(expression, t->performance.expressions[frame], STK_EXPRESSIONS * sizeof(float));
+    const float *codes = stk_params_value(&t->nets.params, t->nets.field.codes);
+    memcpy(t->code + (size_t)slot * STK_CODE, codes + (size_t)frame * STK_CODE,
+           STK_CODE * sizeof(float));
+}
+
+/* Dense parameter k: gradient = sum over slots, in slot order. */
+static void reduce_dense(void *ctx, int k, int worker) {
+    (void)worker;
+    stk_trainer *t = ctx;
+    const dense_param *dense = &t->dense[k];
+    const float *sources[64];
+    for (int slot = 0; slot < t->batch.frames; slot++)
+        sources[slot] = t->slot_grads + (size_t)slot * t->dense_total + dense->offset;
+    size_t count = (t->nets.params.list[dense->index].count + 15) & ~(size_t)15;
+    t->optimiser.accumulate(count, t->batch.frames, sources,
+                            stk_params_grad(&t->nets.params, dense->index));
+}
+
+static void scatter_level(void *ctx, int task, int worker) {
+    (void)worker;
+    stk_trainer *t = ctx;
+    const stk_field *field = &t->nets.field;
+    int plane = task % STK_PLANES, level = task / STK_PLANES;
+    field->kernels.grid_backward(&field->shape, plane, level, t->batch.frames * t->slot_tiles,
+                                 t->tiles.counts, t->tiles.xyz, t->tiles.denc,
+                                 stk_params_grad(&t->nets.params, field->plane[plane]));
+}
+
+static void optimise_chunk(void *ctx, int task, int worker) {
+    (void)worker;
+    stk_trainer *t = ctx;
+    const optimiser_task *chunk = &t->optimiser_tasks[task];
+    float decay = powf(LR_END, (float)t->fraction);
+    const struct {
+        float lr, weight_decay;
+    } groups[STK_GROUPS] = {
+        [STK_GROUP_GRID] = {t->settings.lr_grid, 0.01f},
+        [STK_GROUP_NET] = {t->settings.lr_net, 0.0f},
+        [STK_GROUP_AUDIO_ATT] = {5.0f * t->settings.lr_net, 1e-4f},
+    };
+    stk_adamw settings = {
+        .lr = groups[chunk->group].lr * decay,
+        .weight_decay = groups[chunk->group].weight_decay,
+        .beta2 = BETA2,
+        .eps = EPSILON,
+        .correction = 1.0f - powf(BETA2, (float)(t->step + 1)),
+    };
+    stk_params *p = &t->nets.params;
+    t->optimiser_bad[task] = t->optimiser.adamw(&settings, chunk->count, p->value + chunk->offset,
+                                                p->grad + chunk->offset, p->v + chunk->offset);
+}
+
+static void average_chunk(void *ctx, int task, int worker) {
+    (void)worker;
+    stk_trainer *t = ctx;
+    const optimiser_task *chunk = &t->optimiser_tasks[task];
+    float n = (float)t->ema_updates;
+    float decay = fminf(EMA_DECAY, (1.0f + n) / (10.0f + n));
+    stk_params *p = &t->nets.params;
+    t->optimiser.ema(decay, chunk->count, p->value + chunk->offset, p->ema + chunk->offset);
+}
+
+static void update_occupancy(stk_trainer *t) {
+    int every = t->step < OCCUPANCY_EARLY_STEPS ? OCCUPANCY_EARLY : OCCUPANCY_LATE;
+    if (t->step % every != 0) return;
+    /* the condition of the batch's first frame: frames are drawn at random */
+    const stk_field_cond cond = {t->audio_code, t->expression, t->code};
+    stk_occupancy_update_partial(&t->occupancy, &t->nets.field, &t->weights, &cond, &t->rng, t->pool,
+                                 1.0f);
+}
+
+static void add_code_gradients(stk_trainer *t) {
+    float *dcodes = stk_params_grad(&t->nets.params, t->nets.field.codes);
+    for (int slot = 0; slot < t->batch.frames; slot++)
+        for (int c = 0; c < STK_CODE; c++)
+            dcodes[(size_t)t->frame_list[slot] * STK_CODE + (size_t)c] +=
+                t->dcode[(size_t)slot * STK_CODE + (size_t)c];
+}
+
+stk_status stk_trainer_step(stk_trainer *t, double fraction) {
+    t->fraction = fraction;
+    stk_ray_cache_batch(t->cache, &t->batch, &t->rng, t->epoch_order, &t->epoch_position,
+                        t->frame_list, t->picks);
+    stk_field_weights_view(&t->nets.field, &t->nets.params, t->nets.params.value, &t->weights);
+    stk_pool_run(t->pool, t->batch.frames, prepare_slot, t);
+    update_occupancy(t);
+    stk_pool_run(t->pool, t->batch.frames, stk_train_slot, t);
+    stk_pool_run(t->pool, t->dense_count, reduce_dense, t);
+    stk_pool_run(t->pool, STK_PLANES * t->nets.field.shape.grid.levels, scatter_level, t);
+    add_code_gradients(t);
+    stk_pool_run(t->pool, t->optimiser_count, optimise_chunk, t);
+    double loss = 0;
+    int bad = 0;
+    t->step_samples = 0;
+    for (int slot = 0; slot < t->batch.frames; slot++) {
+        loss += t->results[slot].loss;
+        t->step_samples += t->results[slot].samples;
+    }
+    for (int i = 0; i < t->optimiser_count; i++) bad |= t->optimiser_bad[i];
+    t->step_loss = loss / t->batch.rays;
+    if (bad || !isfinite(t->step_loss))
+        return stk_fail(STK_ERR_NUMERIC, "step %lld: the loss or a gradient is not a number",
+                        (long long)t->step);
+    t->mean_loss = t->step == 0 ? t->step_loss : t->mean_loss + 0.01 * (t->step_loss - t->mean_loss);
+    t->step++;
+    if (t->step % EMA_EVERY == 0) {
+        stk_pool_run(t->pool, t->optimiser_count, average_chunk, t);
+        t->ema_updates++;
+    }
+    return STK_OK;
+}
+
+/* --- construction --------------------------------------------------------------------------------- */
+
+static void list_dense(stk_trainer *t) {
+    const stk_params *params = &t->nets.params;
+    const stk_field *field = &t->nets.field;
+    for (int i = 0; i < params->n; i++) {
+        if (i == field->plane[0] || i == field->plane[1] || i == field->plane[2] ||
+            i == field->codes || params->list[i].group == STK_GROUP_FROZEN)
+            continue;
+        /* audio parameters come first in the store, so their compact offsets equal their own */
+        t->dense[t->dense_count++] = (dense_param){i, t->dense_total};
+        t->dense_total += (params->list[i].count + 15) & ~(size_t)15;
+    }
+}
+
+static stk_status list_optimiser_tasks(stk_trainer *t) {
+    const stk_params *params = &t->nets.params;
+    int tasks = 0;
+    for (int i = 0; i < params->n; i++)
+        tasks += (int)((params->list[i].count + OPTIMISER_CHUNK - 1) / OPTIMISER_CHUNK);
+    t->optimiser_tasks = stk_calloc_aligned((size_t)tasks, sizeof *t->optimiser_tasks);
+    t->optimiser_bad = stk_calloc_aligned((size_t)tasks, sizeof *t->optimiser_bad);
+    if (t->optimiser_tasks == NULL || t->optimiser_bad == NULL) return stk_fail_memory("optimiser");
+    for (int i = 0; i < params->n; i++) {
+        const stk_param *p = &params->list[i];
+        if (p->group == STK_GROUP_FROZEN) continue;
+        size_t padded = (p->count + 15) & ~(size_t)15;
+        for (size_t at = 0; at < padded; at += OPTIMISER_CHUNK) {
+            size_t count = padded - at < OPTIMISER_CHUNK ? padded - at : OPTIMISER_CHUNK;
+            t->optimiser_tasks[t->optimiser_count++] =
+                (optimiser_task){p->offset + at, count, p->group};
+        }
+    }
+    return STK_OK;
+}
+
+/* calloc that remembers failure, so that a run of allocations needs one check. */
+static void *take(size_t count, size_t size, int *failed) {
+    void *block = stk_calloc_aligned(count, size);
+    if (block == NULL) *failed = 1;
+    return block;
+}
+
+static void take_scratch(block_scratch *s, const stk_trainer *t, int *failed) {
+    size_t lanes = (size_t)BLOCK_TILES * STK_TILE;
+    float **planes[] = {&s->dt,      &s->t_after, &s->sigma,    &s->amb_aud,
+                        &s->amb_exp, &s->dsigma,  &s->damb_aud, &s->damb_exp};
+    float **colours[] = {&s->dir, &s->rgb, &s->drgb};
+    for (size_t i = 0; i < STK_ARRAY_SIZE(planes); i++)
+        *planes[i] = take(lanes, sizeof(float), failed);
+    for (size_t i = 0; i < STK_ARRAY_SIZE(colours); i++)
+        *colours[i] = take(3 * lanes, sizeof(float), failed);
+    s->cond_row = take(lanes, sizeof(uint16_t), failed);
+    s->acts = take((size_t)BLOCK_TILES * t->field_act_floats, sizeof(float), failed);
+}
+
+static stk_status take_work(stk_trainer *t) {
+    int failed = 0;
+    size_t frames = (size_t)t->batch.frames, threads = (size_t)stk_pool_threads(t->pool);
+    int blocks = (t->slot_rays + BLOCK_RAYS - 1) / BLOCK_RAYS;
+    t->slot_tiles = blocks * BLOCK_TILES;
+    size_t tiles = frames * (size_t)t->slot_tiles;
+    t->audio_act_floats = (stk_audio_net_act_floats(&t->nets.audio) + 15) & ~(size_t)15;
+    t->field_act_floats = stk_field_act_floats(&t->nets.field.shape);
+    t->epoch_order = take((size_t)t->performance.train_frames, sizeof(int32_t), &failed);
+    t->frame_list = take(frames, sizeof(int32_t), &failed);
+    t->picks = take((size_t)t->batch.rays, sizeof *t->picks, &failed);
+    t->audio_code = take(frames * STK_AUD, sizeof(float), &failed);
+    t->daudio = take(frames * STK_AUD, sizeof(float), &failed);
+    t->expression = take(frames * STK_EXP_MAX, sizeof(float), &failed);
+    t->code = take(frames * STK_CODE, sizeof(float), &failed);
+    t->dcode = take(frames * STK_CODE, sizeof(float), &failed);
+    t->audio_acts = take(frames * t->audio_act_floats, sizeof(float), &failed);
+    t->tiles.xyz = take(tiles * 3 * STK_TILE, sizeof(float), &failed);
+    t->tiles.denc = take(tiles * (size_t)t->nets.field.shape.enc * STK_TILE, sizeof(float), &failed);
+    t->tiles.counts = take(tiles, sizeof(int), &failed);
+    t->slot_grads = take(frames * t->dense_total, sizeof(float), &failed);
+    t->results = take(frames, sizeof *t->results, &failed);
+    t->scratch = take(threads, sizeof *t->scratch, &failed);
+    for (size_t i = 0; t->scratch != NULL && i < threads; i++)
+        take_scratch(&t->scratch[i], t, &failed);
+    return failed ? stk_fail_memory("training") : STK_OK;
+}
+
+static stk_status check_settings(const stk_train_settings *s) {
+    if (s->frames < 1 || s->frames > 64 || s->rays < s->frames || s->rays % s->frames != 0)
+        return stk_fail(STK_ERR_ARGUMENT,
+                        "--rays %d must be a multiple of --frames %d (at most 64 frames)", s->rays,
+                        s->frames);
+    return STK_OK;
+}
+
+static stk_status read_performance(stk_trainer *t) {
+    const stk_subject_info *info = stk_subject_get_info(t->subject);
+    stk_performance *p = &t->performance;
+    size_t frames = (size_t)info->frames;
+    p->frames = info->frames;
+    p->train_frames = info->train_frames;
+    p->width = info->width;
+    p->height = info->height;
+    p->camera = info->camera;
+    p->head_rect = info->head_rect;
+    snprintf(p->subject_name, sizeof p->subject_name, "%s", info->name);
+    snprintf(p->subject_identity, sizeof p->subject_identity, "%s", info->identity);
+    p->poses = stk_calloc_aligned(frames, sizeof *p->poses);
+    p->expressions = stk_calloc_aligned(frames, sizeof *p->expressions);
+    if (p->poses == NULL || p->expressions == NULL) return stk_fail_memory("training");
+    memcpy(p->poses, stk_subject_poses(t->subject), frames * sizeof *p->poses);
+    memcpy(p->expressions, stk_subject_expressions(t->subject), frames * sizeof *p->expressions);
+    return STK_OK;
+}
+
+static stk_status build(stk_trainer *t, const stk_job *job) {
+    const stk_train_settings *s = &t->settings;
+    STK_TRY(check_settings(s));
+    STK_TRY(stk_subject_open(&t->subject, s->subject));
+    STK_TRY(read_performance(t));
+    STK_TRY(stk_pool_create(&t->pool, s->threads));
+    STK_TRY(stk_ray_cache_open(&t->cache, t->subject, t->pool, job));
+    const stk_model_config config = {STK_AUDIO_MEL, PUBLISHED_LEVELS, STK_EXPRESSIONS,
+                                     t->performance.train_frames};
+    STK_TRY(stk_nets_init(&t->nets, &config, 1));
+    stk_march_kernels_init(&t->march);
+    stk_optimiser_kernels_init(&t->optimiser);
+    t->batch = (stk_batch_settings){.frames = s->frames, .rays = s->rays};
+    memcpy(t->batch.share, RAY_SHARES, sizeof RAY_SHARES);
+    t->slot_rays = s->rays / s->frames;
+    list_dense(t);
+    STK_TRY(list_optimiser_tasks(t));
+    STK_TRY(take_work(t));
+    STK_TRY(stk_occupancy_init(&t->occupancy));
+    stk_rng_seed(&t->rng, (uint64_t)s->seed, 1);
+    stk_nets_randomise(&t->nets, &t->rng);
+    memcpy(t->nets.params.ema, t->nets.params.value, t->nets.params.total * sizeof(float));
+    return stk_train_carve_hull(t);
+}
+
+stk_status stk_trainer_create(stk_trainer **out, const stk_train_settings *settings,
+                              const stk_job *job) {
+    *out = NULL;
+    stk_trainer *t = stk_calloc_aligned(1, sizeof *t);
+    if (t == NULL) return stk_fail_memory("training");
+    t->settings = *settings;
+    stk_status status = build(t, job);
+    if (status != STK_OK) {
+        stk_trainer_free(&t);
+        return status;
+    }
+    *out = t;
+    return STK_OK;
+}
+
+static void free_scratch(block_scratch *s) {
+    float *blocks[] = {s->dt,     s->t_after,  s->sigma,    s->amb_aud, s->amb_exp, s->dsigma,
+                       s->damb_aud, s->damb_exp, s->dir,    s->rgb,     s->drgb,    s->acts};
+    for (size_t i = 0; i < STK_ARRAY_SIZE(blocks); i++) stk_free(blocks[i]);
+    stk_free(s->cond_row);
+}
+
+void stk_trainer_free(stk_trainer **handle) {
+    if (handle == NULL || *handle == NULL) return;
+    stk_trainer *t = *handle;
+    for (int i = 0; t->scratch != NULL && i < stk_pool_threads(t->pool); i++)
+        free_scratch(&t->scratch[i]);
+    void *blocks[] = {t->scratch,    t->results,    t->slot_grads,      t->tiles.counts,
+                      t->tiles.denc, t->tiles.xyz,  t->audio_acts,      t->dcode,
+                      t->code,       t->expression, t->daudio,          t->audio_code,
+                      t->picks,      t->frame_list, t->epoch_order,     t->optimiser_tasks,
+                      t->optimiser_bad, t->performance.poses, t->performance.expressions};
+    for (size_t i = 0; i < STK_ARRAY_SIZE(blocks); i++) stk_free(blocks[i]);
+    stk_occupancy_clear(&t->occupancy);
+    stk_nets_clear(&t->nets);
+    stk_ray_cache_close(&t->cache);
+    stk_subject_close(&t->subject);
+    stk_pool_free(&t->pool);
+    stk_free(t);
+    *handle = NULL;
+}
