@@ -17,9 +17,9 @@ enum { CHECKPOINT_VERSION = 1, STATE_WORDS = 6, CLOCK_WORDS = 3 };
 /* What must agree for a resumed run to be the same run. */
 static void describe(const stk_trainer *t, char text[256]) {
     const stk_train_settings *s = &t->settings;
-    snprintf(text, 256, "v%d seed=%d rays=%d frames=%d lr=%g lr_net=%g steps=%lld params=%zu",
+    snprintf(text, 256, "v%d seed=%d rays=%d frames=%d lr=%g lr_net=%g params=%zu",
              CHECKPOINT_VERSION, s->seed, s->rays, s->frames, (double)s->lr_grid, (double)s->lr_net,
-             (long long)s->steps, t->nets.params.total);
+             t->nets.params.total);
 }
 
 typedef struct plane {

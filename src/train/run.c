@@ -62,8 +62,12 @@ static stk_status append_curve(const run *r) {
     if (t->settings.curve == NULL) return STK_OK;
     FILE *file = fopen(t->settings.curve, "a");
     if (file == NULL) return stk_fail(STK_ERR_IO, "%s: cannot be written", t->settings.curve);
-    fprintf(file, "%.1f,%lld,%.6f,%.3f\n", trained_s(r), (long long)t->step, t->mean_loss, r->psnr);
-    if (fclose(file) != 0) return stk_fail(STK_ERR_IO, "%s: writing failed", t->settings.curve);
+    char line[128];
+    snprintf(line, sizeof line, "%.1f,%lld,%.6f,%.3f\n", trained_s(r), (long long)t->step,
+             t->mean_loss, r->psnr);
+    int failed = fputs(line, file) < 0;
+    if (fclose(file) != 0 || failed)
+        return stk_fail(STK_ERR_IO, "%s: writing failed", t->settings.curve);
     return STK_OK;
 }
 

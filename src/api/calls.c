@@ -1,0 +1,193 @@
+/* calls.c - the public calls: check the options, run the room, hand back figures. */
+#include "base/status.h"
+#include "api/context.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "render/evaluate.h"
+#include "render/render.h"
+#include "subject/subject.h"
+#include "train/trainer.h"
+
+#include <cjson/cJSON.h>
+#include <stdio.h>
+#include <string.h>
+
+static stk_status need(const char *value, const char *what) {
+    if (value != NULL && value[0] != '\0') return STK_OK;
+    return stk_fail(STK_ERR_ARGUMENT, "%s is missing; see --help", what);
+}
+
+/* --- prepare ------------------------------------------------------------------------------------ */
+
+static stk_status prepare(const stk_prepare_options *options, const stk_job *job, char **report) {
+    STK_TRY(need(options->clip, "CLIP"));
+    STK_TRY(need(options->output, "-o FOLDER"));
+    if (options->size % 2 != 0)
+        return stk_fail(STK_ERR_ARGUMENT, "--size %d: must be even", options->size);
+    const stk_prepare_settings settings = {
+        .clip = options->clip,
+        .folder = options->output,
+        .models = options->models,
+        .size = options->size,
+        .threads = options->threads,
+        .restart = options->restart,
+    };
+    STK_TRY(stk_subject_prepare(&settings, job));
+    if (report == NULL) return STK_OK;
+    char path[STK_PATH_MAX];
+    STK_TRY(stk_path_join(path, sizeof path, options->output, "report.txt"));
+    return stk_file_read_text(path, 1 << 20, report);
+}
+
+stk_status stk_prepare(stk_context *ctx, const stk_prepare_options *options, char **report) {
+    stk_job job = stk_context_job(ctx);
+    if (report != NULL) *report = NULL;
+    return stk_context_finish(ctx, prepare(options, &job, report));
+}
+
+/* --- train -------------------------------------------------------------------------------------- */
+
+static stk_status train(const stk_train_options *options, const stk_job *job,
+                        stk_train_result *result) {
+    STK_TRY(need(options->subject, "FOLDER"));
+    STK_TRY(need(options->output, "-o MODEL"));
+    const stk_train_settings settings = {
+        .subject = options->subject,
+        .output = options->output,
+        .preview = options->preview,
+        .curve = options->curve,
+        .minutes = options->minutes,
+        .preview_s = options->preview_s,
+        .steps = options->steps,
+        .threads = options->threads,
+        .seed = options->seed,
+        .resume = options->resume,
+        .rays = options->rays,
+        .frames = options->frames,
+        .lr_grid = (float)options->lr_grid,
+        .lr_net = (float)options->lr_net,
+    };
+    stk_train_figures figures;
+    stk_status status = stk_train_run(&settings, job, &figures);
+    *result = (stk_train_result){
+        .steps = figures.steps,
+        .seconds = figures.seconds,
+        .loss = figures.loss,
+        .held_out_psnr = figures.held_out_psnr,
+        .rays_per_s = figures.rays_per_s,
+        .samples_per_s = figures.samples_per_s,
+        .peak_mib = stk_peak_rss_mib(),
+    };
+    return status;
+}
+
+stk_status stk_train(stk_context *ctx, const stk_train_options *options, stk_train_result *result) {
+    stk_job job = stk_context_job(ctx);
+    *result = (stk_train_result){0};
+    return stk_context_finish(ctx, train(options, &job, result));
+}
+
+/* --- render ------------------------------------------------------------------------------------- */
+
+static stk_status forward_frame(void *user, const stk_image *picture, int index, int total,
+                                int *stop) {
+    stk_context *ctx = user;
+    const stk_frame_view view = {picture->data, picture->width, picture->height, picture->stride,
+                                 index, total};
+    *stop = ctx->callbacks.frame(ctx->callbacks.user, &view);
+    return STK_OK;
+}
+
+static stk_status render(stk_context *ctx, const stk_render_options *options, const stk_job *job,
+                         stk_render_result *result) {
+    STK_TRY(need(options->model, "-m MODEL"));
+    STK_TRY(need(options->audio, "-a SOUND"));
+    if (options->output != NULL && options->frames != NULL)
+        return stk_fail(STK_ERR_ARGUMENT, "-o and --frames exclude each other");
+    stk_render_settings settings = {
+        .model = options->model,
+        .audio = options->audio,
+        .output = options->output,
+        .frames = options->frames,
+        .size = options->size,
+        .crf = options->crf,
+        .threads = options->threads,
+    };
+    if (ctx->callbacks.frame != NULL) settings.sink = (stk_frame_sink){forward_frame, ctx};
+    stk_render_figures figures;
+    stk_status status = stk_render_clip(&settings, job, &figures);
+    *result = (stk_render_result){
+        .frames = figures.frames,
+        .seconds = figures.seconds,
+        .render_fps = figures.render_seconds > 0 ? figures.frames / figures.render_seconds : 0,
+        .end_to_end_fps = figures.seconds > 0 ? figures.frames / figures.seconds : 0,
+        .realtime_factor = figures.seconds > 0 ? figures.frames / figures.seconds / STK_FPS : 0,
+        .peak_mib = stk_peak_rss_mib(),
+    };
+    return status;
+}
+
+stk_status stk_render(stk_context *ctx, const stk_render_options *options,
+                      stk_render_result *result) {
+    stk_job job = stk_context_job(ctx);
+    *result = (stk_render_result){0};
+    return stk_context_finish(ctx, render(ctx, options, &job, result));
+}
+
+/* --- eval --------------------------------------------------------------------------------------- */
+
+static stk_status scores_json(const stk_scores *s, char **json) {
+    cJSON *object = cJSON_CreateObject();
+    if (object == NULL) return stk_fail_memory("JSON");
+    cJSON_AddNumberToObject(object, "frames", s->frames);
+    cJSON_AddNumberToObject(object, "psnr", s->psnr);
+    cJSON_AddNumberToObject(object, "psnr_head", s->psnr_head);
+    cJSON_AddNumberToObject(object, "psnr_mouth", s->psnr_mouth);
+    cJSON_AddNumberToObject(object, "ssim", s->ssim);
+    if (s->lmd >= 0) cJSON_AddNumberToObject(object, "lmd", s->lmd);
+    else cJSON_AddNullToObject(object, "lmd");
+    cJSON_AddNumberToObject(object, "lmd_frames", s->lmd_frames);
+    cJSON_AddNumberToObject(object, "render_fps", s->render_fps);
+    char *text = cJSON_PrintUnformatted(object);
+    cJSON_Delete(object);
+    if (text == NULL) return stk_fail_memory("JSON");
+    *json = stk_text_copy(text);
+    cJSON_free(text);
+    return *json != NULL ? STK_OK : stk_fail_memory("JSON");
+}
+
+static stk_status evaluate(const stk_eval_options *options, const stk_job *job,
+                           stk_eval_result *result, char **json) {
+    STK_TRY(need(options->model, "-m MODEL"));
+    STK_TRY(need(options->subject, "FOLDER"));
+    const stk_evaluate_settings settings = {
+        .model = options->model,
+        .subject = options->subject,
+        .frames = options->frames,
+        .models = options->models,
+        .every = options->every,
+        .threads = options->threads,
+    };
+    stk_scores scores;
+    STK_TRY(stk_evaluate(&settings, job, &scores));
+    *result = (stk_eval_result){
+        .frames = scores.frames,
+        .psnr = scores.psnr,
+        .psnr_head = scores.psnr_head,
+        .psnr_mouth = scores.psnr_mouth,
+        .ssim = scores.ssim,
+        .lmd = scores.lmd,
+        .lmd_frames = scores.lmd_frames,
+        .render_fps = scores.render_fps,
+    };
+    return json != NULL ? scores_json(&scores, json) : STK_OK;
+}
+
+stk_status stk_eval(stk_context *ctx, const stk_eval_options *options, stk_eval_result *result,
+                    char **json) {
+    stk_job job = stk_context_job(ctx);
+    *result = (stk_eval_result){0};
+    if (json != NULL) *json = NULL;
+    return stk_context_finish(ctx, evaluate(options, &job, result, json));
+}

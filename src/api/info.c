@@ -1,0 +1,221 @@
+/* info.c - what is this file? Tried in order: subject folder, model or other safetensors, PyTorch file,
+ * TFLite graph or .task bundle known by its digest, media. The answer is built once as JSON; the text
+ * form is the same object, a line per member.
+ */
+#include "base/status.h"
+#include "api/context.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "media/media.h"
+#include "nn/pth.h"
+#include "nn/safetensors.h"
+#include "nn/weights.h"
+#include "render/model.h"
+#include "subject/subject.h"
+
+#include <cjson/cJSON.h>
+#include <stdio.h>
+#include <string.h>
+
+static void put(cJSON *object, const char *key, const char *value) {
+    cJSON_AddStringToObject(object, key, value);
+}
+
+static void put_number(cJSON *object, const char *key, double value) {
+    cJSON_AddNumberToObject(object, key, value);
+}
+
+static stk_status describe_subject(const char *path, cJSON *o) {
+    stk_subject *subject;
+    STK_TRY(stk_subject_open(&subject, path));
+    const stk_subject_info *info = stk_subject_get_info(subject);
+    put(o, "kind", "subject");
+    put(o, "name", info->name);
+    put(o, "identity", info->identity);
+    put_number(o, "frames", info->frames);
+    put_number(o, "train_frames", info->train_frames);
+    put_number(o, "seconds", (double)info->frames / STK_FPS);
+    put_number(o, "width", info->width);
+    put_number(o, "height", info->height);
+    put_number(o, "focal_px", (double)info->camera.focal_px);
+    put(o, "source", info->source_path);
+    put_number(o, "source_width", info->source_width);
+    put_number(o, "source_height", info->source_height);
+    put(o, "face", info->face_mode);
+    put(o, "parsing", info->parse_mode);
+    stk_subject_close(&subject);
+    return STK_OK;
+}
+
+static stk_status describe_model(const char *path, cJSON *o) {
+    stk_model *model;
+    STK_TRY(stk_model_open(&model, path));
+    const stk_performance *p = &model->performance;
+    put(o, "kind", "model");
+    put(o, "sha256", model->hash);
+    put(o, "subject", p->subject_name);
+    put(o, "subject_identity", p->subject_identity);
+    put(o, "audio_features", stk_audio_kind_name(model->nets.config.audio_kind));
+    put_number(o, "steps", (double)model->steps);
+    put_number(o, "levels", model->nets.config.levels);
+    put_number(o, "expression_inputs", model->nets.config.exp);
+    put_number(o, "parameters", (double)model->nets.params.total);
+    put_number(o, "frames", p->frames);
+    put_number(o, "width", p->width);
+    put_number(o, "height", p->height);
+    put_number(o, "focal_px", (double)p->camera.focal_px);
+    put_number(o, "torso_film_bytes", (double)model->torso_bytes);
+    stk_model_close(&model);
+    return STK_OK;
+}
+
+static stk_status describe_safetensors(const char *path, cJSON *o) {
+    stk_safetensors *file;
+    STK_TRY(stk_safetensors_open(&file, path));
+    const char *format = stk_safetensors_metadata(file, "format");
+    if (format != NULL && strcmp(format, "synctalk-model") == 0) {
+        stk_safetensors_close(&file);
+        return describe_model(path, o);
+    }
+    put(o, "kind", format != NULL ? format : "safetensors");
+    put_number(o, "tensors", stk_safetensors_count(file));
+    double numbers = 0;
+    for (int i = 0; i < stk_safetensors_count(file); i++)
+        numbers += (double)stk_safetensors_at(file, i)->count;
+    put_number(o, "numbers", numbers);
+    stk_safetensors_close(&file);
+    return STK_OK;
+}
+
+static stk_status describe_pth(const char *path, cJSON *o) {
+    stk_pth *file;
+    STK_TRY(stk_pth_open(&file, path));
+    const stk_pth_value *model = stk_pth_model(file);
+    put(o, "kind", "PyTorch file");
+    double tensors = 0, numbers = 0;
+    for (int i = 0; model != NULL && i < model->count; i++) {
+        if (model->items[i]->type != STK_PTH_TENSOR) continue;
+        tensors++;
+        numbers += (double)model->items[i]->tensor->count;
+    }
+    put_number(o, "tensors", tensors);
+    put_number(o, "numbers", numbers);
+    if (stk_pth_get(model, "encoder_xy.embeddings") != NULL)
+        put(o, "content", "SyncTalk checkpoint, official layout");
+    stk_pth_close(&file);
+    return STK_OK;
+}
+
+static stk_status describe_media(const char *path, cJSON *o) {
+    stk_media_info info;
+    STK_TRY(stk_media_probe(path, &info));
+    put(o, "kind", info.has_video ? "clip" : "sound");
+    put(o, "container", info.container);
+    put_number(o, "seconds", info.duration_s);
+    if (info.has_video) {
+        put(o, "video_codec", info.video_codec);
+        put(o, "pixel_format", info.pixel_format);
+        put_number(o, "width", info.width);
+        put_number(o, "height", info.height);
+        put_number(o, "fps", info.fps);
+        put_number(o, "video_start_s", info.video_start_s);
+    }
+    if (info.has_audio) {
+        put(o, "audio_codec", info.audio_codec);
+        put_number(o, "audio_rate", info.audio_rate);
+        put_number(o, "audio_channels", info.audio_channels);
+    }
+    if (info.comment[0] != '\0') put(o, "comment", info.comment);
+    return STK_OK;
+}
+
+/* Known weights by digest; 1 when the file is one of them. */
+static int describe_weights(const char *path, cJSON *o) {
+    char digest[STK_SHA256_TEXT];
+    if (stk_file_size(path) > (64 << 20) || stk_sha256_file(path, digest) != STK_OK) return 0;
+    for (const stk_weights_entry *entry = stk_weights_table(); entry->name != NULL; entry++) {
+        if (strcmp(entry->sha256, digest) != 0) continue;
+        put(o, "kind", "weights");
+        put(o, "name", entry->name);
+        put(o, "purpose", entry->purpose);
+        put(o, "licence", entry->licence);
+        put(o, "upstream", entry->upstream);
+        put(o, "sha256", entry->sha256);
+        return 1;
+    }
+    return 0;
+}
+
+typedef enum file_kind { KIND_OTHER, KIND_SAFETENSORS, KIND_PTH, KIND_TFLITE } file_kind;
+
+/* By the first bytes, not by the name. */
+static stk_status sniff(const char *path, file_kind *kind) {
+    stk_map map;
+    STK_TRY(stk_map_open(&map, path));
+    const uint8_t *b = map.data;
+    *kind = KIND_OTHER;
+    if (map.size > 9 && b[8] == '{' && b[6] == 0 && b[7] == 0) *kind = KIND_SAFETENSORS;
+    else if (map.size > 8 && memcmp(b + 4, "TFL3", 4) == 0) *kind = KIND_TFLITE;
+    else if (map.size > 4 && (memcmp(b, "PK\3\4", 4) == 0 || (b[0] == 0x80 && b[1] <= 5)))
+        *kind = KIND_PTH;
+    stk_map_close(&map);
+    return STK_OK;
+}
+
+static stk_status describe(const char *path, cJSON *o) {
+    if (path == NULL) return stk_fail(STK_ERR_ARGUMENT, "FILE is missing; see --help");
+    put(o, "path", path);
+    if (!stk_file_exists(path)) return stk_fail(STK_ERR_IO, "%s: does not exist", path);
+    if (stk_file_is_directory(path)) return describe_subject(path, o);
+    put_number(o, "bytes", (double)stk_file_size(path));
+    if (describe_weights(path, o)) return STK_OK;
+    file_kind kind;
+    STK_TRY(sniff(path, &kind));
+    if (kind == KIND_SAFETENSORS) return describe_safetensors(path, o);
+    if (kind == KIND_PTH) return describe_pth(path, o);
+    if (kind == KIND_TFLITE) {
+        put(o, "kind", "TFLite graph (not one of the known weights)");
+        return STK_OK;
+    }
+    if (describe_media(path, o) == STK_OK) return STK_OK;
+    return stk_fail(STK_ERR_FORMAT, "%s: is neither a subject, a model, a clip, a sound nor a weight "
+                                    "file that this program knows", path);
+}
+
+static stk_status as_text(const cJSON *o, char **text) {
+    enum { SIZE = 8192 };
+    char *out = stk_calloc_aligned(1, SIZE);
+    if (out == NULL) return stk_fail_memory("text");
+    size_t used = 0;
+    const cJSON *member;
+    cJSON_ArrayForEach(member, o) {
+        int n;
+        if (cJSON_IsString(member))
+            n = snprintf(out + used, SIZE - used, "%-18s %s\n", member->string, member->valuestring);
+        else
+            n = snprintf(out + used, SIZE - used, "%-18s %.10g\n", member->string,
+                         member->valuedouble);
+        if (n < 0 || (size_t)n >= SIZE - used) break;
+        used += (size_t)n;
+    }
+    *text = out;
+    return STK_OK;
+}
+
+static stk_status as_json(const cJSON *o, char **text) {
+    char *printed = cJSON_PrintUnformatted(o);
+    if (printed == NULL) return stk_fail_memory("JSON");
+    *text = stk_text_copy(printed);
+    cJSON_free(printed);
+    return *text != NULL ? STK_OK : stk_fail_memory("JSON");
+}
+
+stk_status stk_info(stk_context *ctx, const stk_info_options *options, char **text) {
+    *text = NULL;
+    cJSON *object = cJSON_CreateObject();
+    if (object == NULL) return stk_context_finish(ctx, stk_fail_memory("JSON"));
+    stk_status status = describe(options->path, object);
+    if (status == STK_OK) status = options->json ? as_json(object, text) : as_text(object, text);
+    cJSON_Delete(object);
+    return stk_context_finish(ctx, status);
+}

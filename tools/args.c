@@ -1,0 +1,96 @@
+/* args.c - one parser and one --help for all subcommands, from the option tables. */
+#include "tool.h"
+
+#include <stdio.h>
+#include <string.h>
+
+const char *const tool_commands[][2] = {
+    {"prepare", "a video -> a subject folder"},
+    {"train", "a subject -> one model file"},
+    {"render", "model + sound -> video"},
+    {"eval", "held-out frames: rendered against real"},
+    {"info", "what is this file?"},
+    {NULL, NULL},
+};
+
+static void print_option(const stk_option *option) {
+    char left[64];
+    snprintf(left, sizeof left, "%s%s%s", option->flag,
+             option->flag[0] != '\0' && option->word[0] != '\0' ? " " : "", option->word);
+    printf("  %-24s %s", left, option->help);
+    if (option->kind == STK_OPTION_INT || option->kind == STK_OPTION_REAL)
+        printf(" (default %s)", option->initial);
+    printf("\n");
+}
+
+void tool_help(const char *command) {
+    const char *purpose = "";
+    for (int i = 0; tool_commands[i][0] != NULL; i++)
+        if (strcmp(tool_commands[i][0], command) == 0) purpose = tool_commands[i][1];
+    const stk_option *table = stk_option_table(command);
+    printf("synctalk %s: %s\n\nusage: synctalk %s", command, purpose, command);
+    for (const stk_option *o = table; o->name != NULL; o++)
+        if (o->flag[0] == '\0') printf(" %s", o->word);
+    printf(" [options]\n\n");
+    for (const stk_option *o = table; o->name != NULL; o++) print_option(o);
+    printf("\nAlways: -q quiet, -v verbose, --cpu-mask c|avx2|avx512|amx, --help\n");
+}
+
+static int complain(const char *command, const char *text) {
+    fprintf(stderr, "synctalk %s: %s\nTry: synctalk %s --help\n", command, text, command);
+    return EXIT_USAGE;
+}
+
+static const stk_option *find_flag(const stk_option *table, const char *flag) {
+    for (const stk_option *o = table; o->name != NULL; o++)
+        if (o->flag[0] != '\0' && strcmp(o->flag, flag) == 0) return o;
+    return NULL;
+}
+
+static const stk_option *find_positional(const stk_option *table, int index) {
+    for (const stk_option *o = table; o->name != NULL; o++)
+        if (o->flag[0] == '\0' && index-- == 0) return o;
+    return NULL;
+}
+
+int tool_parse(tool *t, const char *command, void *options) {
+    const stk_option *table = stk_option_table(command);
+    int positionals = 0, only_positionals = 0;
+    char text[512];
+    for (int i = 0; i < t->argc; i++) {
+        const char *word = t->argv[i];
+        if (!only_positionals && (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0)) {
+            tool_help(command);
+            return EXIT_DONE;
+        }
+        if (!only_positionals && strcmp(word, "--") == 0) {
+            only_positionals = 1;
+            continue;
+        }
+        const stk_option *option;
+        const char *value = word;
+        if (!only_positionals && word[0] == '-' && word[1] != '\0') {
+            option = find_flag(table, word);
+            if (option == NULL) {
+                snprintf(text, sizeof text, "there is no option %s", word);
+                return complain(command, text);
+            }
+            if (option->kind != STK_OPTION_FLAG) {
+                if (++i == t->argc) {
+                    snprintf(text, sizeof text, "%s needs a value: %s", word, option->word);
+                    return complain(command, text);
+                }
+                value = t->argv[i];
+            }
+        } else {
+            option = find_positional(table, positionals++);
+            if (option == NULL) {
+                snprintf(text, sizeof text, "\"%s\" is one argument too many", word);
+                return complain(command, text);
+            }
+        }
+        if (stk_option_set(option, options, value, text, sizeof text) != STK_OK)
+            return complain(command, text);
+    }
+    return -1;
+}

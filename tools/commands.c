@@ -1,0 +1,93 @@
+/* commands.c - the subcommands: parse, call, print the closing lines. Products go to files or stdout, all
+ * else to stderr. */
+#include "tool.h"
+
+#include <stdio.h>
+
+int tool_prepare(tool *t) {
+    stk_prepare_options options;
+    stk_prepare_options_init(&options);
+    int code = tool_parse(t, "prepare", &options);
+    if (code >= 0) return code;
+    char *report;
+    stk_status status = stk_prepare(t->ctx, &options, &report);
+    tool_progress_end();
+    if (status == STK_OK && !t->quiet) fputs(report, stdout);
+    stk_text_free(&report);
+    return tool_exit_code(t, status);
+}
+
+int tool_train(tool *t) {
+    stk_train_options options;
+    stk_train_options_init(&options);
+    int code = tool_parse(t, "train", &options);
+    if (code >= 0) return code;
+    stk_train_result r;
+    stk_status status = stk_train(t->ctx, &options, &r);
+    tool_progress_end();
+    if (!t->quiet && r.steps > 0 && (status == STK_OK || status == STK_ERR_ABORTED))
+        fprintf(stderr,
+                "trained: steps=%lld seconds=%.0f loss=%.4f held_out_psnr=%.2f rays_per_s=%.0f "
+                "samples_per_s=%.0f peak_mib=%.0f -> %s\n",
+                (long long)r.steps, r.seconds, r.loss, r.held_out_psnr, r.rays_per_s,
+                r.samples_per_s, r.peak_mib, options.output);
+    return tool_exit_code(t, status);
+}
+
+int tool_render(tool *t) {
+    stk_render_options options;
+    stk_render_options_init(&options);
+    int code = tool_parse(t, "render", &options);
+    if (code >= 0) return code;
+    if (options.output == NULL && options.frames == NULL) {
+        fprintf(stderr, "synctalk render: -o FILE is missing\nTry: synctalk render --help\n");
+        return EXIT_USAGE;
+    }
+    stk_render_result r;
+    stk_status status = stk_render(t->ctx, &options, &r);
+    tool_progress_end();
+    if (!t->quiet && r.frames > 0)
+        fprintf(stderr,
+                "rendered: frames=%d seconds=%.1f render_fps=%.2f end_to_end_fps=%.2f "
+                "realtime_factor=%.3f peak_mib=%.0f\n",
+                r.frames, r.seconds, r.render_fps, r.end_to_end_fps, r.realtime_factor, r.peak_mib);
+    return tool_exit_code(t, status);
+}
+
+static void print_scores(const stk_eval_result *r) {
+    printf("frames        %d held out\n", r->frames);
+    printf("psnr          %.3f dB  whole picture\n", r->psnr);
+    printf("psnr_head     %.3f dB\n", r->psnr_head);
+    printf("psnr_mouth    %.3f dB\n", r->psnr_mouth);
+    printf("ssim          %.4f\n", r->ssim);
+    if (r->lmd >= 0) printf("lmd           %.3f px  mouth, %d frames\n", r->lmd, r->lmd_frames);
+    else printf("lmd           not computed: no landmark graph (scripts/get-models.sh)\n");
+    printf("render_fps    %.2f\n", r->render_fps);
+}
+
+int tool_eval(tool *t) {
+    stk_eval_options options;
+    stk_eval_options_init(&options);
+    int code = tool_parse(t, "eval", &options);
+    if (code >= 0) return code;
+    stk_eval_result r;
+    char *json;
+    stk_status status = stk_eval(t->ctx, &options, &r, &json);
+    tool_progress_end();
+    if (status == STK_OK && options.json) printf("%s\n", json);
+    else if (status == STK_OK) print_scores(&r);
+    stk_text_free(&json);
+    return tool_exit_code(t, status);
+}
+
+int tool_info(tool *t) {
+    stk_info_options options;
+    stk_info_options_init(&options);
+    int code = tool_parse(t, "info", &options);
+    if (code >= 0) return code;
+    char *text;
+    stk_status status = stk_info(t->ctx, &options, &text);
+    if (status == STK_OK) printf(options.json ? "%s\n" : "%s", text);
+    stk_text_free(&text);
+    return tool_exit_code(t, status);
+}

@@ -1,0 +1,87 @@
+/* main.c - `synctalk COMMAND ...`: global options, the context, and which command. */
+#include "tool.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static void print_usage(FILE *out) {
+    fprintf(out, "synctalk %s: learn a person from a video, make them say any sound\n\n"
+                 "usage: synctalk COMMAND [arguments]\n\n",
+            stk_version());
+    for (int i = 0; tool_commands[i][0] != NULL; i++)
+        fprintf(out, "  %-10s %s\n", tool_commands[i][0], tool_commands[i][1]);
+    fprintf(out, "\n  synctalk prepare clip.mp4 -o person/\n"
+                 "  synctalk train   person/ -o person.stk\n"
+                 "  synctalk render  -m person.stk -a speech.wav -o out.mp4\n\n"
+                 "`synctalk COMMAND --help` lists a command's options; --version.\n");
+}
+
+/* Takes the options that every command knows out of argv; -1 = go on, else the exit code. */
+static int take_globals(tool *t) {
+    int kept = 0;
+    for (int i = 0; i < t->argc; i++) {
+        char *word = t->argv[i];
+        if (strcmp(word, "-q") == 0) t->quiet = 1;
+        else if (strcmp(word, "-v") == 0) t->verbose = 1;
+        else if (strcmp(word, "--cpu-mask") == 0) {
+            if (i + 1 == t->argc || stk_set_cpu_mask(t->argv[i + 1]) != STK_OK) {
+                fprintf(stderr, "synctalk: --cpu-mask needs one of c, avx2, avx512, amx\n");
+                return EXIT_USAGE;
+            }
+            i++;
+        } else {
+            t->argv[kept++] = word;
+        }
+    }
+    t->argc = kept;
+    return -1;
+}
+
+static int dispatch(tool *t, const char *command) {
+    static const struct {
+        const char *name;
+        int (*run)(tool *t);
+    } commands[] = {{"prepare", tool_prepare},
+                    {"train", tool_train},
+                    {"render", tool_render},
+                    {"eval", tool_eval},
+                    {"info", tool_info}};
+    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
+        if (strcmp(commands[i].name, command) == 0) return commands[i].run(t);
+    fprintf(stderr, "synctalk: there is no command \"%s\"\n\n", command);
+    print_usage(stderr);
+    return EXIT_USAGE;
+}
+
+int main(int argc, char **argv) {
+    if (argc < 2) {
+        print_usage(stderr);
+        return EXIT_USAGE;
+    }
+    if (strcmp(argv[1], "--version") == 0) {
+        printf("%s\n", stk_system_line());
+        return EXIT_DONE;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
+        print_usage(stdout);
+        return EXIT_DONE;
+    }
+    tool t = {.argc = argc - 2, .argv = argv + 2};
+    int code = take_globals(&t);
+    if (code >= 0) return code;
+    tool_catch_signals();
+    const stk_callbacks callbacks = {
+        .user = &t, .progress = tool_progress, .log = tool_log, .abort = tool_stopped};
+    if (stk_context_create(&t.ctx, &callbacks) != STK_OK) {
+        fprintf(stderr, "synctalk: out of memory\n");
+        return EXIT_FAILED;
+    }
+    if (t.verbose) fprintf(stderr, "%s\n", stk_system_line());
+    code = dispatch(&t, argv[1]);
+    if (fflush(stdout) != 0) {
+        fprintf(stderr, "synctalk: writing to standard output failed\n");
+        code = EXIT_FAILED;
+    }
+    stk_context_free(&t.ctx);
+    return code;
+}
