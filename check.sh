@@ -1,0 +1,65 @@
+#!/usr/bin/env bash
+# check.sh - the test command: installs what is missing, builds with gcc and clang (warnings are errors)
+# and with the address and undefined-behaviour sanitizers, and runs every test in each build.
+#
+#   ./check.sh          everything
+#   ./check.sh quick    the gcc build and its tests only
+set -eu
+cd "$(dirname "$0")"
+
+packages=(gcc clang meson ninja-build pkg-config libavformat-dev libavcodec-dev libavutil-dev
+  libswscale-dev libswresample-dev libdnnl-dev libcjson-dev libzip-dev zlib1g-dev nettle-dev
+  libfftw3-dev libcmocka-dev libclang-rt-14-dev)
+missing=()
+for package in "${packages[@]}"; do
+  dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'install ok installed' || missing+=("$package")
+done
+if [ ${#missing[@]} -gt 0 ]; then
+  echo "installing: ${missing[*]}"
+  sudo=""
+  [ "$(id -u)" = 0 ] || sudo=sudo
+  $sudo apt-get update -qq
+  DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+fi
+
+# Test data beside the checkout, when they are there; tests that need them skip otherwise.
+export STK_SHARED="${STK_SHARED:-$PWD/../shared}"
+if [ -z "${SYNCTALK_MODELS:-}" ] && [ -d "$STK_SHARED/models" ]; then
+  export SYNCTALK_MODELS="$STK_SHARED/models"
+fi
+export ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
+
+passed=0 failed=0 skipped=0
+run() { # name, compiler, meson options...
+  local name=$1 compiler=$2
+  shift 2
+  local folder=build-$name
+  echo "== $name"
+  if [ -d "$folder" ]; then
+    meson setup --reconfigure "$folder" "$@" >/dev/null
+  else
+    CC=$compiler meson setup "$folder" "$@" >/dev/null
+  fi
+  ninja -C "$folder" --quiet
+  local log=$folder/meson-logs/testlog.txt status=0
+  meson test -C "$folder" --no-rebuild --print-errorlogs >"$folder/test-output.txt" 2>&1 || status=$?
+  grep -E '^ *[0-9]+/[0-9]+ ' "$folder/test-output.txt" | grep -vE ' OK ' || true
+  [ "$status" = 0 ] || tail -n 60 "$folder/test-output.txt"
+  count() { grep -E "^$1:" "$folder/test-output.txt" | grep -oE '[0-9]+' | tail -n 1; }
+  # single cmocka cases, for the closing line
+  local ok bad skip
+  ok=$(grep -c '^\[       OK \]' "$log" || true)
+  bad=$(grep -c '^\[  FAILED  \] [a-z]' "$log" || true)
+  skip=$(grep -c '^\[  SKIPPED \] [a-z]' "$log" || true)
+  [ "$status" = 0 ] || [ "$bad" -gt 0 ] || bad=1
+  echo "$name: $(count Ok) programs, $ok cases passed, $bad failed, $skip skipped, ${SECONDS}s so far"
+  passed=$((passed + ok)) failed=$((failed + bad)) skipped=$((skipped + skip))
+}
+
+run gcc gcc
+if [ "${1:-}" != quick ]; then
+  run clang clang
+  run asan gcc -Db_sanitize=address,undefined -Db_lundef=false -Dbuildtype=debugoptimized
+fi
+echo "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" = 0 ]
