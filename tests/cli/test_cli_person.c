@@ -1,0 +1,219 @@
+/* The whole path on a real five-second clip, as a user runs it: prepare, train (stopped and resumed, one
+ * and two threads), render, eval, and the refusals that need a real subject or model.
+ */
+#include "support.h"
+#include "program.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/image.h"
+#include "media/media.h"
+#include "render/model.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static char folder[STK_PATH_MAX], subject[STK_PATH_MAX], model[STK_PATH_MAX], sound[STK_PATH_MAX];
+static const char SMALL[] = "--steps 30 --rays 512 --frames 4 -q";
+
+static void at(char *path, const char *name) {
+    TEST_OK(stk_path_join(path, STK_PATH_MAX, folder, name));
+}
+
+static void write_tone(const char *path, double seconds, int rate) {
+    stk_sound tone = {.count = (int64_t)(seconds * rate), .rate = rate};
+    tone.samples = stk_calloc_aligned((size_t)tone.count, sizeof(float));
+    assert_non_null(tone.samples);
+    for (int64_t i = 0; i < tone.count; i++)
+        tone.samples[i] = 0.3f * sinf(6.2831853f * 180.0f * (float)i / (float)rate);
+    TEST_OK(stk_sound_write_wav(path, &tone));
+    stk_sound_clear(&tone);
+}
+
+static const program_result *must_run(const program_result *r) {
+    if (r->exit_code != 0) fail_msg("exit %d: %s", r->exit_code, r->err);
+    return r;
+}
+
+static int prepare_person(void **state) {
+    (void)state;
+    const char *clip = test_shared("clips/may.mp4");
+    if (clip == NULL) return 0;
+    snprintf(folder, sizeof folder, "%s", test_temporary_folder());
+    at(subject, "may");
+    at(model, "may.stk");
+    at(sound, "tone.wav");
+    write_tone(sound, 1.0, 44100);
+    must_run(program_run("prepare %s -o %s --size 256", clip, subject));
+    must_run(program_run("train %s -o %s %s", subject, model, SMALL));
+    return 0;
+}
+
+static void need_person(void) { test_shared_or_skip("clips/may.mp4"); }
+
+static void assert_same_file(const char *a, const char *b) {
+    char digest_a[STK_SHA256_TEXT], digest_b[STK_SHA256_TEXT];
+    TEST_OK(stk_sha256_file(a, digest_a));
+    TEST_OK(stk_sha256_file(b, digest_b));
+    assert_string_equal(digest_a, digest_b);
+}
+
+static void prepare_again_does_nothing(void **state) {
+    (void)state;
+    need_person();
+    char manifest[STK_PATH_MAX], before[STK_SHA256_TEXT], after[STK_SHA256_TEXT];
+    TEST_OK(stk_path_join(manifest, sizeof manifest, subject, "tables.safetensors"));
+    TEST_OK(stk_sha256_file(manifest, before));
+    must_run(program_run("prepare %s -o %s --size 256", test_shared("clips/may.mp4"), subject));
+    TEST_OK(stk_sha256_file(manifest, after));
+    assert_string_equal(before, after);
+}
+
+static void train_thread_count_does_not_change_the_model(void **state) {
+    (void)state;
+    need_person();
+    char other[STK_PATH_MAX];
+    at(other, "threads.stk");
+    must_run(program_run("train %s -o %s %s --threads 1", subject, other, SMALL));
+    assert_same_file(model, other);
+}
+
+static void train_interrupted_and_resumed_is_bit_equal(void **state) {
+    (void)state;
+    need_person();
+    char other[STK_PATH_MAX];
+    at(other, "resumed.stk");
+    const program_result *r =
+        program_interrupt(1.0, "train %s -o %s %s", subject, other, SMALL);
+    assert_true(r->exit_code == 130 || r->exit_code == 0); /* a fast machine may be done */
+    assert_true(stk_file_exists(other));
+    must_run(program_run("train %s -o %s %s --resume", subject, other, SMALL));
+    assert_same_file(model, other);
+}
+
+static void train_resume_refuses_other_settings(void **state) {
+    (void)state;
+    need_person();
+    program_assert_refuses(program_run("train %s -o %s --steps 30 --rays 512 --frames 4 --seed 9 "
+                                       "--resume", subject, model), 1, "other settings");
+    char fresh[STK_PATH_MAX];
+    at(fresh, "none.stk");
+    program_assert_refuses(program_run("train %s -o %s %s --resume", subject, fresh, SMALL), 1,
+                           "no checkpoint");
+}
+
+static void render_makes_a_film_as_long_as_the_sound(void **state) {
+    (void)state;
+    need_person();
+    char film[STK_PATH_MAX];
+    at(film, "out.mp4");
+    const program_result *r =
+        must_run(program_run("render -m %s -a %s -o %s", model, sound, film));
+    assert_non_null(strstr(r->err, "render_fps="));
+    stk_media_info info;
+    TEST_OK(stk_media_probe(film, &info));
+    assert_true(info.has_video && info.has_audio);
+    assert_true(fabs(info.duration_s - 1.0) <= 0.041);
+    assert_non_null(strstr(info.comment, "ynthetic"));
+    char digest[STK_SHA256_TEXT];
+    TEST_OK(stk_sha256_file(model, digest));
+    assert_non_null(strstr(info.comment, digest));
+}
+
+static void render_other_size_and_png_frames(void **state) {
+    (void)state;
+    need_person();
+    char frames[STK_PATH_MAX], last[STK_PATH_MAX];
+    at(frames, "frames");
+    must_run(program_run("render -m %s -a %s --frames %s --size 128", model, sound, frames));
+    TEST_OK(stk_path_join(last, sizeof last, frames, "000024.png"));
+    stk_image picture;
+    TEST_OK(stk_picture_read(last, 3, &picture));
+    assert_int_equal(picture.width, 128);
+    stk_image_clear(&picture);
+}
+
+static void render_streams_y4m_to_stdout(void **state) {
+    (void)state;
+    need_person();
+    const program_result *r = must_run(program_run("render -m %s -a %s -o - -q", model, sound));
+    assert_int_equal(strncmp(r->out, "YUV4MPEG2 ", 10), 0);
+}
+
+static void eval_prints_one_json_object(void **state) {
+    (void)state;
+    need_person();
+    const program_result *r = must_run(program_run("eval -m %s %s --json -q", model, subject));
+    static const char *const keys[] = {"frames", "psnr", "psnr_head", "psnr_mouth",
+                                       "ssim", "lmd", "render_fps"};
+    assert_int_equal(r->out[0], '{');
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        char quoted[32];
+        snprintf(quoted, sizeof quoted, "\"%s\":", keys[i]);
+        assert_non_null(strstr(r->out, quoted));
+    }
+    /* Torso, backdrop and thirty steps: far from good, but a black head would be below this. */
+    double psnr = strtod(strstr(r->out, "\"psnr\":") + 7, NULL);
+    assert_true(psnr > 14.0 && psnr < 60.0);
+}
+
+static void model_of_another_subject_is_refused(void **state) {
+    (void)state;
+    need_person();
+    stk_model *opened;
+    char other[STK_PATH_MAX], torso[STK_PATH_MAX];
+    at(other, "other.stk");
+    TEST_OK(stk_path_join(torso, sizeof torso, subject, "torso.mp4"));
+    TEST_OK(stk_model_open(&opened, model));
+    opened->performance.subject_identity[0] ^= 1;
+    const stk_model_contents contents = {&opened->nets, opened->nets.params.value,
+                                         &opened->performance, opened->bits, torso, 1};
+    TEST_OK(stk_model_save(other, &contents));
+    stk_model_close(&opened);
+    program_assert_refuses(program_run("eval -m %s %s", other, subject), 1, "another subject");
+}
+
+static void damaged_model_is_refused(void **state) {
+    (void)state;
+    need_person();
+    char cut[STK_PATH_MAX], film[STK_PATH_MAX];
+    at(cut, "cut.stk");
+    at(film, "never.mp4");
+    stk_map map;
+    TEST_OK(stk_map_open(&map, model));
+    TEST_OK(stk_file_write(cut, map.data, map.size / 2));
+    stk_map_close(&map);
+    program_assert_refuses(program_run("render -m %s -a %s -o %s", cut, sound, film), 1, cut);
+    assert_false(stk_file_exists(film));
+}
+
+static void sound_without_samples_is_refused(void **state) {
+    (void)state;
+    need_person();
+    char brief[STK_PATH_MAX], film[STK_PATH_MAX];
+    at(brief, "brief.wav");
+    at(film, "never.mp4");
+    write_tone(brief, 0.01, 16000);
+    program_assert_refuses(program_run("render -m %s -a %s -o %s", model, brief, film), 1, brief);
+    program_assert_refuses(program_run("render -m %s -a %s -o /nonexistent/x.mp4", model, sound), 1,
+                           "/nonexistent/x.mp4");
+    assert_false(stk_file_exists(film));
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(prepare_again_does_nothing),
+        cmocka_unit_test(train_thread_count_does_not_change_the_model),
+        cmocka_unit_test(train_interrupted_and_resumed_is_bit_equal),
+        cmocka_unit_test(train_resume_refuses_other_settings),
+        cmocka_unit_test(render_makes_a_film_as_long_as_the_sound),
+        cmocka_unit_test(render_other_size_and_png_frames),
+        cmocka_unit_test(render_streams_y4m_to_stdout),
+        cmocka_unit_test(eval_prints_one_json_object),
+        cmocka_unit_test(model_of_another_subject_is_refused),
+        cmocka_unit_test(damaged_model_is_refused),
+        cmocka_unit_test(sound_without_samples_is_refused),
+    };
+    return cmocka_run_group_tests(tests, prepare_person, NULL);
+}

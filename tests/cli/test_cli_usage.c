@@ -1,0 +1,103 @@
+/* The command line as a person meets it: help, mistakes, files that are not what they should be. */
+#include "support.h"
+#include "program.h"
+#include "base/file.h"
+#include "synctalk/synctalk.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const char *const commands[] = {"prepare", "train", "render", "eval", "info"};
+
+static char *in_folder(const char *folder, const char *name) {
+    static char paths[4][STK_PATH_MAX];
+    static int next;
+    char *path = paths[next++ % 4];
+    TEST_OK(stk_path_join(path, STK_PATH_MAX, folder, name));
+    return path;
+}
+
+static void help_every_command_names_every_option(void **state) {
+    (void)state;
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
+        const program_result *r = program_run("%s --help", commands[i]);
+        assert_int_equal(r->exit_code, 0);
+        for (const stk_option *o = stk_option_table(commands[i]); o->name != NULL; o++)
+            assert_non_null(strstr(r->out, o->help));
+    }
+    assert_int_equal(program_run("--help")->exit_code, 0);
+    assert_int_equal(program_run("--version")->exit_code, 0);
+}
+
+static void usage_mistakes_exit_two(void **state) {
+    (void)state;
+    program_assert_refuses(program_run("dance"), 2, "no command \"dance\"");
+    program_assert_refuses(program_run("train x --stepz 3"), 2, "no option --stepz");
+    program_assert_refuses(program_run("train x --steps"), 2, "--steps needs a value");
+    program_assert_refuses(program_run("train x --steps many"), 2, "\"many\" is not a number");
+    program_assert_refuses(program_run("train x --rays 1"), 2, "between 256 and 65536");
+    program_assert_refuses(program_run("prepare a b"), 2, "one argument too many");
+    program_assert_refuses(program_run("prepare"), 2, "CLIP is missing");
+    program_assert_refuses(program_run("render -m x -o y"), 2, "-a SOUND is missing");
+    program_assert_refuses(program_run("info --cpu-mask sse"), 2, "--cpu-mask");
+}
+
+static void missing_files_are_named(void **state) {
+    (void)state;
+    const char *folder = test_temporary_folder();
+    program_assert_refuses(program_run("prepare /nonexistent.mp4 -o %s", in_folder(folder, "s")), 1,
+                           "/nonexistent.mp4");
+    program_assert_refuses(program_run("train /nonexistent -o %s", in_folder(folder, "m.stk")), 1,
+                           "/nonexistent");
+    program_assert_refuses(program_run("render -m /nonexistent.stk -a /none.wav -o %s",
+                                       in_folder(folder, "o.mp4")), 1, "/nonexistent.stk");
+    program_assert_refuses(program_run("eval -m /nonexistent.stk /nonexistent"), 1,
+                           "/nonexistent.stk");
+    program_assert_refuses(program_run("info /nonexistent"), 1, "/nonexistent");
+    assert_false(stk_file_exists(in_folder(folder, "o.mp4")));
+    assert_false(stk_file_exists(in_folder(folder, "m.stk")));
+}
+
+static void text_named_mp4_is_refused(void **state) {
+    (void)state;
+    const char *folder = test_temporary_folder();
+    char *clip = in_folder(folder, "clip.mp4");
+    TEST_OK(stk_file_write(clip, "not a film at all\n", 18));
+    program_assert_refuses(program_run("prepare %s -o %s", clip, in_folder(folder, "s")), 1, clip);
+    program_assert_refuses(program_run("info %s", clip), 1, clip);
+    program_assert_refuses(program_run("render -m %s -a %s -o %s", clip, clip,
+                                       in_folder(folder, "o.mp4")), 1, clip);
+}
+
+static void unwritable_folder_is_refused(void **state) {
+    (void)state;
+    const char *clip = test_shared_or_skip("clips/may.mp4");
+    program_assert_refuses(program_run("prepare %s -o /proc/nowhere", clip), 1, "/proc/nowhere");
+}
+
+static void info_names_what_it_sees(void **state) {
+    (void)state;
+    const char *clip = test_shared_or_skip("clips/may.mp4");
+    const program_result *r = program_run("info %s", clip);
+    assert_int_equal(r->exit_code, 0);
+    assert_non_null(strstr(r->out, "clip"));
+    r = program_run("info --json %s", clip);
+    assert_int_equal(r->exit_code, 0);
+    assert_int_equal(r->out[0], '{');
+    r = program_run("info %s", test_shared_or_skip("models/face_landmarker.task"));
+    assert_non_null(strstr(r->out, "Apache-2.0"));
+    r = program_run("info %s", test_shared_or_skip("parity/official_A.pth"));
+    assert_non_null(strstr(r->out, "SyncTalk checkpoint"));
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(help_every_command_names_every_option),
+        cmocka_unit_test(usage_mistakes_exit_two),
+        cmocka_unit_test(missing_files_are_named),
+        cmocka_unit_test(text_named_mp4_is_refused),
+        cmocka_unit_test(unwritable_folder_is_refused),
+        cmocka_unit_test(info_names_what_it_sees),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
