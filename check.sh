@@ -9,7 +9,7 @@ cd "$(dirname "$0")"
 
 packages=(gcc clang meson ninja-build pkg-config libavformat-dev libavcodec-dev libavutil-dev
   libswscale-dev libswresample-dev libdnnl-dev libcjson-dev libzip-dev zlib1g-dev nettle-dev
-  libfftw3-dev libcmocka-dev libclang-rt-14-dev)
+  libcmocka-dev libclang-rt-14-dev)
 missing=()
 for package in "${packages[@]}"; do
   dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'install ok installed' || missing+=("$package")

@@ -23,7 +23,7 @@ static const rule rules[] = {
     {"nn", "nn base kernels", "oneapi/ cjson/ zip.h zlib.h"},
     {"tflite", "tflite nn base kernels", "oneapi/ zip.h zlib.h"},
     {"media", "media base kernels", "libavformat/ libavcodec/ libavutil/ libswscale/ libswresample/"},
-    {"face_sync", GROUND "face_sync", "fftw3.h kiss_fft zip.h"},
+    {"face_sync", GROUND "face_sync", "zip.h"},
     {"head_sync", GROUND "head_sync", ""},
     {"portrait", GROUND "portrait", ""},
     {"portrait_sync", GROUND "portrait_sync", ""},
