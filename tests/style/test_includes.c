@@ -69,7 +69,7 @@ static int allowed(const rule *r, const char *line) {
     char name[256];
     if (sscanf(line, " # include \"%255[^\"]\"", name) == 1) {
         const char *slash = strchr(name, '/');
-        return slash != NULL && has_word(r->own, name, (size_t)(slash - name));
+        return slash == NULL || has_word(r->own, name, (size_t)(slash - name)); /* no folder: own room */
     }
     if (sscanf(line, " # include <%255[^>]>", name) != 1) return 1;
     for (size_t i = 0; i < sizeof system_headers / sizeof *system_headers; i++)

@@ -1,0 +1,142 @@
+/* Training on a small synthetic subject: it learns, it does not depend on the thread count, a resumed run
+ * is the run that was not interrupted, and a not-a-number is undone. */
+#include "support.h"
+#include "synthetic_subject.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "train/internal.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { FRAMES = 60, SIZE = 64 };
+static char subject[STK_PATH_MAX], folder[STK_PATH_MAX];
+
+static int write_subject(void **state) {
+    (void)state;
+    snprintf(folder, sizeof folder, "%s", test_temporary_folder());
+    TEST_OK(stk_path_join(subject, sizeof subject, folder, "disc"));
+    TEST_OK(synthetic_subject_write(subject, FRAMES, SIZE));
+    return 0;
+}
+
+static stk_train_settings settings_of(int threads) {
+    return (stk_train_settings){.subject = subject,
+                                .threads = threads,
+                                .seed = 3,
+                                .rays = 512,
+                                .frames = 4,
+                                .lr_grid = 0.01f,
+                                .lr_net = 0.001f,
+                                .preview_s = 3600};
+}
+
+static stk_trainer *trained(int threads, int steps) {
+    stk_train_settings settings = settings_of(threads);
+    stk_trainer *t;
+    TEST_OK(stk_trainer_create(&t, &settings, NULL));
+    for (int i = 0; i < steps; i++) TEST_OK(stk_trainer_step(t, 0.1));
+    return t;
+}
+
+static void step_many_steps_loss_falls(void **state) {
+    (void)state;
+    stk_trainer *t = trained(2, 10);
+    double early = t->step_loss;
+    for (int i = 0; i < 190; i++) TEST_OK(stk_trainer_step(t, 0.3));
+    print_message("loss %.4f -> %.4f, %lld samples a step\n", early, t->mean_loss,
+                  (long long)t->step_samples);
+    assert_true(t->step_loss < 0.5 * early);
+    stk_trainer_free(&t);
+}
+
+static void step_thread_count_gives_equal_bits(void **state) {
+    (void)state;
+    stk_trainer *one = trained(1, 20), *three = trained(3, 20);
+    assert_memory_equal(one->nets.params.value, three->nets.params.value,
+                        one->nets.params.total * sizeof(float));
+    assert_memory_equal(one->nets.params.ema, three->nets.params.ema,
+                        one->nets.params.total * sizeof(float));
+    assert_memory_equal(one->occupancy.bits, three->occupancy.bits, STK_GRID_BYTES);
+    stk_trainer_free(&one);
+    stk_trainer_free(&three);
+}
+
+static void checkpoint_resumed_gives_equal_bits(void **state) {
+    (void)state;
+    char path[STK_PATH_MAX];
+    TEST_OK(stk_path_join(path, sizeof path, folder, "half.train"));
+    stk_trainer *whole = trained(2, 12);
+    TEST_OK(stk_checkpoint_save(whole, path));
+    for (int i = 0; i < 12; i++) TEST_OK(stk_trainer_step(whole, 0.2));
+    stk_trainer *resumed = trained(2, 0);
+    TEST_OK(stk_checkpoint_load(resumed, path));
+    for (int i = 0; i < 12; i++) TEST_OK(stk_trainer_step(resumed, 0.2));
+    assert_memory_equal(whole->nets.params.value, resumed->nets.params.value,
+                        whole->nets.params.total * sizeof(float));
+    assert_memory_equal(whole->occupancy.density, resumed->occupancy.density,
+                        STK_GRID_CELLS * sizeof(float));
+    stk_trainer_free(&whole);
+    stk_trainer_free(&resumed);
+}
+
+static void checkpoint_damaged_is_refused(void **state) {
+    (void)state;
+    char path[STK_PATH_MAX];
+    TEST_OK(stk_path_join(path, sizeof path, folder, "damaged.train"));
+    stk_trainer *t = trained(2, 1);
+    TEST_OK(stk_checkpoint_save(t, path));
+    stk_map map;
+    TEST_OK(stk_map_open(&map, path));
+    char *copy = stk_calloc_aligned(1, map.size);
+    memcpy(copy, map.data, map.size);
+    TEST_OK(stk_file_write(path, copy, map.size - 100));
+    assert_int_not_equal(stk_checkpoint_load(t, path), STK_OK);
+    TEST_OK(stk_file_write(path, "nothing", 7));
+    assert_int_not_equal(stk_checkpoint_load(t, path), STK_OK);
+    stk_free(copy);
+    stk_map_close(&map);
+    stk_trainer_free(&t);
+}
+
+static void snapshot_restore_undoes_not_a_number(void **state) {
+    (void)state;
+    stk_trainer *t = trained(2, 8), *same = trained(2, 8);
+    stk_snapshot snapshot;
+    TEST_OK(stk_snapshot_init(&snapshot, t));
+    stk_snapshot_take(&snapshot, t);
+    float *weight = stk_params_value(&t->nets.params, t->nets.field.sigma[0]);
+    weight[5] = NAN;
+    assert_int_equal(stk_trainer_step(t, 0.1), STK_ERR_NUMERIC);
+    stk_snapshot_restore(&snapshot, t);
+    for (int i = 0; i < 4; i++) {
+        TEST_OK(stk_trainer_step(t, 0.1));
+        TEST_OK(stk_trainer_step(same, 0.1));
+    }
+    assert_memory_equal(t->nets.params.value, same->nets.params.value,
+                        t->nets.params.total * sizeof(float));
+    stk_snapshot_clear(&snapshot);
+    stk_trainer_free(&t);
+    stk_trainer_free(&same);
+}
+
+static void create_rays_not_a_multiple_is_refused(void **state) {
+    (void)state;
+    stk_train_settings settings = settings_of(1);
+    settings.rays = 511;
+    stk_trainer *t;
+    assert_int_equal(stk_trainer_create(&t, &settings, NULL), STK_ERR_ARGUMENT);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(step_many_steps_loss_falls),
+        cmocka_unit_test(step_thread_count_gives_equal_bits),
+        cmocka_unit_test(checkpoint_resumed_gives_equal_bits),
+        cmocka_unit_test(checkpoint_damaged_is_refused),
+        cmocka_unit_test(snapshot_restore_undoes_not_a_number),
+        cmocka_unit_test(create_rays_not_a_multiple_is_refused),
+    };
+    return cmocka_run_group_tests(tests, write_subject, NULL);
+}
