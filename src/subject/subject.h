@@ -1,13 +1,12 @@
-/* subject.h - a person on disk (doc/FORMATS.md): made once from a video by stk_subject_prepare, then
- * opened by mapping.
+/* subject.h - a person on disk (doc/FORMATS.md): made once from a video by stk_subject_prepare,
+ * then opened by mapping.
  *
  *   manifest.json        version, source, crop, split, steps done with the digest of their inputs
- *   tables.safetensors   per-frame tables: poses, landmarks, blendshapes, expression, boxes, feature rows
- *   labels.safetensors   label maps, deflated, with an index
- *   picture.mp4          the normalised frames: 25/s, square, lossless H.264, short groups
- *   torso.mp4            what stands behind the head: torso over plate (high quality, short groups)
- *   plate.png audio.wav report.txt report.json sheet.png
- *   cache/               derived, may be deleted at any time
+ *   tables.safetensors   per-frame tables: poses, landmarks, blendshapes, expression, boxes,
+ * feature rows labels.safetensors   label maps, deflated, with an index picture.mp4          the
+ * normalised frames: 25/s, square, lossless H.264, short groups torso.mp4            what stands
+ * behind the head: torso over plate (high quality, short groups) plate.png audio.wav report.txt
+ * report.json sheet.png cache/               derived, may be deleted at any time
  */
 #ifndef STK_SUBJECT_SUBJECT_H
 #define STK_SUBJECT_SUBJECT_H
@@ -32,25 +31,26 @@ typedef struct stk_prepare_settings {
     int restart;        /* redo every step */
 } stk_prepare_settings;
 
-/* Runs the steps that are not done yet: picture, sound, face, pose, parse, torso, tables, report. On
- * STK_ERR_CONTENT the sentence names the frame and the reason and what to do; finished steps stay. */
+/* Runs the steps that are not done yet: picture, sound, face, pose, parse, torso, tables, report.
+ * On STK_ERR_CONTENT the sentence names the frame and the reason and what to do; finished steps
+ * stay. */
 stk_status stk_subject_prepare(const stk_prepare_settings *settings, const stk_job *job);
 
 /* --- reading one ----------------------------------------------------------------------------- */
 typedef struct stk_subject stk_subject;
 
 typedef struct stk_subject_info {
-    char name[128];          /* of the source file */
+    char name[128];                 /* of the source file */
     char identity[STK_SHA256_TEXT]; /* digest over the tables: binds model to subject */
-    int frames, train_frames; /* train: [0, train_frames), held out: the rest (last 1/11) */
+    int frames, train_frames;       /* train: [0, train_frames), held out: the rest (last 1/11) */
     int width, height;
     stk_camera camera;
     stk_rect crop_source_px; /* where the square was cut from the source picture */
     int source_width, source_height;
-    double source_start_s;   /* container time of frame 0 */
+    double source_start_s; /* container time of frame 0 */
     char source_path[STK_PATH_MAX];
     char face_mode[96], parse_mode[160];
-    stk_rect head_rect;      /* holds every head pixel of the clip, with a margin */
+    stk_rect head_rect; /* holds every head pixel of the clip, with a margin */
 } stk_subject_info;
 
 /* Clear sentences for: not a subject, newer version, unfinished, damaged. */
