@@ -164,6 +164,29 @@ static void skin_painted_person_neck_is_found(void **state) {
     stk_image_clear(&rgb), stk_image_clear(&labels);
 }
 
+static void neck_turtleneck_has_no_neck(void **state) {
+    (void)state;
+    stk_image rgb, labels;
+    stk_landmarks landmarks;
+    stk_jaw jaw;
+    stk_skin skin = {0};
+    person_of(&rgb, &labels, &landmarks, &jaw, 0);
+    static float person[220 * 200], neck[220 * 200], planes[STK_NECK_PLANES * 220 * 200];
+    for (int y = 0; y < 220; y++)
+        for (int x = 0; x < 200; x++) {
+            uint8_t label = stk_image_row(&labels, y)[x];
+            person[y * 200 + x] = label > 0;
+            if (label == STK_LABEL_NECK)
+                memcpy(stk_image_row(&rgb, y) + 3 * x, (uint8_t[3]){20, 60, 150}, 3);
+        }
+    stk_skin_learn(&skin, &rgb, &landmarks, &jaw, person, 1);
+    assert_int_equal(skin.neck.ready, 0);
+    stk_neck_input input = {&rgb, &jaw, &skin, person, NULL, 1};
+    stk_neck_find(neck, &input, planes);
+    for (int i = 0; i < 220 * 200; i++) assert_true(neck[i] == 0);
+    stk_image_clear(&rgb), stk_image_clear(&labels);
+}
+
 static void scatter_plain_background_person_is_found(void **state) {
     (void)state;
     stk_image rgb, labels;
@@ -223,6 +246,18 @@ static void absorb_specks_join_their_neighbours(void **state) {
     for (int i = 0; i < 40; i++) assert_int_equal(map[i], 2);
 }
 
+static void absorb_body_cut_off_never_becomes_background(void **state) {
+    (void)state;
+    uint8_t map[24], visited[24];
+    int32_t queue[24];
+    const char *before = "00000000"
+                         "33332200"
+                         "33332222";
+    for (int i = 0; i < 24; i++) map[i] = (uint8_t)(before[i] - '0');
+    stk_region_absorb(map, 8, 3, (int[2]){3, 9}, 1u << 3, queue, visited);
+    for (int i = 0; i < 24; i++) assert_int_equal(map[i], before[i] == '3' ? 2 : before[i] - '0');
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(box_mean_random_plane_equals_brute_force),
@@ -231,9 +266,11 @@ int main(void) {
         cmocka_unit_test(jaw_impossible_points_are_refused),
         cmocka_unit_test(jaw_follow_trembles_less_and_keeps_up),
         cmocka_unit_test(skin_painted_person_neck_is_found),
+        cmocka_unit_test(neck_turtleneck_has_no_neck),
         cmocka_unit_test(scatter_plain_background_person_is_found),
         cmocka_unit_test(flood_only_connected_pixels_change),
         cmocka_unit_test(absorb_specks_join_their_neighbours),
+        cmocka_unit_test(absorb_body_cut_off_never_becomes_background),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -117,6 +117,22 @@ static void compose_hair_over_chest_is_filled_from_both_sides(void **state) {
     scene_clear(&s);
 }
 
+static void compose_fringe_beside_hair_draws_no_line(void **state) {
+    (void)state;
+    scene s;
+    person(&s);
+    box(&s, 140, 180, 150, 182, STK_LABEL_TORSO); /* narrower than 1/50 of the width */
+    box(&s, 350, 180, 365, 182, STK_LABEL_TORSO); /* wide enough, but only on one side */
+    box(&s, 130, 220, 150, 222, STK_LABEL_TORSO); /* wide enough on both sides, but in the air */
+    box(&s, 350, 220, 370, 222, STK_LABEL_TORSO);
+    compose(&s);
+    for (int x = 160; x < 340; x++) {
+        assert_true(same(&s.composite, x, 181, PLATE));
+        assert_true(same(&s.composite, x, 221, PLATE));
+    }
+    scene_clear(&s);
+}
+
 static void compose_head_on_torso_fills_nine_darkened_rows(void **state) {
     (void)state;
     scene s;
@@ -168,6 +184,7 @@ int main(void) {
         cmocka_unit_test(compose_person_neck_continues_53_rows_under_the_head),
         cmocka_unit_test(compose_graded_neck_fades_to_its_mean),
         cmocka_unit_test(compose_hair_over_chest_is_filled_from_both_sides),
+        cmocka_unit_test(compose_fringe_beside_hair_draws_no_line),
         cmocka_unit_test(compose_head_on_torso_fills_nine_darkened_rows),
         cmocka_unit_test(compose_neck_at_the_picture_top_stays_inside),
         cmocka_unit_test(compose_odd_sizes_and_single_classes_are_safe),
