@@ -1,16 +1,18 @@
 /* framing.c - a fixed square around the faces of a clip.
  *
- * The detector's box reaches from the brows to the chin. A head with hair is about 1.6 boxes high,
- * and shoulders need one more below: the side is SIDE_FACES boxes, more where the head travels.
+ * The detector's box reaches from the middle of the forehead to below the chin, about 1.2 times the
+ * distance from brows to chin. The usual talking-head pictures are 2.1 to 2.4 such boxes wide: hair
+ * above, shoulders below. Where the head travels the square grows with it.
  */
 #include "subject/framing.h"
 
 #include <math.h>
 #include <stdlib.h>
 
-static const float side_faces = 2.8f;     /* side in face heights */
+static const float side_faces = 2.35f;    /* side in box heights */
 static const float face_from_top = 0.45f; /* the face's centre in the square: headroom, shoulders */
-static const float travel_room = 2.4f;    /* face heights kept around the travelling centre */
+static const float travel_room = 2.1f;    /* box heights kept around the travelling centre */
+static const float head_above = 1.0f;     /* box heights from the box's centre to above the hair */
 /* A square picture whose faces are this high (share of the side) is head and shoulders already. */
 static const float whole_min = 0.22f, whole_max = 0.80f;
 
@@ -36,17 +38,18 @@ static spread spread_of(float *values, int n) {
 
 stk_rect stk_framing_choose(const stk_face_boxes *boxes, int width, int height) {
     spread x = spread_of(boxes->x, boxes->count), y = spread_of(boxes->y, boxes->count);
-    float face = spread_of(boxes->height, boxes->count).mid;
-    float share = face / (float)height;
+    spread face = spread_of(boxes->height, boxes->count);
+    float share = face.mid / (float)height;
     if (width == height && share >= whole_min && share <= whole_max)
         return (stk_rect){0, 0, width, height};
-    float side =
-        fmaxf(side_faces * face, travel_room * face + fmaxf(x.high - x.low, y.high - y.low));
+    float travel = fmaxf(x.high - x.low, y.high - y.low);
+    float side = fmaxf(side_faces * face.mid, travel_room * face.high + travel);
     int smaller = width < height ? width : height;
     int pixels = (int)lrintf(fminf(side, (float)smaller)) & ~1;
     if (pixels < 2) pixels = 2;
     float left = 0.5f * (x.low + x.high) - 0.5f * (float)pixels;
-    float top = 0.5f * (y.low + y.high) - face_from_top * (float)pixels;
+    float top = fminf(0.5f * (y.low + y.high) - face_from_top * (float)pixels,
+                      y.low - head_above * face.high);
     int x0 = stk_clampi((int)lrintf(left), 0, width - pixels);
     int y0 = stk_clampi((int)lrintf(top), 0, height - pixels);
     return (stk_rect){x0, y0, x0 + pixels, y0 + pixels};

@@ -26,26 +26,50 @@ enum {
     SAMPLES_PER_FRAME = STK_SAMPLE_RATE / STK_FPS,
 };
 
+static const float close_enough = 0.35f; /* face height in the picture, for an exact box */
+
 /* --- where the face is
  * ---------------------------------------------------------------------------- */
 
-/* Largest face of the picture; faces that are small in it are looked for in squares along it. */
-static stk_status look(stk_face_capture *capture, const stk_image *rgb, float box[5], int *count) {
+/* Detects inside a square of the picture; the box is given in the picture's own pixels. */
+static stk_status look_inside(stk_face_capture *capture, const stk_image *rgb, stk_rect square,
+                              float box[5], int *count) {
     float boxes[BOXES][5];
-    STK_TRY(stk_face_capture_detect(capture, rgb, boxes, BOXES, count));
-    if (*count > 0) memcpy(box, boxes[0], sizeof boxes[0]);
+    stk_image window = stk_image_view(rgb, square);
+    STK_TRY(stk_face_capture_detect(capture, &window, boxes, BOXES, count));
+    if (*count == 0) return STK_OK;
+    const float x = (float)square.x0, y = (float)square.y0;
+    const float shift[5] = {x, y, x, y, 0.0f};
+    for (int k = 0; k < 5; k++) box[k] = boxes[0][k] + shift[k];
+    return STK_OK;
+}
+
+/* A face that is small in the picture is only a few cells of the detector's grid: a second look
+ * from near by gives its box exactly. */
+static stk_status look_closer(stk_face_capture *capture, const stk_image *rgb, float box[5]) {
+    int smaller = rgb->width < rgb->height ? rgb->width : rgb->height, count;
+    float height = box[3] - box[1], near[5];
+    if (height > close_enough * (float)smaller) return STK_OK;
+    int side = stk_clampi((int)(2.2f * height), 2, smaller);
+    int x = stk_clampi((int)(0.5f * (box[0] + box[2])) - side / 2, 0, rgb->width - side);
+    int y = stk_clampi((int)(0.5f * (box[1] + box[3])) - side / 2, 0, rgb->height - side);
+    STK_TRY(look_inside(capture, rgb, (stk_rect){x, y, x + side, y + side}, near, &count));
+    if (count > 0) memcpy(box, near, sizeof near);
+    return STK_OK;
+}
+
+/* Largest face of the picture; where there seems to be none, squares along it are looked at. */
+static stk_status look(stk_face_capture *capture, const stk_image *rgb, float box[5], int *count) {
+    const stk_rect whole = {0, 0, rgb->width, rgb->height};
     int side = rgb->width < rgb->height ? rgb->width : rgb->height;
-    if (*count > 0 || rgb->width == rgb->height) return STK_OK;
-    for (int i = 0; i < WINDOWS && *count == 0; i++) {
+    int windows = rgb->width != rgb->height ? WINDOWS : 0;
+    STK_TRY(look_inside(capture, rgb, whole, box, count));
+    for (int i = 0; i < windows && *count == 0; i++) {
         int x = (rgb->width - side) * i / (WINDOWS - 1);
         int y = (rgb->height - side) * i / (WINDOWS - 1);
-        stk_image window = stk_image_view(rgb, (stk_rect){x, y, x + side, y + side});
-        STK_TRY(stk_face_capture_detect(capture, &window, boxes, BOXES, count));
-        if (*count == 0) continue;
-        const float shift[5] = {(float)x, (float)y, (float)x, (float)y, 0.0f};
-        for (int k = 0; k < 5; k++) box[k] = boxes[0][k] + shift[k];
+        STK_TRY(look_inside(capture, rgb, (stk_rect){x, y, x + side, y + side}, box, count));
     }
-    return STK_OK;
+    return *count > 0 ? look_closer(capture, rgb, box) : STK_OK;
 }
 
 static stk_status look_through(stk_prepare *prepare, const stk_retime *plan,

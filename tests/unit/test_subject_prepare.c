@@ -261,7 +261,7 @@ static void framing_small_face_gets_a_square_inside_the_picture(void **state) {
         const stk_face_boxes boxes = {x, y, h, 3};
         stk_rect r = stk_framing_choose(&boxes, 1080, 1920);
         assert_int_equal(r.x1 - r.x0, r.y1 - r.y0);
-        assert_in_range(r.x1 - r.x0, 2.6 * 190, 3 * 190);
+        assert_in_range(r.x1 - r.x0, 2.2 * 190, 2.5 * 190);
         assert_true(r.x0 >= 0 && r.y0 >= 0 && r.x1 <= 1080 && r.y1 <= 1920);
         assert_true((float)r.x0 < cx - 90 || r.x0 == 0);
     }
