@@ -21,10 +21,12 @@ enum {
     CHECK_EVERY = 25, /* frames between two looks for a second face */
     GAP_MAX = 11,     /* frames without a face that may be filled in */
     BOXES = 4,
+    JUMP_REACH = 6, /* frames around that a jump is compared with */
 };
 static const float gaps_share_max = 0.05f;
 static const float second_face_min = 0.5f; /* of the first one's height */
 static const float second_score_min = 0.6f;
+static const float jump_min = 0.03f, jump_ratio = 4.0f, jump_far = 0.33f; /* face widths */
 
 typedef struct face_work {
     const stk_prepare *prepare;
@@ -157,17 +159,42 @@ static void fill_gaps(face_work *work, int frames) {
     }
 }
 
-/* A cut, or the follower jumping elsewhere: the face moves by more than a third of its width. */
-static int count_jumps(const face_work *work, int frames, int *first) {
-    int jumps = 0;
-    *first = -1;
-    for (int i = 1; i < frames; i++) {
-        const float(*a)[3] = work->landmarks[i - 1].xyz, (*b)[3] = work->landmarks[i].xyz;
-        float width = hypotf(a[454][0] - a[234][0], a[454][1] - a[234][1]);
-        if (hypotf(a[4][0] - b[4][0], a[4][1] - b[4][1]) < 0.33f * width) continue;
-        if (jumps++ == 0) *first = i;
+/* Median movement of the mesh between two frames, in face widths. */
+static float movement(const stk_landmarks *a, const stk_landmarks *b) {
+    enum { SAMPLES = 52, EVERY = STK_MESH_LANDMARKS / SAMPLES };
+    const float *left = a->xyz[234], *right = a->xyz[454]; /* the cheeks' outer ends */
+    float sorted[SAMPLES];
+    for (int i = 0; i < SAMPLES; i++) {
+        const float *p = a->xyz[i * EVERY], *q = b->xyz[i * EVERY];
+        float d = hypotf(p[0] - q[0], p[1] - q[1]);
+        int k = i;
+        for (; k > 0 && sorted[k - 1] > d; k--) sorted[k] = sorted[k - 1];
+        sorted[k] = d;
     }
-    return jumps;
+    return sorted[SAMPLES / 2] / fmaxf(1.0f, hypotf(left[0] - right[0], left[1] - right[1]));
+}
+
+/* A cut (or the follower jumping elsewhere): the face moves several times farther than in any of
+ * the frames around. Measured on nine clips: cuts 5.5 to 12.6 times, quick nods 2.7 at most. */
+static int is_jump(const float *moved, int frames, int i) {
+    float around = 0.0f;
+    for (int k = i - JUMP_REACH; k <= i + JUMP_REACH; k++)
+        if (k > 0 && k < frames && k != i) around = fmaxf(around, moved[k]);
+    return moved[i] > jump_far || (moved[i] > jump_min && moved[i] > jump_ratio * around);
+}
+
+static stk_status find_jumps(const face_work *work, int frames, cJSON *figures) {
+    int jumps = 0, first = 0;
+    float *moved = stk_calloc_aligned((size_t)frames, sizeof *moved);
+    if (moved == NULL) return stk_fail_memory("landmarks");
+    for (int i = 1; i < frames; i++)
+        moved[i] = movement(&work->landmarks[i - 1], &work->landmarks[i]);
+    for (int i = 1; i < frames; i++)
+        if (is_jump(moved, frames, i) && jumps++ == 0) first = i;
+    stk_figure(figures, "jumps", jumps, 0);
+    if (jumps > 0) stk_figure(figures, "first_jump_frame", first, 0);
+    stk_free(moved);
+    return STK_OK;
 }
 
 /* --- the step
@@ -192,7 +219,7 @@ static stk_status write_faces(const stk_prepare *prepare, const face_work *work,
 }
 
 static stk_status capture_clip(stk_prepare *prepare, face_work *work, cJSON *figures) {
-    int frames = prepare->manifest.info.frames, first_jump;
+    int frames = prepare->manifest.info.frames;
     stk_face_capture *capture; /* says the mode, and whether there are weights at all */
     STK_TRY(stk_face_capture_create(&capture, prepare->settings.models));
     snprintf(prepare->manifest.info.face_mode, sizeof prepare->manifest.info.face_mode, "%s",
@@ -209,8 +236,7 @@ static stk_status capture_clip(stk_prepare *prepare, face_work *work, cJSON *fig
     STK_TRY(check_second(work, frames, figures));
     STK_TRY(check_found(work, frames, figures));
     fill_gaps(work, frames);
-    stk_figure(figures, "jumps", count_jumps(work, frames, &first_jump), 0);
-    if (first_jump >= 0) stk_figure(figures, "first_jump_frame", first_jump, 0);
+    STK_TRY(find_jumps(work, frames, figures));
     for (int k = 0; k < STK_BLENDSHAPES; k++)
         stk_blendshapes_smooth(&work->blendshapes[0][k], frames, STK_BLENDSHAPES);
     return write_faces(prepare, work, frames);

@@ -18,10 +18,11 @@
 enum {
     CHUNK = 60, /* frames with one temporal state; borders are fixed */
     WARM = 4,
-    PLATE_EVERY = 20, /* reference.md 6.4 */
-    PLATE_MAX = 300,  /* frames that go into a plate; on long clips they lie further apart */
-    HEAD_MARGIN = 24, /* px around all head pixels of the clip */
-    GROUP = 8,        /* torso pictures composed at a time */
+    PLATE_EVERY = 20,    /* reference.md 6.4 */
+    PLATE_MAX = 300,     /* frames that go into a plate; on long clips they lie further apart */
+    HEAD_MARGIN = 24,    /* px around all head pixels of the clip */
+    ENCODER_THREADS = 2, /* fixed: the encoder's result depends on their number */
+    GROUP = 8,           /* torso pictures composed at a time */
 };
 
 /* --- label maps
@@ -324,7 +325,7 @@ static stk_status open_torso(stk_prepare *prepare, torso_work *work) {
                                         .crf = 10,
                                         .gop = 12,
                                         .preset = "veryfast",
-                                        .threads = prepare->settings.threads};
+                                        .threads = ENCODER_THREADS};
     STK_TRY(open_labels(prepare, &work->reader));
     STK_TRY(init_slots(work, size));
     STK_TRY(stk_prepare_path(prepare, "plate.png", path));
