@@ -384,6 +384,10 @@ const uint8_t *stk_ray_cache_frame(const stk_ray_cache *cache, int frame) {
     return cache->map.data + cache->header.pixel_offset + (size_t)frame * bytes;
 }
 
+void stk_ray_cache_trim(const stk_ray_cache *cache) {
+    madvise((void *)(uintptr_t)cache->map.data, cache->map.size, MADV_DONTNEED);
+}
+
 int stk_ray_cache_train_frames(const stk_ray_cache *cache) {
     return cache->header.train_frames;
 }

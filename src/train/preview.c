@@ -7,7 +7,7 @@
 #include "metrics/picture.h"
 #include "render/voice.h"
 
-enum { PREVIEW_FRAMES = 6 };
+enum { PREVIEW_FRAMES = 4 };
 
 struct stk_preview {
     stk_frame_store *pictures, *torsos;

@@ -16,7 +16,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { EMA_EVERY = 8, OCCUPANCY_EARLY = 16, OCCUPANCY_LATE = 64, OCCUPANCY_EARLY_STEPS = 1024,
+enum { EMA_EVERY = 8, OCCUPANCY_EARLY = 16, OCCUPANCY_LATE = 64, OCCUPANCY_EARLY_STEPS = 1024, TRIM_EVERY = 16,
        PUBLISHED_LEVELS = 12 };
 static const float EMA_DECAY = 0.99f;
 static const float LR_END = 0.03f; /* learning rate at the end, as a fraction of the start */
@@ -120,6 +120,7 @@ static void add_code_gradients(stk_trainer *t) {
 
 stk_status stk_trainer_step(stk_trainer *t, double fraction) {
     t->fraction = fraction;
+    if (t->step % TRIM_EVERY == 0) stk_ray_cache_trim(t->cache);
     stk_ray_cache_batch(t->cache, &t->batch, &t->rng, t->epoch_order, &t->epoch_position,
                         t->frame_list, t->picks);
     stk_field_weights_view(&t->nets.field, &t->nets.params, t->nets.params.value, &t->weights);
