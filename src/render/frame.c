@@ -92,6 +92,7 @@ void stk_frame_render(stk_frame_renderer *renderer, const stk_frame_request *req
         .code = codes + (size_t)request->code_row * STK_CODE,
         .rect = request->rect,
         .rule = request->rule,
+        .transmittance_min = STK_FAST_TRANSMITTANCE,
         .samples_max = STK_TRAIN_SAMPLES_MAX, /* what a ray could see in training */
     };
     stk_ngp_camera_from_pose(&request->camera, &request->pose, &frame.camera);

@@ -10,6 +10,10 @@
 #include "portrait/ray_render.h"
 #include "render/model.h"
 
+/* DIFFERS: a ray ends once it lets less than this through; published 1e-4. What is lost is below a quarter of
+ * an 8-bit level; training uses the same. */
+#define STK_FAST_TRANSMITTANCE 1e-3f
+
 typedef struct stk_frame_renderer stk_frame_renderer;
 
 /* Buffers for pictures of exactly width x height; pool is kept (not owned) and may be NULL. */

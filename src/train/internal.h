@@ -9,9 +9,11 @@
 #include "train/trainer.h"
 
 enum {
-    BLOCK_RAYS = 128,                                                       /* rays worked on at once */
-    BLOCK_TILES = BLOCK_RAYS * STK_TRAIN_SAMPLES_MAX / STK_TILE,            /* at most */
-    OPTIMISER_CHUNK = 1 << 14,                                              /* floats per task */
+    BLOCK_RAYS = 256,                                          /* rays worked on at once */
+    RAY_SAMPLES = STK_TRAIN_SAMPLES_MAX,                       /* at most, per ray */
+    BLOCK_TILES = BLOCK_RAYS * RAY_SAMPLES / STK_TILE,         /* at most */
+    ROUND_SAMPLES = 4,                                         /* per ray and round of evaluation */
+    OPTIMISER_CHUNK = 1 << 14,                                 /* floats per task */
     DENSE_PARAMS_MAX = 64,
 };
 
@@ -22,16 +24,26 @@ typedef struct tile_store {
     int *counts; /* [tiles] samples used, 0 = tile unused */
 } tile_store;
 
-/* Scratch of one worker: one block of rays with all its samples. */
+/* Scratch of one worker: one block of rays with all its samples, twice: in the order in which they were
+ * evaluated (tiles, for the field) and by ray (for compositing: sample k of ray r is number
+ * r * RAY_SAMPLES + k). */
 typedef struct block_scratch {
-    float *dir;                              /* [BLOCK_TILES][3][64] */
-    uint16_t *cond_row;                      /* [BLOCK_TILES][64] */
-    float *dt, *t_after;                     /* [BLOCK_TILES][64] */
-    float *sigma, *rgb, *amb_aud, *amb_exp;  /* outputs */
+    /* by ray */
+    float *ray_dir;                         /* [BLOCK_RAYS][3] */
+    float *xyz, *dt_t;                      /* [BLOCK_RAYS][RAY_SAMPLES][3], [..][2] */
+    int count[BLOCK_RAYS];                  /* samples marched */
+    int used[BLOCK_RAYS];                   /* samples evaluated: the first ones */
+    float transmittance[BLOCK_RAYS];        /* after them */
+    int32_t *lane_of;                       /* [BLOCK_RAYS * RAY_SAMPLES] place in the tiles */
+    float *dt, *t_after;                    /* [BLOCK_TILES][64] each, like all below */
+    float *ray_sigma, *ray_rgb, *ray_aud, *ray_exp;
+    float *dray_sigma, *dray_rgb, *dray_aud, *dray_exp;
+    /* in tiles */
+    float *dir;                             /* [BLOCK_TILES][3][64] */
+    uint16_t *cond_row;                     /* [BLOCK_TILES][64] */
+    float *sigma, *rgb, *amb_aud, *amb_exp; /* outputs */
     float *dsigma, *drgb, *damb_aud, *damb_exp;
-    float *acts;                             /* [BLOCK_TILES][act_floats] */
-    int64_t first[BLOCK_RAYS];
-    int count[BLOCK_RAYS];
+    float *acts;                            /* [BLOCK_TILES][act_floats] */
 } block_scratch;
 
 /* What a slot (one frame's rays) leaves behind, reduced in slot order. */
@@ -78,6 +90,8 @@ struct stk_trainer {
     float *expression;          /* [F][STK_EXP_MAX] */
     float *code, *dcode;        /* [F][4] */
     float *audio_acts;          /* [F][audio_act_floats] */
+    float *audio_rows;          /* [F][8][row_floats], the window's rows as this step hears them */
+    uint8_t *row_present;       /* [F][8], 0 = outside the clip: zeros */
     size_t audio_act_floats, field_act_floats;
 
     /* work */
@@ -95,6 +109,11 @@ struct stk_trainer {
     int64_t step_samples; /* of the last step */
     double step_loss;
 };
+
+/* hearing.c: the feature rows of a slot's window, with a random loudness and noise (both drawn from seed,
+ * step and slot), and the window of pointers to them. */
+void stk_train_hear(stk_trainer *trainer, int slot);
+void stk_train_window(const stk_trainer *trainer, int slot, const float *window[STK_AUDIO_WINDOW]);
 
 /* step.c: march, field, loss and their gradients for the rays of one slot. */
 void stk_train_slot(void *trainer, int slot, int worker);

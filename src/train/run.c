@@ -71,11 +71,23 @@ static stk_status append_curve(const run *r) {
     return STK_OK;
 }
 
+/* Share of the grid's cells in which rays take samples. */
+static double occupied_share(const uint8_t *bits) {
+    int64_t set = 0;
+    for (int i = 0; i < STK_GRID_BYTES; i++) set += __builtin_popcount(bits[i]);
+    return (double)set / STK_GRID_CELLS;
+}
+
 static stk_status show(run *r) {
     STK_TRY(stk_preview_run(r->preview, r->trainer, r->picture, &r->psnr));
     STK_TRY(append_curve(r));
-    stk_log(STK_LOG_DEBUG, "step=%lld loss=%.5f psnr=%.2f seconds=%.0f",
-            (long long)r->trainer->step, r->trainer->mean_loss, r->psnr, trained_s(r));
+    const stk_trainer *t = r->trainer;
+    stk_log(STK_LOG_DEBUG,
+            "step=%lld loss=%.5f psnr=%.2f seconds=%.0f samples_per_ray=%.2f occupied=%.4f "
+            "threshold=%.3f",
+            (long long)t->step, t->mean_loss, r->psnr, trained_s(r),
+            (double)t->step_samples / t->batch.rays, occupied_share(t->occupancy.bits),
+            (double)t->occupancy.threshold);
     r->preview_s = stk_clock_s();
     return STK_OK;
 }

@@ -10,7 +10,6 @@
 #include "train/internal.h"
 #include "base/clock.h"
 #include "base/memory.h"
-#include "render/voice.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -31,8 +30,8 @@ static void prepare_slot(void *ctx, int slot, int worker) {
     stk_trainer *t = ctx;
     int frame = t->frame_list[slot];
     const float *window[STK_AUDIO_WINDOW];
-    stk_audio_window(stk_subject_audio_row(t->subject, 0), t->performance.frames,
-                     t->nets.audio.row_floats, frame, window);
+    stk_train_hear(t, slot);
+    stk_train_window(t, slot, window);
     stk_audio_net_forward(&t->nets.audio, &t->nets.params, t->nets.params.value, window,
                           t->audio_acts + (size_t)slot * t->audio_act_floats,
                           t->audio_code + (size_t)slot * STK_AUD);
@@ -197,13 +196,17 @@ static void *take(size_t count, size_t size, int *failed) {
 
 static void take_scratch(block_scratch *s, const stk_trainer *t, int *failed) {
     size_t lanes = (size_t)BLOCK_TILES * STK_TILE;
-    float **planes[] = {&s->dt,      &s->t_after, &s->sigma,    &s->amb_aud,
-                        &s->amb_exp, &s->dsigma,  &s->damb_aud, &s->damb_exp};
-    float **colours[] = {&s->dir, &s->rgb, &s->drgb};
+    float **planes[] = {&s->dt,      &s->t_after,    &s->sigma,    &s->amb_aud,  &s->amb_exp,
+                        &s->dsigma,  &s->damb_aud,   &s->damb_exp, &s->ray_sigma, &s->ray_aud,
+                        &s->ray_exp, &s->dray_sigma, &s->dray_aud, &s->dray_exp};
+    float **triples[] = {&s->dir, &s->rgb, &s->drgb, &s->ray_rgb, &s->dray_rgb, &s->xyz};
     for (size_t i = 0; i < STK_ARRAY_SIZE(planes); i++)
         *planes[i] = take(lanes, sizeof(float), failed);
-    for (size_t i = 0; i < STK_ARRAY_SIZE(colours); i++)
-        *colours[i] = take(3 * lanes, sizeof(float), failed);
+    for (size_t i = 0; i < STK_ARRAY_SIZE(triples); i++)
+        *triples[i] = take(3 * lanes, sizeof(float), failed);
+    s->ray_dir = take(3 * BLOCK_RAYS, sizeof(float), failed);
+    s->dt_t = take(2 * lanes, sizeof(float), failed);
+    s->lane_of = take(lanes, sizeof(int32_t), failed);
     s->cond_row = take(lanes, sizeof(uint16_t), failed);
     s->acts = take((size_t)BLOCK_TILES * t->field_act_floats, sizeof(float), failed);
 }
@@ -225,6 +228,9 @@ static stk_status take_work(stk_trainer *t) {
     t->code = take(frames * STK_CODE, sizeof(float), &failed);
     t->dcode = take(frames * STK_CODE, sizeof(float), &failed);
     t->audio_acts = take(frames * t->audio_act_floats, sizeof(float), &failed);
+    size_t rows = frames * STK_AUDIO_WINDOW;
+    t->audio_rows = take(rows * (size_t)t->nets.audio.row_floats, sizeof(float), &failed);
+    t->row_present = take(rows, 1, &failed);
     t->tiles.xyz = take(tiles * 3 * STK_TILE, sizeof(float), &failed);
     t->tiles.denc = take(tiles * (size_t)t->nets.field.shape.enc * STK_TILE, sizeof(float), &failed);
     t->tiles.counts = take(tiles, sizeof(int), &failed);
@@ -305,10 +311,12 @@ stk_status stk_trainer_create(stk_trainer **out, const stk_train_settings *setti
 }
 
 static void free_scratch(block_scratch *s) {
-    float *blocks[] = {s->dt,     s->t_after,  s->sigma,    s->amb_aud, s->amb_exp, s->dsigma,
-                       s->damb_aud, s->damb_exp, s->dir,    s->rgb,     s->drgb,    s->acts};
+    void *blocks[] = {s->dt,        s->t_after,    s->sigma,    s->amb_aud,  s->amb_exp,  s->dsigma,
+                      s->damb_aud,  s->damb_exp,   s->ray_sigma, s->ray_aud, s->ray_exp,  s->dray_sigma,
+                      s->dray_aud,  s->dray_exp,   s->dir,      s->rgb,      s->drgb,     s->ray_rgb,
+                      s->dray_rgb,  s->xyz,        s->ray_dir,  s->dt_t,     s->lane_of,  s->cond_row,
+                      s->acts};
     for (size_t i = 0; i < STK_ARRAY_SIZE(blocks); i++) stk_free(blocks[i]);
-    stk_free(s->cond_row);
 }
 
 void stk_trainer_free(stk_trainer **handle) {
@@ -316,7 +324,7 @@ void stk_trainer_free(stk_trainer **handle) {
     stk_trainer *t = *handle;
     for (int i = 0; t->scratch != NULL && i < stk_pool_threads(t->pool); i++)
         free_scratch(&t->scratch[i]);
-    void *blocks[] = {t->scratch,    t->results,    t->slot_grads,      t->tiles.counts,
+    void *blocks[] = {t->audio_rows, t->row_present, t->scratch, t->results,    t->slot_grads,      t->tiles.counts,
                       t->tiles.denc, t->tiles.xyz,  t->audio_acts,      t->dcode,
                       t->code,       t->expression, t->daudio,          t->audio_code,
                       t->picks,      t->frame_list, t->epoch_order,     t->optimiser_tasks,

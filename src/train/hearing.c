@@ -1,0 +1,39 @@
+/* hearing.c - what the audio net hears in training: the feature rows of the window with a random loudness and
+ * a little noise, different at every step.
+ *
+ * DIFFERS from the published system, whose features come from an encoder trained on many voices: here the
+ * net learns from minutes of one voice, and without this it learns the recording's level and room instead
+ * of the lips. Mel values are 8 units per 100 dB, in [-4, 4] (reference.md 2.1).
+ */
+#include "train/internal.h"
+#include "render/voice.h"
+
+static const float GAIN_UNITS = 0.4f;   /* +-5 dB */
+static const float NOISE_UNITS = 0.15f; /* +-1.9 dB per bin and column, uniform */
+
+void stk_train_hear(stk_trainer *t, int slot) {
+    const int floats = t->nets.audio.row_floats;
+    const float *clean[STK_AUDIO_WINDOW];
+    stk_audio_window(stk_subject_audio_row(t->subject, 0), t->performance.frames, floats,
+                     t->frame_list[slot], clean);
+    stk_rng rng;
+    stk_rng_seed(&rng, (uint64_t)t->settings.seed ^ ((uint64_t)t->step << 8), (uint64_t)slot + 16);
+    float gain = GAIN_UNITS * (2.0f * stk_rng_float(&rng) - 1.0f);
+    for (int k = 0; k < STK_AUDIO_WINDOW; k++) {
+        size_t row = (size_t)slot * STK_AUDIO_WINDOW + (size_t)k;
+        float *heard = t->audio_rows + row * (size_t)floats;
+        t->row_present[row] = clean[k] != NULL;
+        for (int i = 0; clean[k] != NULL && i < floats; i++) {
+            float noise = NOISE_UNITS * (2.0f * stk_rng_float(&rng) - 1.0f);
+            heard[i] = stk_clampf(clean[k][i] + gain + noise, -4.0f, 4.0f);
+        }
+    }
+}
+
+void stk_train_window(const stk_trainer *t, int slot, const float *window[STK_AUDIO_WINDOW]) {
+    for (int k = 0; k < STK_AUDIO_WINDOW; k++) {
+        size_t row = (size_t)slot * STK_AUDIO_WINDOW + (size_t)k;
+        window[k] = t->row_present[row] ? t->audio_rows + row * (size_t)t->nets.audio.row_floats
+                                        : NULL;
+    }
+}
