@@ -25,12 +25,16 @@ typedef struct stk_model_config {
     int code_rows; /* individual codes: one per training frame */
 } stk_model_config;
 
+/* Mouth blendshapes that training asks the audio code for: columns 22 (jawForward) .. 48. */
+enum { STK_LIP_FIRST = 22, STK_LIPS = 27 };
+
 /* The networks: parameters and the modules that name them. */
 typedef struct stk_nets {
     stk_model_config config;
     stk_params params;
     stk_audio_net audio;
     stk_field field;
+    int lip_weight, lip_bias; /* lip_probe [27][32], [27]: used in training only (train/lips.c) */
 } stk_nets;
 
 /* The source performance. */

@@ -5,6 +5,8 @@
  */
 #include "render/model.h"
 
+#include <math.h>
+
 stk_status stk_nets_init(stk_nets *nets, const stk_model_config *config, int training) {
     *nets = (stk_nets){.config = *config};
     STK_TRY(stk_params_init(&nets->params));
@@ -12,6 +14,13 @@ stk_status stk_nets_init(stk_nets *nets, const stk_model_config *config, int tra
     if (status == STK_OK)
         status = stk_field_register(&nets->field, &nets->params, config->levels, config->exp,
                                     config->code_rows);
+    const int weight[2] = {STK_LIPS, STK_AUDIO_CODE}, bias[1] = {STK_LIPS};
+    if (status == STK_OK)
+        status = stk_params_add(&nets->params, "lip_probe.weight", STK_GROUP_NET, 2, weight,
+                                &nets->lip_weight);
+    if (status == STK_OK)
+        status = stk_params_add(&nets->params, "lip_probe.bias", STK_GROUP_NET, 1, bias,
+                                &nets->lip_bias);
     if (status == STK_OK) status = stk_params_seal(&nets->params, training);
     if (status != STK_OK) stk_nets_clear(nets);
     return status;
@@ -26,4 +35,5 @@ void stk_nets_clear(stk_nets *nets) {
 void stk_nets_randomise(stk_nets *nets, stk_rng *rng) {
     stk_audio_net_init(&nets->audio, &nets->params, rng);
     stk_field_init(&nets->field, &nets->params, rng);
+    stk_params_fill_uniform(&nets->params, nets->lip_weight, 1.0f / sqrtf(STK_AUDIO_CODE), rng);
 }

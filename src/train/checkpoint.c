@@ -12,7 +12,7 @@
 #include <string.h>
 
 static const char FORMAT_NAME[] = "synctalk-train";
-enum { CHECKPOINT_VERSION = 1, STATE_WORDS = 6, CLOCK_WORDS = 3 };
+enum { CHECKPOINT_VERSION = 1, STATE_WORDS = 6, CLOCK_WORDS = 4 };
 
 /* What must agree for a resumed run to be the same run. */
 static void describe(const stk_trainer *t, char text[256]) {
@@ -56,7 +56,7 @@ static void list_planes(const stk_trainer *t, words *w, plane planes[PLANES]) {
 static stk_status write_planes(stk_safetensors_writer *writer, const stk_trainer *t) {
     words w = {{t->step, t->ema_updates, (int64_t)t->rng.state, (int64_t)t->rng.increment,
                 t->epoch_position, 0},
-               {t->fraction, t->trained_s, t->mean_loss}};
+               {t->fraction, t->trained_s, t->mean_loss, t->mean_lips}};
     plane planes[PLANES];
     char settings[256];
     list_planes(t, &w, planes);
@@ -124,6 +124,7 @@ static stk_status read_planes(stk_trainer *t, const stk_safetensors *file, const
     t->fraction = w.clock[0];
     t->trained_s = w.clock[1];
     t->mean_loss = w.clock[2];
+    t->mean_lips = w.clock[3];
     return STK_OK;
 }
 

@@ -49,6 +49,7 @@ typedef struct block_scratch {
 /* What a slot (one frame's rays) leaves behind, reduced in slot order. */
 typedef struct slot_result {
     double loss;     /* sum over rays of the colour term */
+    double lips;     /* mean squared error of the probe */
     int64_t samples;
 } slot_result;
 
@@ -91,6 +92,7 @@ struct stk_trainer {
     float *code, *dcode;        /* [F][4] */
     float *audio_acts;          /* [F][audio_act_floats] */
     float *audio_rows;          /* [F][8][row_floats], the window's rows as this step hears them */
+    float (*lip_targets)[STK_LIPS]; /* [frames], standardised mouth blendshapes */
     uint8_t *row_present;       /* [F][8], 0 = outside the clip: zeros */
     size_t audio_act_floats, field_act_floats;
 
@@ -108,12 +110,19 @@ struct stk_trainer {
     int optimiser_count;
     int64_t step_samples; /* of the last step */
     double step_loss;
+    double mean_lips; /* running mean of the probe's squared error; 1 = knows nothing */
 };
 
 /* hearing.c: the feature rows of a slot's window, with a random loudness and noise (both drawn from seed,
  * step and slot), and the window of pointers to them. */
 void stk_train_hear(stk_trainer *trainer, int slot);
 void stk_train_window(const stk_trainer *trainer, int slot, const float *window[STK_AUDIO_WINDOW]);
+
+/* lips.c: targets over the clip; then, per slot, the probe's mean squared error and its gradients, added to
+ * daudio [32], dweight [27][32] and dbias [27]. */
+stk_status stk_train_lips_init(stk_trainer *trainer);
+float stk_train_lips(const stk_trainer *trainer, int slot, float *daudio, float *dweight,
+                     float *dbias);
 
 /* step.c: march, field, loss and their gradients for the rays of one slot. */
 void stk_train_slot(void *trainer, int slot, int worker);

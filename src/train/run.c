@@ -83,10 +83,10 @@ static stk_status show(run *r) {
     STK_TRY(append_curve(r));
     const stk_trainer *t = r->trainer;
     stk_log(STK_LOG_DEBUG,
-            "step=%lld loss=%.5f psnr=%.2f seconds=%.0f samples_per_ray=%.2f occupied=%.4f "
+            "step=%lld loss=%.5f psnr=%.2f seconds=%.0f lips=%.3f samples_per_ray=%.2f occupied=%.4f "
             "threshold=%.3f",
             (long long)t->step, t->mean_loss, r->psnr, trained_s(r),
-            (double)t->step_samples / t->batch.rays, occupied_share(t->occupancy.bits),
+            t->mean_lips, (double)t->step_samples / t->batch.rays, occupied_share(t->occupancy.bits),
             (double)t->occupancy.threshold);
     r->preview_s = stk_clock_s();
     return STK_OK;

@@ -240,22 +240,23 @@ static double composite_block(block *b) {
     return sum;
 }
 
-/* The slot's private gradients: compact dense block, audio code, individual code. */
+/* Private gradient of dense parameter `index`. */
+static float *slot_gradient(const stk_trainer *t, int slot, int index) {
+    for (int k = 0; k < t->dense_count; k++)
+        if (t->dense[k].index == index)
+            return t->slot_grads + (size_t)slot * t->dense_total + t->dense[k].offset;
+    return NULL;
+}
+
 static void slot_gradient_views(const stk_trainer *t, int slot, stk_field_grads *grads) {
-    float *private = t->slot_grads + (size_t)slot * t->dense_total;
     const stk_field *f = &t->nets.field;
-    const struct {
-        int index;
-        float **view;
-    } views[] = {{f->aud_att[0], &grads->aud_att[0]}, {f->aud_att[1], &grads->aud_att[1]},
-                 {f->exp_att[0], &grads->exp_att[0]}, {f->exp_att[1], &grads->exp_att[1]},
-                 {f->sigma[0], &grads->sigma[0]},     {f->sigma[1], &grads->sigma[1]},
-                 {f->sigma[2], &grads->sigma[2]},     {f->color[0], &grads->color[0]},
-                 {f->color[1], &grads->color[1]},     {f->unc[0], &grads->unc[0]},
-                 {f->unc[1], &grads->unc[1]}};
-    for (size_t i = 0; i < sizeof views / sizeof views[0]; i++)
-        for (int k = 0; k < t->dense_count; k++)
-            if (t->dense[k].index == views[i].index) *views[i].view = private + t->dense[k].offset;
+    for (int i = 0; i < 2; i++) {
+        grads->aud_att[i] = slot_gradient(t, slot, f->aud_att[i]);
+        grads->exp_att[i] = slot_gradient(t, slot, f->exp_att[i]);
+        grads->color[i] = slot_gradient(t, slot, f->color[i]);
+        grads->unc[i] = slot_gradient(t, slot, f->unc[i]);
+    }
+    for (int i = 0; i < 3; i++) grads->sigma[i] = slot_gradient(t, slot, f->sigma[i]);
 }
 
 static void backward_block(block *b, stk_field_grads *grads, stk_field_dcond *dcond) {
@@ -312,6 +313,9 @@ void stk_train_slot(void *ctx, int slot, int worker) {
         result.samples += b.samples;
         tile += b.tiles;
     }
+    result.lips = (double)stk_train_lips(t, slot, t->daudio + (size_t)slot * STK_AUD,
+                                         slot_gradient(t, slot, t->nets.lip_weight),
+                                         slot_gradient(t, slot, t->nets.lip_bias));
     audio_backward(t, slot);
     t->results[slot] = result;
 }

@@ -130,11 +130,12 @@ stk_status stk_trainer_step(stk_trainer *t, double fraction) {
     stk_pool_run(t->pool, STK_PLANES * t->nets.field.shape.grid.levels, scatter_level, t);
     add_code_gradients(t);
     stk_pool_run(t->pool, t->optimiser_count, optimise_chunk, t);
-    double loss = 0;
+    double loss = 0, lips = 0;
     int bad = 0;
     t->step_samples = 0;
     for (int slot = 0; slot < t->batch.frames; slot++) {
         loss += t->results[slot].loss;
+        lips += t->results[slot].lips / t->batch.frames;
         t->step_samples += t->results[slot].samples;
     }
     for (int i = 0; i < t->optimiser_count; i++) bad |= t->optimiser_bad[i];
@@ -143,6 +144,7 @@ stk_status stk_trainer_step(stk_trainer *t, double fraction) {
         return stk_fail(STK_ERR_NUMERIC, "step %lld: the loss or a gradient is not a number",
                         (long long)t->step);
     t->mean_loss = t->step == 0 ? t->step_loss : t->mean_loss + 0.01 * (t->step_loss - t->mean_loss);
+    t->mean_lips = t->step == 0 ? lips : t->mean_lips + 0.01 * (lips - t->mean_lips);
     t->step++;
     if (t->step % EMA_EVERY == 0) {
         stk_pool_run(t->pool, t->optimiser_count, average_chunk, t);
@@ -288,6 +290,7 @@ static stk_status build(stk_trainer *t, const stk_job *job) {
     list_dense(t);
     STK_TRY(list_optimiser_tasks(t));
     STK_TRY(take_work(t));
+    STK_TRY(stk_train_lips_init(t));
     STK_TRY(stk_occupancy_init(&t->occupancy));
     stk_rng_seed(&t->rng, (uint64_t)s->seed, 1);
     stk_nets_randomise(&t->nets, &t->rng);
@@ -324,7 +327,7 @@ void stk_trainer_free(stk_trainer **handle) {
     stk_trainer *t = *handle;
     for (int i = 0; t->scratch != NULL && i < stk_pool_threads(t->pool); i++)
         free_scratch(&t->scratch[i]);
-    void *blocks[] = {t->audio_rows, t->row_present, t->scratch, t->results,    t->slot_grads,      t->tiles.counts,
+    void *blocks[] = {t->lip_targets, t->audio_rows, t->row_present, t->scratch, t->results,    t->slot_grads,      t->tiles.counts,
                       t->tiles.denc, t->tiles.xyz,  t->audio_acts,      t->dcode,
                       t->code,       t->expression, t->daudio,          t->audio_code,
                       t->picks,      t->frame_list, t->epoch_order,     t->optimiser_tasks,
