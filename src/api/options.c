@@ -50,8 +50,8 @@ const stk_option *stk_option_table(const char *command) {
 
 static stk_status refuse(const stk_option *option, const char *value, char *error, int size) {
     const char *label = option->flag[0] != '\0' ? option->flag : option->word;
-    snprintf(error, (size_t)size, "%s: \"%s\" is not a number between %g and %g", label, value,
-             option->lowest, option->highest);
+    snprintf(error, (size_t)size, "%s: \"%s\" is not a%s number between %.10g and %.10g", label,
+             value, option->kind == STK_OPTION_INT ? " whole" : "", option->lowest, option->highest);
     return STK_ERR_ARGUMENT;
 }
 

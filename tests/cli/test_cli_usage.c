@@ -34,7 +34,7 @@ static void usage_mistakes_exit_two(void **state) {
     program_assert_refuses(program_run("dance"), 2, "no command \"dance\"");
     program_assert_refuses(program_run("train x --stepz 3"), 2, "no option --stepz");
     program_assert_refuses(program_run("train x --steps"), 2, "--steps needs a value");
-    program_assert_refuses(program_run("train x --steps many"), 2, "\"many\" is not a number");
+    program_assert_refuses(program_run("train x --steps many"), 2, "\"many\" is not a whole number");
     program_assert_refuses(program_run("train x --rays 1"), 2, "between 256 and 65536");
     program_assert_refuses(program_run("prepare a b"), 2, "one argument too many");
     program_assert_refuses(program_run("prepare"), 2, "CLIP is missing");
