@@ -28,15 +28,7 @@ static int temporary(void) {
     return fd;
 }
 
-static const program_result *run_line(char *line, double interrupt_s) {
-    char program[4096];
-    const char *root = getenv("STK_BUILD_ROOT");
-    assert_non_null(root);
-    snprintf(program, sizeof program, "%s/tools/synctalk", root);
-    char *words[WORDS] = {program};
-    int n = 1;
-    for (char *word = strtok(line, " "); word != NULL && n < WORDS - 1; word = strtok(NULL, " "))
-        words[n++] = word;
+static const program_result *run_words(char *const *words, double interrupt_s) {
     int out = temporary(), err = temporary();
     pid_t child = fork();
     assert_true(child >= 0);
@@ -44,7 +36,7 @@ static const program_result *run_line(char *line, double interrupt_s) {
         dup2(open("/dev/null", O_RDONLY), 0);
         dup2(out, 1);
         dup2(err, 2);
-        execv(program, words);
+        execv(words[0], words);
         _exit(127);
     }
     if (interrupt_s > 0) {
@@ -59,6 +51,18 @@ static const program_result *run_line(char *line, double interrupt_s) {
     read_back(out, result.out);
     read_back(err, result.err);
     return &result;
+}
+
+static const program_result *run_line(char *line, double interrupt_s) {
+    char program[4096];
+    const char *root = getenv("STK_BUILD_ROOT");
+    assert_non_null(root);
+    snprintf(program, sizeof program, "%s/tools/synctalk", root);
+    char *words[WORDS] = {program};
+    int n = 1;
+    for (char *word = strtok(line, " "); word != NULL && n < WORDS - 1; word = strtok(NULL, " "))
+        words[n++] = word;
+    return run_words(words, interrupt_s);
 }
 
 const program_result *program_run(const char *format, ...) {
@@ -77,6 +81,17 @@ const program_result *program_interrupt(double seconds, const char *format, ...)
     vsnprintf(line, sizeof line, format, args);
     va_end(args);
     return run_line(line, seconds);
+}
+
+const program_result *program_shell(const char *format, ...) {
+    char line[8192];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(line, sizeof line, format, args);
+    va_end(args);
+    char shell[] = "/bin/sh", option[] = "-c";
+    char *words[] = {shell, option, line, NULL};
+    return run_words(words, 0);
 }
 
 void program_assert_refuses(const program_result *r, int code, const char *part) {

@@ -5,6 +5,7 @@
  * Under a sanitizer the allocators are the sanitizer's own and the cases skip.
  */
 #include "support.h"
+#include "sanitized.h"
 #include "synthetic_subject.h"
 #include "base/file.h"
 #include "base/image.h"
@@ -15,21 +16,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || \
-    __has_feature(memory_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED 1
-#endif
-
 enum { FRAMES = 60, SIZE = 64, CALLERS = 12, WARM_STEPS = 20, STEADY_STEPS = 80, STEADY_FRAMES = 5 };
 
 static atomic_int counting, allocations;
 
-#ifndef SANITIZED
+#ifndef TEST_SANITIZED
 /* Who made the first call that was counted. */
 static void *callers[CALLERS];
 static int caller_count;
@@ -76,7 +67,7 @@ int posix_memalign(void **block, size_t alignment, size_t size) {
 #endif
 
 static void skip_when_sanitized(void) {
-#ifdef SANITIZED
+#ifdef TEST_SANITIZED
     print_message("SKIP: the sanitizer's allocators stand where this test would count\n");
     skip();
 #endif
@@ -91,7 +82,7 @@ static void assert_none_since(const char *what) {
     atomic_store(&counting, 0);
     int n = atomic_load(&allocations);
     if (n == 0) return;
-#ifndef SANITIZED
+#ifndef TEST_SANITIZED
     backtrace_symbols_fd(callers, caller_count, 2);
 #endif
     fail_msg("%s: %d allocations, the first from the calls listed above", what, n);
