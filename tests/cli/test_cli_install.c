@@ -1,5 +1,5 @@
-/* `meson install`, then a user's program built from what was installed and nothing else: examples/hello.c by
- * the flags of the installed pkg-config file. */
+/* `meson install`, then a user's program built from what was installed and nothing else:
+ * examples/hello.c by the flags of the installed pkg-config file. */
 #include "support.h"
 #include "program.h"
 #include "sanitized.h"
@@ -9,8 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
-static const char *stage;  /* the destination folder */
-static char flags[4096];   /* environment that makes pkg-config look there first */
+static const char *stage; /* the destination folder */
+static char flags[4096];  /* environment that makes pkg-config look there first */
 
 static const program_result *expect_success(const program_result *r, const char *what) {
     if (r->exit_code != 0) fail_msg("%s: exit %d: %s%s", what, r->exit_code, r->out, r->err);
@@ -38,7 +38,8 @@ static void install_places_every_file(void **state) {
     skip_unless_installable();
     stage = test_temporary_folder();
     expect_success(program_shell("meson install -C %s --no-rebuild --destdir %s",
-                                 getenv("STK_BUILD_ROOT"), stage), "meson install");
+                                 getenv("STK_BUILD_ROOT"), stage),
+                   "meson install");
     const program_result *r = program_shell("cd %s && find . -type f | sort", stage);
     static const char *const files[] = {"bin/synctalk\n", "include/synctalk/synctalk.h\n",
                                         "include/synctalk/options.h\n", "/libsynctalk.a\n",
@@ -60,15 +61,18 @@ static void pkgconfig_file_names_no_build_folder(void **state) {
     assert_null(strstr(r->out, getenv("STK_BUILD_ROOT")));
 }
 
-/* Without --static: the libraries that ours calls are in the plain list, because ours is an archive;
+/* Without --static: the libraries that ours calls are in the plain list, because ours is an
+ * archive;
  * --static would ask for everything that FFmpeg itself was linked with. */
 static void hello_built_from_the_installed_files_runs(void **state) {
     (void)state;
     if (stage == NULL) skip_because("nothing was installed");
     expect_success(program_shell("${CC:-cc} -o %s/hello %s/examples/hello.c "
                                  "$(%s pkg-config --cflags --libs synctalk)",
-                                 stage, getenv("STK_SOURCE_ROOT"), flags), "building hello.c");
-    const program_result *r = program_shell("%s/hello %s/absent.stk a.wav %s/o.mp4", stage, stage, stage);
+                                 stage, getenv("STK_SOURCE_ROOT"), flags),
+                   "building hello.c");
+    const program_result *r =
+        program_shell("%s/hello %s/absent.stk a.wav %s/o.mp4", stage, stage, stage);
     assert_int_equal(r->exit_code, 1);
     assert_string_equal(r->out, "");
     if (strstr(r->err, "absent.stk: cannot be opened") == NULL) fail_msg("no sentence: %s", r->err);

@@ -1,5 +1,5 @@
-/* The public header reads as a manual: short, opening with a program that is examples/hello.c to the letter,
- * and usable alone from C and from C++. */
+/* The public header reads as a manual: short, opening with a program that is examples/hello.c to
+ * the letter, and usable alone from C and from C++. */
 #include "support.h"
 #include "program.h"
 
@@ -83,7 +83,8 @@ static void check_compiles(const char *compiler, const char *name, const char *h
     char path[256];
     write_source(path, sizeof path, name, header);
     const program_result *r = program_shell("%s -Wall -Wextra -Wpedantic -Werror -fsyntax-only "
-                                            "-I%s/include %s", compiler, source_root(), path);
+                                            "-I%s/include %s",
+                                            compiler, source_root(), path);
     if (r->exit_code != 0) fail_msg("%s on %s: %s%s", compiler, header, r->out, r->err);
 }
 
@@ -98,8 +99,8 @@ static void header_alone_compiles_in_cpp(void **state) {
     static const char *const compilers[] = {"c++ -x c++ -std=c++11", "clang -x c++ -std=c++11"};
     int found = 0;
     for (size_t i = 0; i < sizeof compilers / sizeof *compilers; i++) {
-        const program_result *probe = program_shell(
-            "echo 'int main() { return 0; }' | %s -fsyntax-only -", compilers[i]);
+        const program_result *probe =
+            program_shell("echo 'int main() { return 0; }' | %s -fsyntax-only -", compilers[i]);
         if (probe->exit_code != 0) continue;
         found++;
         check_compiles(compilers[i], "whole.cpp", "synctalk.h");

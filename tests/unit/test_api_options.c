@@ -1,5 +1,5 @@
-/* The option tables against the structs they make, their parser's refusals, the instruction-set mask, and
- * contexts: each keeps the sentence of its own last failure, on one thread or two. */
+/* The option tables against the structs they make, their parser's refusals, the instruction-set
+ * mask, and contexts: each keeps the sentence of its own last failure, on one thread or two. */
 #include "support.h"
 #include "base/cpu.h"
 #include "base/file.h"
@@ -18,11 +18,21 @@ typedef union any_options {
     stk_info_options info;
 } any_options;
 
-static void prepare_init(any_options *o) { stk_prepare_options_init(&o->prepare); }
-static void train_init(any_options *o) { stk_train_options_init(&o->train); }
-static void render_init(any_options *o) { stk_render_options_init(&o->render); }
-static void eval_init(any_options *o) { stk_eval_options_init(&o->eval); }
-static void info_init(any_options *o) { stk_info_options_init(&o->info); }
+static void prepare_init(any_options *o) {
+    stk_prepare_options_init(&o->prepare);
+}
+static void train_init(any_options *o) {
+    stk_train_options_init(&o->train);
+}
+static void render_init(any_options *o) {
+    stk_render_options_init(&o->render);
+}
+static void eval_init(any_options *o) {
+    stk_eval_options_init(&o->eval);
+}
+static void info_init(any_options *o) {
+    stk_info_options_init(&o->info);
+}
 
 static const struct {
     const char *name;
@@ -66,7 +76,7 @@ static const stk_option *row(const char *command, const char *name) {
     return option;
 }
 
-/* --- tables ------------------------------------------------------------------------------------- */
+/* --- tables ---------------------------------------------------------------------------------- */
 
 static void table_unknown_command_is_null(void **state) {
     (void)state;
@@ -116,7 +126,7 @@ static void init_gives_the_defaults_of_the_table(void **state) {
     }
 }
 
-/* --- one value ------------------------------------------------------------------------------------ */
+/* --- one value ------------------------------------------------------------------------------- */
 
 static void set_extremes_of_every_row_are_taken(void **state) {
     (void)state;
@@ -170,7 +180,8 @@ static void set_out_of_range_is_refused(void **state) {
 
 static void set_not_a_number_is_refused(void **state) {
     (void)state;
-    static const char *const values[] = {"", "abc", "12abc", "1,5", "nan", "inf", "-inf", "0x", "--"};
+    static const char *const values[] = {"",    "abc",  "12abc", "1,5", "nan",
+                                         "inf", "-inf", "0x",    "--"};
     for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
         assert_refused("train", "rays", values[i]);
         assert_refused("train", "minutes", values[i]);
@@ -215,7 +226,7 @@ static void set_text_and_flag_are_kept(void **state) {
     assert_int_equal(options.train.resume, 1);
 }
 
-/* --- mask ------------------------------------------------------------------------------------------ */
+/* --- mask ------------------------------------------------------------------------------------ */
 
 static void set_cpu_mask_names_and_numbers_restrict(void **state) {
     (void)state;
@@ -241,7 +252,7 @@ static void set_cpu_mask_nonsense_changes_nothing(void **state) {
     assert_int_equal(stk_set_cpu_mask(NULL), STK_OK);
 }
 
-/* --- contexts -------------------------------------------------------------------------------------- */
+/* --- contexts -------------------------------------------------------------------------------- */
 
 static void context_free_takes_null_and_clears(void **state) {
     (void)state;
@@ -331,7 +342,7 @@ static void contexts_on_two_threads_see_their_own_errors(void **state) {
     assert_int_equal(callers[1].wrong, 0);
 }
 
-/* --- missing options ------------------------------------------------------------------------------- */
+/* --- missing options ------------------------------------------------------------------------- */
 
 static void render_missing_options_are_named(void **state) {
     (void)state;

@@ -1,6 +1,6 @@
-/* A steady step and a steady frame allocate nothing: this program stands in for the C library's allocators
- * and counts who calls them between two points in time, whatever the thread. free() stays the library's:
- * the stand-ins forward to the same heap.
+/* A steady step and a steady frame allocate nothing: this program stands in for the C library's
+ * allocators and counts who calls them between two points in time, whatever the thread. free()
+ * stays the library's: the stand-ins forward to the same heap.
  *
  * Under a sanitizer the allocators are the sanitizer's own and the cases skip.
  */
@@ -16,7 +16,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { FRAMES = 60, SIZE = 64, CALLERS = 12, WARM_STEPS = 20, STEADY_STEPS = 80, STEADY_FRAMES = 5 };
+enum {
+    FRAMES = 60,
+    SIZE = 64,
+    CALLERS = 12,
+    WARM_STEPS = 20,
+    STEADY_STEPS = 80,
+    STEADY_FRAMES = 5
+};
 
 static atomic_int counting, allocations;
 
@@ -91,7 +98,8 @@ static void assert_none_since(const char *what) {
 static char subject[STK_PATH_MAX];
 static stk_trainer *trainer;
 
-/* A trainer past everything that is done once: the step's buffers, first touches, the pool's threads. */
+/* A trainer past everything that is done once: the step's buffers, first touches, the pool's
+ * threads. */
 static int warm_up(void **state) {
     (void)state;
     TEST_OK(stk_path_join(subject, sizeof subject, test_temporary_folder(), "disc"));
@@ -130,7 +138,8 @@ static void counter_sees_an_allocation(void **state) {
     assert_int_equal(atomic_load(&allocations), 4);
 }
 
-/* 80 steps hold several occupancy updates (every 16), averages (8), trims (16) and epoch ends (60/4). */
+/* 80 steps hold several occupancy updates (every 16), averages (8), trims (16) and epoch ends
+ * (60/4). */
 static void step_after_warm_up_allocates_nothing(void **state) {
     (void)state;
     skip_when_sanitized();
