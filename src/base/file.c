@@ -1,33 +1,79 @@
-/* file.c - temporary name, sync, rename; mappings; small-file helpers. */
+/* file.c - temporary name, sync, rename; mappings; small-file helpers.
+ *
+ *   path --create--> path.part-<pid>-<n>, locked --commit--> path
+ *                                `--process killed--> left over: the lock is gone, the next run
+ *                                                     that uses the folder removes it
+ *
+ * Threading: every handle belongs to one thread; any number of handles may be open at once, also on
+ * the same path (the last one committed wins).
+ */
 #include "base/file.h"
 #include "base/memory.h"
 
+#include <ctype.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <nettle/sha2.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define PART ".part-"
+enum { TEMPORARY_ROOM = 48, NAMES_TRIED = 10000 };
+
 struct stk_outfile {
     char path[STK_PATH_MAX];
-    char temporary[STK_PATH_MAX + 32];
+    char temporary[STK_PATH_MAX + TEMPORARY_ROOM];
     int fd;
 };
 
+/* Between its creation and its lock a temporary looks left over: one thread at a time. */
+static pthread_mutex_t temporaries = PTHREAD_MUTEX_INITIALIZER;
+static unsigned temporaries_made; /* guarded by it: no two temporaries of a process share a name */
+
+/* Replacing is for files: not for folders, nor for devices such as /dev/null. */
+static stk_status check_target(const char *path) {
+    struct stat info;
+    if (stat(path, &info) != 0 || S_ISREG(info.st_mode)) return STK_OK;
+    return stk_fail(STK_ERR_IO, "%s: is a %s and cannot be replaced; give the name of a file", path,
+                    S_ISDIR(info.st_mode) ? "folder" : "device or a pipe");
+}
+
+/* A new file beside the target, named after this process, with the mode the umask gives, locked for
+ * as long as it is open. The lock is what keeps stk_directory_remove_leftovers away from it; where
+ * locks are not to be had, the running process does. */
+static int create_temporary(stk_outfile *file) {
+    pthread_mutex_lock(&temporaries);
+    int fd = -1;
+    for (int i = 0; i < NAMES_TRIED && fd < 0; i++) {
+        snprintf(file->temporary, sizeof file->temporary, "%s" PART "%ld-%u", file->path,
+                 (long)getpid(), temporaries_made++);
+        fd = open(file->temporary, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0666);
+        if (fd < 0 && errno != EEXIST) break;
+    }
+    int error = errno;
+    if (fd >= 0) (void)flock(fd, LOCK_EX | LOCK_NB);
+    pthread_mutex_unlock(&temporaries);
+    errno = error;
+    return fd;
+}
+
 stk_status stk_outfile_create(stk_outfile **out, const char *path) {
     *out = NULL;
+    if (strlen(path) >= STK_PATH_MAX)
+        return stk_fail(STK_ERR_ARGUMENT, "the path is too long: %.60s...", path);
+    STK_TRY(check_target(path));
     stk_outfile *file = stk_calloc_aligned(1, sizeof *file);
     if (file == NULL) return stk_fail_memory("output file");
-    if (strlen(path) >= sizeof file->path) {
-        stk_free(file);
-        return stk_fail(STK_ERR_ARGUMENT, "the path is too long: %.60s...", path);
-    }
     strcpy(file->path, path);
-    snprintf(file->temporary, sizeof file->temporary, "%s.part-%ld", path, (long)getpid());
-    file->fd = open(file->temporary, O_CREAT | O_TRUNC | O_RDWR | O_CLOEXEC, 0666);
+    file->fd = create_temporary(file);
     if (file->fd < 0) {
         int error = errno;
         stk_free(file);
@@ -85,6 +131,46 @@ stk_status stk_file_write(const char *path, const void *bytes, size_t size) {
     if (status == STK_OK) return stk_outfile_commit(&file);
     stk_outfile_discard(&file);
     return status;
+}
+
+/* The process that made "<name>.part-<pid>[-<n>]"; 0 for any other name. */
+static long maker_of(const char *name) {
+    const char *mark = NULL;
+    for (const char *p = name; (p = strstr(p, PART)) != NULL; p++) mark = p;
+    if (mark == NULL || mark == name) return 0;
+    const char *digits = mark + strlen(PART);
+    const char *end = digits + strspn(digits, "0123456789");
+    if (end == digits || end - digits > 9) return 0;
+    if (*end == '-' && isdigit((unsigned char)end[1])) end += 1 + strspn(end + 1, "0123456789");
+    return *end == '\0' ? strtol(digits, NULL, 10) : 0;
+}
+
+/* 1 when nobody writes it any more. The number of a process that is gone may be this one's now
+ * (always so where a container gives every run the same one): then only the lock tells. */
+static int is_left_over(const char *path, long maker) {
+    int own = maker == (long)getpid();
+    if (!own && (kill((pid_t)maker, 0) == 0 || errno != ESRCH)) return 0;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    if (fd < 0) return 0;
+    struct stat info;
+    int left = fstat(fd, &info) == 0 && S_ISREG(info.st_mode);
+    if (left && flock(fd, LOCK_EX | LOCK_NB) != 0) left = !own && errno != EWOULDBLOCK;
+    close(fd);
+    return left;
+}
+
+void stk_directory_remove_leftovers(const char *folder) {
+    DIR *directory = opendir(folder);
+    if (directory == NULL) return;
+    pthread_mutex_lock(&temporaries);
+    for (struct dirent *entry; (entry = readdir(directory)) != NULL;) {
+        char path[STK_PATH_MAX];
+        long maker = maker_of(entry->d_name);
+        int n = maker > 0 ? snprintf(path, sizeof path, "%s/%s", folder, entry->d_name) : 0;
+        if (n > 0 && (size_t)n < sizeof path && is_left_over(path, maker)) unlink(path);
+    }
+    pthread_mutex_unlock(&temporaries);
+    closedir(directory);
 }
 
 stk_status stk_map_open(stk_map *map, const char *path) {

@@ -1,8 +1,8 @@
 /* file.h - whole files in, whole files out: nothing is ever half-written.
  *
- * An stk_outfile writes to "<path>.part-<pid>" beside the target; commit flushes, syncs and renames;
- * discard (or freeing it uncommitted) removes the temporary. A mapping is read-only and lives
- * until stk_map_close. Paths are UTF-8 byte strings. Error sentences name the path and the reason.
+ * An stk_outfile writes to "<path>.part-<pid>-<n>" beside the target; commit flushes, syncs and
+ * renames; discard (or freeing it uncommitted) removes the temporary. A mapping is read-only and
+ * lives until stk_map_close. Paths are UTF-8 byte strings. Error sentences name the path and the reason.
  */
 #ifndef STK_BASE_FILE_H
 #define STK_BASE_FILE_H
@@ -13,6 +13,7 @@
 
 typedef struct stk_outfile stk_outfile;
 
+/* STK_ERR_IO when the target exists and is not a regular file (a folder, /dev/null). */
 stk_status stk_outfile_create(stk_outfile **file, const char *path);
 stk_status stk_outfile_write(stk_outfile *file, const void *bytes, size_t size);
 /* The temporary's path, for libraries that open files themselves. */
@@ -40,6 +41,9 @@ int stk_file_is_directory(const char *path);
 int64_t stk_file_size(const char *path); /* -1 when absent */
 /* Creates a directory and its parents; existing is fine. */
 stk_status stk_directory_create(const char *path);
+/* Removes the temporaries in this very folder ("<name>.part-<pid>[-<n>]") whose maker was killed;
+ * those being written, by this process or another, stay. A folder that is absent is fine. */
+void stk_directory_remove_leftovers(const char *folder);
 /* "dir/name" into out; STK_ERR_ARGUMENT if it does not fit. */
 stk_status stk_path_join(char *out, size_t size, const char *directory, const char *name);
 

@@ -23,6 +23,8 @@ enum {
     STK_AUDIO_WINDOW = 8,     /* feature rows per video frame, reference.md 2.4 att=2 */
     STK_MEL_BINS = 80,
     STK_MEL_STEPS = 16,
+    STK_SUBJECT_SIDE_MIN = 64, /* a subject's picture, prepared or opened; even */
+    STK_SUBJECT_SIDE_MAX = 1024,
 };
 
 /* 8-bit picture, interleaved, `channels` 1 (grey), 3 (RGB) or 4 (RGBA). Rows are `stride` bytes apart.

@@ -13,8 +13,6 @@
 enum {
     STK_SUBJECT_FRAMES_MIN = 50,    /* two seconds */
     STK_SUBJECT_FRAMES_MAX = 45000, /* half an hour: keeps every table below 300 MiB */
-    STK_SUBJECT_SIDE_MIN = 64,
-    STK_SUBJECT_SIDE_MAX = 4096,
 };
 
 typedef struct stk_manifest {

@@ -17,7 +17,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <math.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -165,44 +164,32 @@ static void plan_steps(const stk_prepare *prepare, char digest[STEPS][STK_SHA256
 /* --- the folder
  * ----------------------------------------------------------------------------------- */
 
-/* "<name>.part-<pid>" of a process that is gone: left by a run that was killed. */
-static int is_left_over(const char *name) {
-    const char *mark = strstr(name, ".part-");
-    if (mark == NULL) return 0;
-    long pid = strtol(mark + 6, NULL, 10);
-    return pid > 0 && kill((pid_t)pid, 0) != 0 && errno == ESRCH;
-}
-
-/* Looks through the folder: removes left-overs; *other receives the name of something else, if any.
- */
-static stk_status scan_folder(const char *folder, char *other, size_t size) {
-    char path[STK_PATH_MAX];
-    struct dirent *entry;
+/* *other receives the name of something in the folder, "" when it is empty. */
+static stk_status look_into(const char *folder, char *other, size_t size) {
     other[0] = '\0';
     DIR *directory = opendir(folder);
     if (directory == NULL)
         return stk_fail(STK_ERR_IO, "%s: cannot be read: %s", folder, strerror(errno));
-    while ((entry = readdir(directory)) != NULL) {
-        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) continue;
-        if (!is_left_over(entry->d_name))
+    for (struct dirent *entry; (entry = readdir(directory)) != NULL;)
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
             snprintf(other, size, "%s", entry->d_name);
-        else if (stk_path_join(path, sizeof path, folder, entry->d_name) == STK_OK)
-            unlink(path);
-    }
     closedir(directory);
     return STK_OK;
 }
 
 /* Creates the folder or takes up what an earlier run left there. */
 static stk_status open_folder(stk_prepare *prepare) {
-    char path[STK_PATH_MAX], other[256];
+    char path[STK_PATH_MAX], cache[STK_PATH_MAX], other[256];
     const char *folder = prepare->settings.folder;
     STK_TRY(stk_prepare_path(prepare, "manifest.json", path));
+    STK_TRY(stk_prepare_path(prepare, "cache", cache));
     int exists = stk_file_exists(folder);
     if (exists && !stk_file_is_directory(folder))
         return stk_fail(STK_ERR_IO, "%s: is a file; give the name of a new folder", folder);
     if (!exists) STK_TRY(stk_directory_create(folder));
-    STK_TRY(scan_folder(folder, other, sizeof other));
+    stk_directory_remove_leftovers(folder);
+    stk_directory_remove_leftovers(cache);
+    STK_TRY(look_into(folder, other, sizeof other));
     if (access(folder, W_OK | X_OK) != 0)
         return stk_fail(STK_ERR_IO, "%s: cannot be written to: %s; choose another folder", folder,
                         strerror(errno));
@@ -312,11 +299,10 @@ static stk_status check_settings(stk_prepare_settings *s) {
     if (s->clip == NULL || s->folder == NULL || s->clip[0] == '\0' || s->folder[0] == '\0')
         return stk_fail(STK_ERR_ARGUMENT, "a clip and a folder are needed to prepare a subject");
     if (s->size == 0) s->size = STK_SUBJECT_SIZE;
-    if (s->size < 128 || s->size > 2048 || s->size % 2 != 0)
+    if (s->size < STK_SUBJECT_SIDE_MIN || s->size > STK_SUBJECT_SIDE_MAX || s->size % 2 != 0)
         return stk_fail(STK_ERR_ARGUMENT,
-                        "the picture size %d is not possible; give an even "
-                        "number from 128 to 2048",
-                        s->size);
+                        "the picture size %d is not possible; give an even number from %d to %d",
+                        s->size, STK_SUBJECT_SIDE_MIN, STK_SUBJECT_SIDE_MAX);
     if (!stk_file_exists(s->clip))
         return stk_fail(STK_ERR_IO, "%s: there is no such file", s->clip);
     return STK_OK;

@@ -341,6 +341,7 @@ static stk_status open_or_build(stk_ray_cache *cache, const stk_subject *subject
     plan_file(&want, subject);
     STK_TRY(stk_subject_path(subject, "cache", folder));
     STK_TRY(stk_path_join(path, sizeof path, folder, "rays.bin"));
+    stk_directory_remove_leftovers(folder); /* gigabytes each */
     if (map_if_fresh(cache, path, &want)) return STK_OK;
     STK_TRY(stk_directory_create(folder));
     unlink(path); /* a stale cache is of no use to anyone: its room is needed now */

@@ -40,7 +40,7 @@ static const rule rules[] = {
 
 static const char *const system_headers[] = {
     "assert.h", "ctype.h", "cpuid.h", "dirent.h", "errno.h", "fcntl.h", "float.h", "inttypes.h",
-    "limits.h", "math.h", "pthread.h", "sched.h", "signal.h", "stdarg.h", "stdatomic.h", "stdbool.h",
+    "limits.h", "math.h", "pthread.h", "sched.h", "signal.h", "stdarg.h", "stdatomic.h", "stdbool.h", "sys/file.h",
     "stddef.h", "stdint.h", "stdio.h", "stdlib.h", "string.h", "strings.h", "sys/mman.h",
     "sys/resource.h", "sys/stat.h", "sys/statvfs.h", "sys/syscall.h", "sys/types.h", "time.h",
     "unistd.h"};

@@ -3,7 +3,11 @@
 #include "base/file.h"
 #include "base/memory.h"
 
+#include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 static char path[STK_PATH_MAX];
 
@@ -39,6 +43,94 @@ static void create_unwritable_folder_says_path(void **state) {
     assert_non_null(strstr(stk_error_text(), "/nonexistent/x"));
 }
 
+static void create_twice_on_one_path_keeps_the_writers_apart(void **state) {
+    (void)state;
+    TEST_OK(stk_path_join(path, sizeof path, test_temporary_folder(), "a.txt"));
+    stk_outfile *first, *second;
+    TEST_OK(stk_outfile_create(&first, path));
+    TEST_OK(stk_outfile_create(&second, path));
+    assert_string_not_equal(stk_outfile_temporary(first), stk_outfile_temporary(second));
+    TEST_OK(stk_outfile_write(first, "first", 5));
+    TEST_OK(stk_outfile_write(second, "second one", 10));
+    TEST_OK(stk_outfile_commit(&first));
+    assert_int_equal(stk_file_size(path), 5);
+    TEST_OK(stk_outfile_commit(&second));
+    assert_int_equal(stk_file_size(path), 10);
+}
+
+static void create_honours_the_umask(void **state) {
+    (void)state;
+    TEST_OK(stk_path_join(path, sizeof path, test_temporary_folder(), "a.txt"));
+    mode_t before = umask(027);
+    TEST_OK(stk_file_write(path, "x", 1));
+    umask(before);
+    struct stat info;
+    assert_int_equal(stat(path, &info), 0);
+    assert_int_equal(info.st_mode & 0777, 0640);
+}
+
+static void create_over_what_is_no_file_is_refused(void **state) {
+    (void)state;
+    struct stat info;
+    assert_int_equal(stk_file_write("/dev/null", "x", 1), STK_ERR_IO);
+    assert_non_null(strstr(stk_error_text(), "/dev/null: is a device"));
+    assert_int_equal(stat("/dev/null", &info), 0);
+    assert_true(S_ISCHR(info.st_mode));
+    const char *folder = test_temporary_folder();
+    assert_int_equal(stk_file_write(folder, "x", 1), STK_ERR_IO);
+    assert_non_null(strstr(stk_error_text(), "is a folder"));
+    TEST_OK(stk_path_join(path, sizeof path, folder, "pipe"));
+    assert_int_equal(mkfifo(path, 0600), 0);
+    assert_int_equal(stk_file_write(path, "x", 1), STK_ERR_IO);
+    assert_non_null(strstr(stk_error_text(), "pipe"));
+}
+
+/* The number of a process that has ended. */
+static long dead_process(void) {
+    pid_t child = fork();
+    if (child == 0) _exit(0);
+    assert_true(child > 0);
+    assert_int_equal(waitpid(child, NULL, 0), child);
+    return (long)child;
+}
+
+static void remove_leftovers_takes_only_those_of_the_dead(void **state) {
+    (void)state;
+    const char *folder = test_temporary_folder();
+    const long dead = dead_process(), own = (long)getpid(), other = (long)getppid();
+    const struct {
+        const char *format;
+        long pid;
+        int stays;
+    } cases[] = {
+        {"rays.bin.part-%ld", dead, 0},        {"a.b.part-%ld-17", dead, 0},
+        {"x.part-1.part-%ld-0", dead, 0},      {"reused.part-%ld-999999", own, 0},
+        {"running.part-%ld-3", other, 1},      {"notes.part-%ld.txt", dead, 1},
+        {"notes.part-%ld-", dead, 1},          {"notes.part-%ldx", dead, 1},
+        {".part-%ld", dead, 1},                {"notes.part-", 0, 1},
+        {"notes.part-99999999999999999", 0, 1}, {"notes.part-0", 0, 1},
+    };
+    char name[64];
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        snprintf(name, sizeof name, cases[i].format, cases[i].pid);
+        TEST_OK(stk_path_join(path, sizeof path, folder, name));
+        TEST_OK(stk_file_write(path, "x", 1));
+    }
+    stk_outfile *open_one;
+    TEST_OK(stk_path_join(path, sizeof path, folder, "open"));
+    TEST_OK(stk_outfile_create(&open_one, path));
+    stk_directory_remove_leftovers(folder);
+    assert_true(stk_file_exists(stk_outfile_temporary(open_one)));
+    TEST_OK(stk_outfile_commit(&open_one));
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        snprintf(name, sizeof name, cases[i].format, cases[i].pid);
+        TEST_OK(stk_path_join(path, sizeof path, folder, name));
+        if (stk_file_exists(path) != cases[i].stays)
+            fail_msg("%s %s", name, cases[i].stays ? "was removed" : "stays");
+    }
+    stk_directory_remove_leftovers("/nonexistent/folder"); /* nothing to do */
+}
+
 static void sha256_known_answer(void **state) {
     (void)state;
     char text[STK_SHA256_TEXT];
@@ -51,6 +143,10 @@ int main(void) {
         cmocka_unit_test(write_then_read_same_bytes),
         cmocka_unit_test(discard_leaves_old_file),
         cmocka_unit_test(create_unwritable_folder_says_path),
+        cmocka_unit_test(create_twice_on_one_path_keeps_the_writers_apart),
+        cmocka_unit_test(create_honours_the_umask),
+        cmocka_unit_test(create_over_what_is_no_file_is_refused),
+        cmocka_unit_test(remove_leftovers_takes_only_those_of_the_dead),
         cmocka_unit_test(sha256_known_answer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -117,6 +117,32 @@ static void prepare_clip_without_sound_short_or_faceless_is_refused(void **state
     assert_int_equal(count_entries(out), 3); /* manifest.json report.txt report.json */
 }
 
+static void prepare_removes_what_killed_runs_left(void **state) {
+    (void)state;
+    const char *folder = test_temporary_folder();
+    const char *clip = make_clip(folder, "wall.mp4", 60, 1), *out = in_folder(folder, "person");
+    const char *cache = in_folder(out, "cache");
+    const char *left[2] = {in_folder(out, "picture.mp4.part-999999999"),
+                           in_folder(cache, "rays.bin.part-999999999-0")};
+    TEST_OK(stk_directory_create(cache));
+    for (int i = 0; i < 2; i++) TEST_OK(stk_file_write(left[i], "half", 4));
+    expect_refusal(clip, out, NULL, STK_ERR_ARGUMENT, "holds something else (cache)");
+    for (int i = 0; i < 2; i++) assert_false(stk_file_exists(left[i]));
+}
+
+static void prepare_of_an_impossible_size_is_refused(void **state) {
+    (void)state;
+    const char *folder = test_temporary_folder();
+    const char *clip = make_clip(folder, "wall.mp4", 2, 0), *out = in_folder(folder, "person");
+    const int sizes[] = {-2, STK_SUBJECT_SIDE_MIN - 2, 255, STK_SUBJECT_SIDE_MAX + 2};
+    for (size_t i = 0; i < STK_ARRAY_SIZE(sizes); i++) {
+        const stk_prepare_settings settings = {.clip = clip, .folder = out, .size = sizes[i]};
+        assert_int_equal(stk_subject_prepare(&settings, NULL), STK_ERR_ARGUMENT);
+        assert_non_null(strstr(stk_error_text(), "from 64 to 1024"));
+    }
+    assert_false(stk_file_exists(out));
+}
+
 static void prepare_into_foreign_or_impossible_folder_is_refused(void **state) {
     (void)state;
     const char *folder = test_temporary_folder();
@@ -275,6 +301,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(prepare_text_named_mp4_is_refused_and_creates_nothing),
         cmocka_unit_test(prepare_clip_without_sound_short_or_faceless_is_refused),
+        cmocka_unit_test(prepare_removes_what_killed_runs_left),
+        cmocka_unit_test(prepare_of_an_impossible_size_is_refused),
         cmocka_unit_test(prepare_into_foreign_or_impossible_folder_is_refused),
         cmocka_unit_test(prepare_truncated_clip_is_refused_or_shorter),
         cmocka_unit_test(prepare_may_stops_resumes_and_is_done_once),
