@@ -118,6 +118,8 @@ void stk_frame_store_close(stk_frame_store **store);
  * access then costs no decode once all are in. Drops what is cached now. */
 stk_status stk_frame_store_set_cache(stk_frame_store *store, int groups);
 int stk_frame_store_count(const stk_frame_store *store);
+/* The size of every frame it gives. */
+void stk_frame_store_size(const stk_frame_store *store, int *width, int *height);
 /* Frame `index` as an RGB view owned by the store, valid until the next call. Sequential access in
  * either direction costs about one decode a frame, random access half a group of them. */
 stk_status stk_frame_store_get(stk_frame_store *store, int index, const stk_image **frame);

@@ -185,6 +185,11 @@ int stk_frame_store_count(const stk_frame_store *store) {
     return store->count;
 }
 
+void stk_frame_store_size(const stk_frame_store *store, int *width, int *height) {
+    *width = store->picture.width;
+    *height = store->picture.height;
+}
+
 /* The last group that starts at or before the frame. */
 static int group_of(const stk_frame_store *store, int index) {
     int low = 0, high = store->groups;

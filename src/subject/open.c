@@ -55,14 +55,15 @@ static stk_status check_complete(const stk_subject *subject) {
     return STK_OK;
 }
 
-static stk_status check_finite(const char *path, const char *name, const float *values,
-                               size_t count) {
+static stk_status check_finite(const char *path, const stk_table *table, const float *values) {
+    size_t count = 1;
+    for (int d = 0; d < table->rank; d++) count *= (size_t)table->shape[d];
     for (size_t i = 0; i < count; i++)
         if (!isfinite(values[i]))
             return stk_fail(STK_ERR_FORMAT,
                             "%s: the table %s holds a value that is not a number; prepare the "
                             "subject again",
-                            path, name);
+                            path, table->name);
     return STK_OK;
 }
 
@@ -81,11 +82,8 @@ static stk_status open_tables(stk_subject *subject) {
     for (int i = 0; i < TABLES; i++)
         STK_TRY(stk_table_view(subject->tables, path, &wanted[i], &subject->table[i],
                                &subject->owned[i]));
-    STK_TRY(check_finite(path, "poses", subject->table[TABLE_POSES], (size_t)n * POSE_FLOATS));
-    STK_TRY(check_finite(path, "landmarks", subject->table[TABLE_LANDMARKS],
-                         (size_t)n * STK_LANDMARKS * 3));
-    return check_finite(path, "expressions", subject->table[TABLE_EXPRESSIONS],
-                        (size_t)n * STK_EXPRESSIONS);
+    for (int i = 0; i < TABLES; i++) STK_TRY(check_finite(path, &wanted[i], subject->table[i]));
+    return STK_OK;
 }
 
 static stk_status open_labels(stk_subject *subject) {
@@ -189,12 +187,15 @@ static stk_status open_store(const stk_subject *subject, const char *name,
     char path[STK_PATH_MAX];
     STK_TRY(stk_subject_path(subject, name, path));
     STK_TRY(stk_frame_store_open(store, path, NULL, 0));
-    if (stk_frame_store_count(*store) >= subject->manifest.info.frames) return STK_OK;
-    int count = stk_frame_store_count(*store);
+    const stk_subject_info *info = &subject->manifest.info;
+    int count = stk_frame_store_count(*store), width, height;
+    stk_frame_store_size(*store, &width, &height);
+    if (count >= info->frames && width == info->width && height == info->height) return STK_OK;
     stk_frame_store_close(store);
     return stk_fail(STK_ERR_FORMAT,
-                    "%s: holds %d frames where the subject has %d; prepare the subject again", path,
-                    count, subject->manifest.info.frames);
+                    "%s: holds %d frames of %d x %d where the subject has %d of %d x %d; prepare "
+                    "the subject again",
+                    path, count, width, height, info->frames, info->width, info->height);
 }
 
 stk_status stk_subject_open_pictures(const stk_subject *subject, stk_frame_store **store) {

@@ -5,6 +5,7 @@
 
 #include "base/image.h"
 #include "base/memory.h"
+#include "nn/safetensors.h"
 #include "subject/labels.h"
 #include "subject/manifest.h"
 #include "subject/regions.h"
@@ -142,6 +143,74 @@ static void open_with_truncated_labels_is_refused(void **state) {
     free(text);
 }
 
+/* Every table with one value replaced by not-a-number is refused by its name. */
+static void open_with_not_a_number_in_any_table_is_refused(void **state) {
+    (void)state;
+    static const char *const names[] = {"poses", "landmarks", "blendshapes", "expressions",
+                                        "audio_mel"};
+    const float nan = NAN;
+    char path[STK_PATH_MAX + 32];
+    stk_safetensors *tables;
+    stk_subject *subject;
+    stk_map map;
+    snprintf(path, sizeof path, "%s/tables.safetensors", folder);
+    TEST_OK(stk_map_open(&map, path));
+    uint8_t *whole = malloc(map.size), *changed = malloc(map.size);
+    assert_true(whole != NULL && changed != NULL);
+    memcpy(whole, map.data, map.size);
+    const size_t size = map.size;
+    TEST_OK(stk_safetensors_open(&tables, path));
+    for (size_t i = 0; i < STK_ARRAY_SIZE(names); i++) {
+        const stk_tensor_info *table = stk_safetensors_find(tables, names[i]);
+        assert_non_null(table);
+        const uint8_t *bytes = memmem(whole, size, table->data, table->bytes);
+        assert_non_null(bytes);
+        memcpy(changed, whole, size);
+        memcpy(changed + (bytes - whole) + table->bytes - sizeof nan, &nan, sizeof nan);
+        TEST_OK(stk_file_write(path, changed, size));
+        assert_int_equal(stk_subject_open(&subject, folder), STK_ERR_FORMAT);
+        assert_non_null(strstr(stk_error_text(), names[i]));
+    }
+    stk_safetensors_close(&tables);
+    stk_map_close(&map);
+    TEST_OK(stk_file_write(path, whole, size));
+    TEST_OK(stk_subject_open(&subject, folder));
+    stk_subject_close(&subject);
+    free(whole);
+    free(changed);
+}
+
+/* Films that were exchanged for those of a subject of another size. */
+static void open_film_of_another_size_is_refused(void **state) {
+    (void)state;
+    char other[STK_PATH_MAX], path[STK_PATH_MAX];
+    stk_subject *subject;
+    stk_frame_store *store;
+    snprintf(other, sizeof other, "%s", test_temporary_folder());
+    TEST_OK(synthetic_subject_write(other, FRAMES, SIZE - 16));
+    TEST_OK(stk_subject_open(&subject, folder));
+    for (int which = 0; which < 2; which++) {
+        const char *name = which ? "torso.mp4" : "picture.mp4";
+        stk_map own, foreign;
+        TEST_OK(stk_path_join(path, sizeof path, folder, name));
+        TEST_OK(stk_map_open(&own, path));
+        TEST_OK(stk_path_join(path, sizeof path, other, name));
+        TEST_OK(stk_map_open(&foreign, path));
+        TEST_OK(stk_path_join(path, sizeof path, folder, name));
+        TEST_OK(stk_file_write(path, foreign.data, foreign.size));
+        assert_int_equal(which ? stk_subject_open_torsos(subject, &store)
+                               : stk_subject_open_pictures(subject, &store),
+                         STK_ERR_FORMAT);
+        assert_null(store);
+        assert_non_null(strstr(stk_error_text(), name));
+        assert_non_null(strstr(stk_error_text(), "80 x 80"));
+        TEST_OK(stk_file_write(path, own.data, own.size)); /* the mapping outlives the old file */
+        stk_map_close(&own);
+        stk_map_close(&foreign);
+    }
+    stk_subject_close(&subject);
+}
+
 static void unpack_of_random_bytes_fails_cleanly(void **state) {
     (void)state;
     stk_image labels;
@@ -203,6 +272,8 @@ int main(void) {
         cmocka_unit_test(open_newer_unfinished_and_damaged_are_refused_with_reason),
         cmocka_unit_test(open_without_manifest_or_folder_is_refused),
         cmocka_unit_test(open_with_truncated_labels_is_refused),
+        cmocka_unit_test(open_with_not_a_number_in_any_table_is_refused),
+        cmocka_unit_test(open_film_of_another_size_is_refused),
         cmocka_unit_test(unpack_of_random_bytes_fails_cleanly),
         cmocka_unit_test(head_rect_ignores_specks),
         cmocka_unit_test(regions_of_odd_landmarks_stay_inside_the_picture),
