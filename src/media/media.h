@@ -90,7 +90,8 @@ typedef struct stk_writer_options {
     const char *preset;     /* x264 preset, NULL = "veryfast" */
     const char *sound_path; /* re-encoded to AAC and muxed, streamed from the file; NULL = none */
     double sound_start_s;   /* container time of the sound at frame 0 */
-    const char *comment;    /* metadata, NULL = none */
+    const char *comment;    /* NULL = none. The mark of synthetic pictures: metadata "comment" of an
+                             * MP4, tEXt "Comment" of each PNG; a Y4M says XSYNTHETIC=1 instead */
     int threads;            /* encoder threads; 0 = choose */
 } stk_writer_options;
 

@@ -1,5 +1,8 @@
 /* still.c - PNG out, PNG and JPEG in, through libavcodec.
  *
+ * libavcodec writes no text into a PNG: the chunk with the comment is set behind the header (IHDR)
+ * of the finished picture.
+ *
  * Pictures are read from a mapping, not by name: libavformat would take "%d" in a name for a
  * sequence. JPEG keeps its own full range and matrix.
  */
@@ -8,9 +11,11 @@
 #include "base/image.h"
 #include "base/memory.h"
 
+#include <libavutil/crc.h>
 #include <string.h>
 
 enum { DEFLATE_LEVEL = 4, PREDICT_PAETH = 4 };
+enum { PNG_HEADER = 8 + 25 }; /* magic and IHDR */
 
 static stk_status png_open(stk_png_encoder *encoder, const char *path, const stk_image *image) {
     static const enum AVPixelFormat formats[5] = {
@@ -48,6 +53,43 @@ void stk_png_encoder_clear(stk_png_encoder *encoder) {
     avcodec_free_context(&encoder->codec);
     av_frame_free(&encoder->frame);
     av_packet_free(&encoder->packet);
+    stk_free(encoder->text);
+    encoder->text = NULL;
+}
+
+static void put_be32(uint8_t *at, uint32_t value) {
+    for (int i = 0; i < 4; i++) at[i] = (uint8_t)(value >> (24 - 8 * i));
+}
+
+/* length | "tEXt" | "Comment" NUL comment | CRC of name and content */
+stk_status stk_png_encoder_comment(stk_png_encoder *encoder, const char *comment) {
+    static const char start[] = "tEXtComment"; /* its NUL parts the keyword from the comment */
+    const size_t named = sizeof start + strlen(comment);
+    uint8_t *chunk = stk_calloc_aligned(1, 4 + named + 4);
+    if (chunk == NULL) return stk_fail_memory("PNG comment");
+    put_be32(chunk, (uint32_t)(named - 4));
+    memcpy(chunk + 4, start, sizeof start);
+    memcpy(chunk + 4 + sizeof start, comment, strlen(comment));
+    uint32_t crc = ~av_crc(av_crc_get_table(AV_CRC_32_IEEE_LE), UINT32_MAX, chunk + 4, named);
+    put_be32(chunk + 4 + named, crc);
+    stk_free(encoder->text);
+    encoder->text = chunk;
+    encoder->text_bytes = 4 + named + 4;
+    return STK_OK;
+}
+
+static stk_status write_png(const stk_png_encoder *encoder, const char *path) {
+    const AVPacket *packet = encoder->packet;
+    const size_t size = (size_t)packet->size, head = size < PNG_HEADER ? size : PNG_HEADER;
+    stk_outfile *file;
+    STK_TRY(stk_outfile_create(&file, path));
+    stk_status status = stk_outfile_write(file, packet->data, head);
+    if (status == STK_OK && encoder->text != NULL)
+        status = stk_outfile_write(file, encoder->text, encoder->text_bytes);
+    if (status == STK_OK) status = stk_outfile_write(file, packet->data + head, size - head);
+    if (status == STK_OK) return stk_outfile_commit(&file);
+    stk_outfile_discard(&file);
+    return status;
 }
 
 stk_status stk_png_encode(stk_png_encoder *encoder, const char *path, const stk_image *image) {
@@ -61,7 +103,7 @@ stk_status stk_png_encode(stk_png_encoder *encoder, const char *path, const stk_
     int error = avcodec_send_frame(encoder->codec, frame);
     if (error >= 0) error = avcodec_receive_packet(encoder->codec, encoder->packet);
     if (error < 0) return stk_media_fail(path, "the PNG cannot be encoded", error);
-    stk_status status = stk_file_write(path, encoder->packet->data, (size_t)encoder->packet->size);
+    stk_status status = write_png(encoder, path);
     av_packet_unref(encoder->packet);
     return status;
 }

@@ -169,18 +169,21 @@ static stk_status write_all(stk_video_writer *writer, const void *bytes, size_t 
     return STK_OK;
 }
 
+/* Common readers take no header over 80 bytes: it has no room for the comment itself. */
 static stk_status open_y4m(stk_video_writer *writer) {
     char header[128];
     int n = snprintf(header, sizeof header,
-                     "YUV4MPEG2 W%d H%d F%d:1 Ip A1:1 C420mpeg2 "
-                     "XYSCSS=420MPEG2 XCOLORRANGE=LIMITED\n",
-                     writer->options.width, writer->options.height, writer->options.fps);
+                     "YUV4MPEG2 W%d H%d F%d:1 Ip A1:1 C420mpeg2 XCOLORRANGE=LIMITED%s\n",
+                     writer->options.width, writer->options.height, writer->options.fps,
+                     writer->options.comment != NULL ? " XSYNTHETIC=1" : "");
     return write_all(writer, header, (size_t)n);
 }
 
 static stk_status open_output(stk_video_writer *writer) {
     if (writer->options.format == STK_WRITER_PNG) {
         writer->created_folder = !stk_file_exists(writer->path);
+        if (writer->options.comment != NULL)
+            STK_TRY(stk_png_encoder_comment(&writer->png, writer->options.comment));
         return stk_directory_create(writer->path);
     }
     if (strcmp(writer->path, "-") != 0) STK_TRY(stk_outfile_create(&writer->file, writer->path));

@@ -31,7 +31,11 @@ typedef struct stk_png_encoder {
     AVCodecContext *codec;
     AVFrame *frame;
     AVPacket *packet;
+    uint8_t *text; /* tEXt chunk that goes into every picture, NULL = none; owned */
+    size_t text_bytes;
 } stk_png_encoder;
+/* Every picture encoded from now on carries the comment (Latin-1 or ASCII). */
+stk_status stk_png_encoder_comment(stk_png_encoder *encoder, const char *comment);
 stk_status stk_png_encode(stk_png_encoder *encoder, const char *path, const stk_image *image);
 void stk_png_encoder_clear(stk_png_encoder *encoder);
 

@@ -405,6 +405,48 @@ static void writer_y4m_and_png_write_pictures(void **state) {
     stk_image_clear(&want);
 }
 
+/* What lies at the front of the file, as text (bytes that are none are kept). */
+static size_t read_front(const char *path, char *bytes, size_t size) {
+    FILE *file = fopen(path, "rb");
+    assert_non_null(file);
+    size_t n = fread(bytes, 1, size, file);
+    fclose(file);
+    return n;
+}
+
+static void writer_marks_y4m_and_png_as_synthetic(void **state) {
+    (void)state;
+    char path[STK_PATH_MAX], png[STK_PATH_MAX], bytes[256];
+    stk_writer_options options = options_for(STK_WRITER_Y4M, 20, 0);
+    for (int marked = 1; marked >= 0; marked--) {
+        options.comment = marked ? "synthetic test" : NULL;
+        options.format = STK_WRITER_Y4M;
+        in_folder(path, "a.y4m");
+        write_clip(path, &options, 2);
+        read_front(path, bytes, sizeof bytes);
+        const char *end = memchr(bytes, '\n', sizeof bytes);
+        assert_true(end != NULL && end - bytes < 78); /* four digits a side: below 80 */
+        assert_int_equal(memmem(bytes, (size_t)(end - bytes), " XSYNTHETIC=1", 13) != NULL, marked);
+        stk_media_info info;
+        TEST_OK(stk_media_probe(path, &info)); /* and is still read */
+        assert_int_equal(info.width, W);
+        options.format = STK_WRITER_PNG;
+        in_folder(path, "pictures");
+        write_clip(path, &options, 2);
+        TEST_OK(stk_path_join(png, sizeof png, path, "000001.png"));
+        assert_int_equal(read_front(png, bytes, sizeof bytes), sizeof bytes);
+        /* behind IHDR: length 22, the chunk, and its CRC as zlib computes it */
+        static const uint8_t chunk[34] = "\0\0\0\26tEXtComment\0synthetic test""\x5f""\x47""\x99""\x8f";
+        if (marked)
+            assert_memory_equal(bytes + 33, chunk, sizeof chunk);
+        else
+            assert_null(memmem(bytes, sizeof bytes, "tEXt", 4));
+        stk_image back;
+        TEST_OK(stk_picture_read(png, 3, &back));
+        stk_image_clear(&back);
+    }
+}
+
 static void picture_channels_convert(void **state) {
     (void)state;
     char path[STK_PATH_MAX];
@@ -527,6 +569,7 @@ int main(void) {
         cmocka_unit_test(plan_own_repeats_are_found),
         cmocka_unit_test(plan_still_moments_are_kept),
         cmocka_unit_test(writer_y4m_and_png_write_pictures),
+        cmocka_unit_test(writer_marks_y4m_and_png_as_synthetic),
         cmocka_unit_test(picture_channels_convert),
         cmocka_unit_test(writer_discard_keeps_or_removes),
         cmocka_unit_test(open_bad_files_say_why),
