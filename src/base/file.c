@@ -97,7 +97,9 @@ stk_status stk_outfile_write(stk_outfile *file, const void *bytes, size_t size) 
     return STK_OK;
 }
 
-const char *stk_outfile_temporary(const stk_outfile *file) { return file->temporary; }
+const char *stk_outfile_temporary(const stk_outfile *file) {
+    return file->temporary;
+}
 
 stk_status stk_outfile_commit(stk_outfile **handle) {
     stk_outfile *file = *handle;
@@ -219,7 +221,9 @@ stk_status stk_file_read_text(const char *path, size_t limit, char **text) {
     return STK_OK;
 }
 
-int stk_file_exists(const char *path) { return access(path, F_OK) == 0; }
+int stk_file_exists(const char *path) {
+    return access(path, F_OK) == 0;
+}
 
 int stk_file_is_directory(const char *path) {
     struct stat info;

@@ -2,7 +2,8 @@
  *
  * An stk_outfile writes to "<path>.part-<pid>-<n>" beside the target; commit flushes, syncs and
  * renames; discard (or freeing it uncommitted) removes the temporary. A mapping is read-only and
- * lives until stk_map_close. Paths are UTF-8 byte strings. Error sentences name the path and the reason.
+ * lives until stk_map_close. Paths are UTF-8 byte strings. Error sentences name the path and the
+ * reason.
  */
 #ifndef STK_BASE_FILE_H
 #define STK_BASE_FILE_H

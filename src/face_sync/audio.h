@@ -36,6 +36,19 @@ int stk_mel_columns(int64_t samples);
 /* mel: [80][columns], values in [-4,4]; columns = stk_mel_columns(sound->count). sound at 16 kHz.
  * reflect != 0: reflected padding (old librosa), differs in the first and last two columns only. */
 stk_status stk_mel_spectrogram(const stk_sound *sound, int reflect, float *mel, int columns);
+/* The same (reflect = 0), to the bit, column by column from a sound in pieces: memory does not grow
+ * with it. Push samples until a column can be pulled, and so on; after the end the last ones. */
+typedef struct stk_mel_stream stk_mel_stream;
+stk_status stk_mel_stream_create(stk_mel_stream **stream);
+void stk_mel_stream_free(stk_mel_stream **stream);
+/* Back to before the first sample. */
+void stk_mel_stream_restart(stk_mel_stream *stream);
+/* Takes up to `count` samples (16 kHz), no more than the next column needs; gives how many. */
+int stk_mel_stream_push(stk_mel_stream *stream, const float *samples, int count);
+/* No sample follows. */
+void stk_mel_stream_end(stk_mel_stream *stream);
+/* 1 and the next column; 0 when it needs more samples or, after the end, when all were pulled. */
+int stk_mel_stream_pull(stk_mel_stream *stream, float column[STK_MEL_BINS]);
 /* One row [80][16] per video frame, `frames` rows, aligned as 2.3: row i = crop i-2, clamped to the
  * first and last crop; crop k starts at column 16k/5, the last one ends with the sound. Sounds of
  * fewer than 16 columns are continued with silence (-4). */

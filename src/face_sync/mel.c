@@ -108,9 +108,8 @@ static float normalised(double magnitude) {
     return (float)(scaled < -4 ? -4 : scaled > 4 ? 4 : scaled);
 }
 
-static void mel_column(front_end *mel, const stk_sound *sound, int column, int reflect, float *out,
-                       int columns) {
-    cut_frame(mel, sound, (int64_t)column * HOP - PAD, reflect);
+/* The column of the windowed samples in mel->frame; out[k * stride] receives band k. */
+static void transform(front_end *mel, float *out, size_t stride) {
     stk_fft_real(&mel->fft, mel->frame, mel->spectrum, &mel->work);
     for (int i = 0; i < BINS; i++)
         mel->magnitude[i] = sqrt(mel->spectrum[i][0] * mel->spectrum[i][0] +
@@ -120,7 +119,7 @@ static void mel_column(front_end *mel, const stk_sound *sound, int column, int r
         double sum = 0;
         for (int i = 0; i < filter->count; i++)
             sum += (double)filter->weight[i] * mel->magnitude[filter->first + i];
-        out[(size_t)k * (size_t)columns + (size_t)column] = normalised(sum);
+        out[(size_t)k * stride] = normalised(sum);
     }
 }
 
@@ -137,10 +136,85 @@ stk_status stk_mel_spectrogram(const stk_sound *sound, int reflect, float *mel, 
                         stk_mel_columns(sound->count));
     front_end *front = NULL;
     STK_TRY(front_end_create(&front));
-    for (int t = 0; t < columns; t++) mel_column(front, sound, t, reflect, mel, columns);
+    for (int t = 0; t < columns; t++) {
+        cut_frame(front, sound, (int64_t)t * HOP - PAD, reflect);
+        transform(front, mel + t, (size_t)columns);
+    }
     stk_free(front);
     return STK_OK;
 }
+
+/* --- in pieces ------------------------------------------------------------------------------- */
+
+struct stk_mel_stream {
+    front_end *front;
+    double held[WINDOW]; /* pre-emphasised sample i at [i % WINDOW]: one window's worth */
+    float last;          /* the sample before the next one */
+    int64_t pushed, columns;
+    int ended;
+};
+
+stk_status stk_mel_stream_create(stk_mel_stream **out) {
+    *out = NULL;
+    stk_mel_stream *stream = stk_calloc_aligned(1, sizeof *stream);
+    if (stream == NULL) return stk_fail_memory("the mel front end");
+    stk_status status = front_end_create(&stream->front);
+    if (status != STK_OK) {
+        stk_free(stream);
+        return status;
+    }
+    *out = stream;
+    return STK_OK;
+}
+
+void stk_mel_stream_free(stk_mel_stream **handle) {
+    if (handle == NULL || *handle == NULL) return;
+    stk_free((*handle)->front);
+    stk_free(*handle);
+    *handle = NULL;
+}
+
+void stk_mel_stream_restart(stk_mel_stream *stream) {
+    stream->pushed = stream->columns = 0;
+    stream->last = 0;
+    stream->ended = 0;
+}
+
+/* Column t is cut from samples [200 t - 400, 200 t + 400). */
+static int64_t window_end(const stk_mel_stream *stream) {
+    return stream->columns * HOP + PAD;
+}
+
+int stk_mel_stream_push(stk_mel_stream *stream, const float *samples, int count) {
+    const int64_t room = window_end(stream) - stream->pushed;
+    const int taken = stream->ended || room <= 0 ? 0 : room < count ? (int)room : count;
+    for (int i = 0; i < taken; i++) {
+        stream->held[stream->pushed++ % WINDOW] =
+            (double)samples[i] - PREEMPHASIS * (double)stream->last;
+        stream->last = samples[i];
+    }
+    return taken;
+}
+
+void stk_mel_stream_end(stk_mel_stream *stream) {
+    stream->ended = 1;
+}
+
+int stk_mel_stream_pull(stk_mel_stream *stream, float column[STK_MEL_BINS]) {
+    const int64_t end = window_end(stream);
+    if (stream->ended ? stream->columns > stream->pushed / HOP : stream->pushed < end) return 0;
+    front_end *front = stream->front;
+    for (int i = 0; i < WINDOW; i++) {
+        const int64_t at = end - WINDOW + i;
+        const double sample = at >= 0 && at < stream->pushed ? stream->held[at % WINDOW] : 0;
+        front->frame[i] = sample * front->hann[i];
+    }
+    transform(front, column, 1);
+    stream->columns++;
+    return 1;
+}
+
+/* --- windows --------------------------------------------------------------------------------- */
 
 /* Number of crops n = int((T - 16) / 80 * 25) + 2. */
 static int crop_count(int columns) {

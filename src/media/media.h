@@ -74,6 +74,23 @@ stk_status stk_video_reader_next(stk_video_reader *reader, const stk_image **fra
  * Owned by the caller: stk_sound_clear. */
 stk_status stk_sound_read(const char *path, int rate, double start_s, stk_sound *sound);
 void stk_sound_clear(stk_sound *sound);
+/* How many samples stk_sound_read would give: decodes all, keeps nothing. */
+stk_status stk_sound_length(const char *path, int rate, double start_s, int64_t *samples);
+
+/* The same in pieces, with constant memory. One timeline: sample 0 is the sound at `start_s` on the
+ * container's clock, whatever the track's own start, encoder priming or gaps are. */
+typedef struct stk_sound_source stk_sound_source;
+/* channels: 1 = mean of all, 2 = stereo (mono is doubled), 0 = the track's own, at most 2. rate 0 =
+ * the track's own. */
+stk_status stk_sound_source_open(stk_sound_source **source, const char *path, int rate,
+                                 int channels, double start_s);
+void stk_sound_source_close(stk_sound_source **source);
+int stk_sound_source_rate(const stk_sound_source *source);
+int stk_sound_source_channels(const stk_sound_source *source);
+/* Up to `count` samples into each of planes[channels]; *got < count only at the track's end. */
+stk_status stk_sound_source_read(stk_sound_source *source, float *const *planes, int count,
+                                 int *got);
+
 /* 16-bit PCM WAV, written atomically. */
 stk_status stk_sound_write_wav(const char *path, const stk_sound *sound);
 

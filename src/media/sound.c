@@ -9,7 +9,6 @@
  */
 #include "media/media.h"
 #include "media/input.h"
-#include "media/sound.h"
 #include "base/memory.h"
 
 #include <libavutil/opt.h>
@@ -267,6 +266,23 @@ stk_status stk_sound_read(const char *path, int rate, double start_s, stk_sound 
     if (status == STK_OK && sound->count == 0)
         status = stk_fail(STK_ERR_CONTENT, "%s: its sound ends before %.2f s", path, start_s);
     if (status != STK_OK) stk_sound_clear(sound);
+    return status;
+}
+
+stk_status stk_sound_length(const char *path, int rate, double start_s, int64_t *samples) {
+    enum { PIECE = 4096 };
+    float piece[PIECE], *plane[1] = {piece};
+    stk_sound_source *source;
+    *samples = 0;
+    STK_TRY(stk_sound_source_open(&source, path, rate, 1, start_s));
+    stk_status status = STK_OK;
+    for (int got = PIECE; status == STK_OK && got == PIECE;) {
+        status = stk_sound_source_read(source, plane, PIECE, &got);
+        if (status == STK_OK) *samples += got;
+    }
+    stk_sound_source_close(&source);
+    if (status == STK_OK && *samples == 0)
+        status = stk_fail(STK_ERR_CONTENT, "%s: its sound ends before %.2f s", path, start_s);
     return status;
 }
 

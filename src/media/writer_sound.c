@@ -5,7 +5,6 @@
  */
 #include "media/writer.h"
 #include "media/input.h"
-#include "media/sound.h"
 #include "base/attr.h"
 #include "base/memory.h"
 

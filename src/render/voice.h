@@ -1,8 +1,10 @@
-/* voice.h - a sound as the audio codes of consecutive frames: mel once, one feature row a frame, a sliding
- * window of 8 rows, audio net and attention (face_sync/audio.h).
+/* voice.h - a sound as the audio codes of consecutive frames: mel columns as the sound is decoded,
+ * one feature row a frame, a sliding window of 8 rows, audio net and attention (face_sync/audio.h).
  *
- * DIFFERS from reference.md 2.4 (Q26): rows outside the clip are zeros as published, but the window is
- * taken over the whole sound, also at the seam between training and held-out frames.
+ * Memory does not grow with the sound: what is kept is a piece of it, 48 columns and 16 rows.
+ *
+ * DIFFERS from reference.md 2.4 (Q26): rows outside the clip are zeros as published, but the window
+ * is taken over the whole sound, also at the seam between training and held-out frames.
  */
 #ifndef STK_RENDER_VOICE_H
 #define STK_RENDER_VOICE_H
@@ -11,16 +13,22 @@
 
 typedef struct stk_voice stk_voice;
 
-/* Reads any sound file; 16 kHz mono, then mel. nets: whose codes will be asked for (kept, not owned);
- * STK_ERR_UNSUPPORTED unless its audio features are mel windows. */
+/* Any sound file, brought to 16 kHz mono; decoded once here for its length, then as codes are asked
+ * for. nets: whose codes these will be (kept, not owned); STK_ERR_UNSUPPORTED unless its audio
+ * features are mel windows. */
 stk_status stk_voice_open(stk_voice **voice, const char *path, const stk_nets *nets);
 void stk_voice_close(stk_voice **voice);
 /* Video frames of the sound: its length at 25/s, rounded to the nearest, at least 1. */
 int stk_voice_frames(const stk_voice *voice);
-/* Code [32] of frame i; frames may be asked for in any order, in sequence is cheapest. */
+/* Code [32] of frame i. Frames are meant to be asked for in increasing order: going back more than
+ * 8 frames decodes the sound again from its start; what comes out is the same in any order. */
 void stk_voice_code(stk_voice *voice, const float *values, int frame, float code[STK_AUDIO_CODE]);
+/* STK_OK, or the first failure while decoding (codes were made from silence since), with its
+ * sentence. */
+stk_status stk_voice_check(const stk_voice *voice);
 
-/* The window of frame i over ready rows: row k = rows + k * row_floats, NULL (zeros) outside [0, n). */
+/* The window of frame i over ready rows: row k = rows + k * row_floats, NULL (zeros) outside
+ * [0, n). */
 void stk_audio_window(const float *rows, int n, int row_floats, int frame,
                       const float *window[STK_AUDIO_WINDOW]);
 

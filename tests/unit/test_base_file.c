@@ -103,12 +103,18 @@ static void remove_leftovers_takes_only_those_of_the_dead(void **state) {
         long pid;
         int stays;
     } cases[] = {
-        {"rays.bin.part-%ld", dead, 0},        {"a.b.part-%ld-17", dead, 0},
-        {"x.part-1.part-%ld-0", dead, 0},      {"reused.part-%ld-999999", own, 0},
-        {"running.part-%ld-3", other, 1},      {"notes.part-%ld.txt", dead, 1},
-        {"notes.part-%ld-", dead, 1},          {"notes.part-%ldx", dead, 1},
-        {".part-%ld", dead, 1},                {"notes.part-", 0, 1},
-        {"notes.part-99999999999999999", 0, 1}, {"notes.part-0", 0, 1},
+        {"rays.bin.part-%ld", dead, 0},
+        {"a.b.part-%ld-17", dead, 0},
+        {"x.part-1.part-%ld-0", dead, 0},
+        {"reused.part-%ld-999999", own, 0},
+        {"running.part-%ld-3", other, 1},
+        {"notes.part-%ld.txt", dead, 1},
+        {"notes.part-%ld-", dead, 1},
+        {"notes.part-%ldx", dead, 1},
+        {".part-%ld", dead, 1},
+        {"notes.part-", 0, 1},
+        {"notes.part-99999999999999999", 0, 1},
+        {"notes.part-0", 0, 1},
     };
     char name[64];
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

@@ -55,6 +55,47 @@ static void spectrogram_of_silence_is_floor(void **state) {
     }
 }
 
+static void stream_in_any_pieces_equals_the_whole(void **state) {
+    (void)state;
+    static const int64_t LENGTHS[] = {0,   1,   199, 200,  201,  399,  400,
+                                      401, 599, 600, 1000, 1001, 4000, 16123};
+    stk_mel_stream *stream;
+    stk_rng rng;
+    stk_rng_seed(&rng, 11, 2);
+    TEST_OK(stk_mel_stream_create(&stream));
+    for (size_t l = 0; l < STK_ARRAY_SIZE(LENGTHS); l++) {
+        stk_sound sound = {calloc((size_t)LENGTHS[l] + 1, sizeof(float)), LENGTHS[l],
+                           STK_SAMPLE_RATE};
+        for (int64_t i = 0; i < sound.count; i++) sound.samples[i] = 0.2f * stk_rng_normal(&rng);
+        int columns = stk_mel_columns(sound.count), made = 0;
+        float *whole = calloc((size_t)columns * STK_MEL_BINS, sizeof(float)), column[STK_MEL_BINS];
+        TEST_OK(stk_mel_spectrogram(&sound, 0, whole, columns));
+        stk_mel_stream_restart(stream);
+        for (int64_t at = 0;;) {
+            while (stk_mel_stream_pull(stream, column)) {
+                assert_true(made < columns);
+                for (int k = 0; k < STK_MEL_BINS; k++)
+                    assert_true(column[k] == whole[k * columns + made]);
+                made++;
+            }
+            if (made == columns) break;
+            int64_t left = sound.count - at;
+            int count = (int)stk_rng_below(&rng, 700);
+            int taken =
+                stk_mel_stream_push(stream, sound.samples + at, count < left ? count : (int)left);
+            assert_true(taken >= 0 && taken <= count && taken <= 400);
+            at += taken;
+            if (at == sound.count) stk_mel_stream_end(stream);
+        }
+        assert_int_equal(stk_mel_stream_pull(stream, column), 0);
+        assert_int_equal(stk_mel_stream_push(stream, column, 1), 0);
+        free(sound.samples);
+        free(whole);
+    }
+    stk_mel_stream_free(&stream);
+    assert_null(stream);
+}
+
 static void rows_are_aligned_and_clamped(void **state) {
     (void)state;
     enum { COLUMNS = 161, ROWS = 60, SIZE = 80 * 16 };
@@ -84,6 +125,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(real_transform_matches_definition),
         cmocka_unit_test(spectrogram_of_silence_is_floor),
+        cmocka_unit_test(stream_in_any_pieces_equals_the_whole),
         cmocka_unit_test(rows_are_aligned_and_clamped),
         cmocka_unit_test(rows_of_short_sound_end_in_silence),
     };
