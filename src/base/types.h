@@ -52,6 +52,21 @@ typedef struct stk_pose {
     float t[3];
 } stk_pose;
 
+/* What a pose read from a file must be: R a rotation or near it (rows orthonormal within 0.02), t
+ * within 100 m. Rays of anything else are not numbers, or so long that a step does not move them. */
+static inline int stk_pose_possible(const stk_pose *pose) {
+    for (int i = 0; i < 3; i++) {
+        const float *a = pose->R + 3 * i;
+        for (int j = i; j < 3; j++) {
+            const float *b = pose->R + 3 * j;
+            const float error = a[0] * b[0] + a[1] * b[1] + a[2] * b[2] - (i == j ? 1.0f : 0.0f);
+            if (!(error > -0.02f && error < 0.02f)) return 0;
+        }
+        if (!(pose->t[i] > -100.0f && pose->t[i] < 100.0f)) return 0;
+    }
+    return 1;
+}
+
 /* One face: x, y in pixels of the picture given, z in pixels of the same scale (smaller is nearer,
  * MediaPipe's convention). */
 typedef struct stk_landmarks {

@@ -3,6 +3,7 @@
 #include "base/memory.h"
 #include "kernels/march.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -145,12 +146,30 @@ static stk_status read_config(stk_model *model, const char *path, stk_model_conf
     return STK_OK;
 }
 
-static stk_status read_params(stk_model *model) {
+static int all_finite(const float *values, size_t count) {
+    for (size_t i = 0; i < count; i++)
+        if (!isfinite(values[i])) return 0;
+    return 1;
+}
+
+static stk_status read_params(stk_model *model, const char *path) {
     stk_params *params = &model->nets.params;
     for (int i = 0; i < params->n; i++)
         STK_TRY(stk_safetensors_read_f32(model->file, params->list[i].name,
                                          stk_params_value(params, i),
                                          (int64_t)params->list[i].count));
+    if (!all_finite(params->value, params->total)) return damaged(path, "a weight is not a number");
+    return STK_OK;
+}
+
+/* Rendering takes poses on trust: they decide which cells of the occupancy grid a ray reads. */
+static stk_status check_motion(const stk_performance *p, const char *path) {
+    for (int i = 0; i < p->frames; i++)
+        if (!stk_pose_possible(&p->poses[i]))
+            return stk_fail(STK_ERR_FORMAT, "%s: is damaged (the pose of frame %d is impossible); "
+                                            "train or convert it again", path, i);
+    if (!all_finite(p->expressions[0], (size_t)p->frames * STK_EXPRESSIONS))
+        return damaged(path, "an expression is not a number");
     return STK_OK;
 }
 
@@ -197,6 +216,7 @@ static stk_status read_performance(stk_model *model, const char *path) {
                                      (int64_t)frames * POSE_FLOATS));
     STK_TRY(stk_safetensors_read_f32(model->file, "subject.expressions", (float *)p->expressions,
                                      (int64_t)frames * STK_EXPRESSIONS));
+    STK_TRY(check_motion(p, path));
     memcpy(model->bits, bits->data, STK_GRID_BYTES);
     model->torso_mp4 = torso->data;
     model->torso_bytes = torso->bytes;
@@ -215,7 +235,7 @@ stk_status stk_model_open(stk_model **out, const char *path) {
     stk_status status = stk_safetensors_open(&model->file, path);
     if (status == STK_OK) status = read_config(model, path, &config);
     if (status == STK_OK) status = stk_nets_init(&model->nets, &config, 0);
-    if (status == STK_OK) status = read_params(model);
+    if (status == STK_OK) status = read_params(model, path);
     if (status == STK_OK) status = read_camera(model, path);
     if (status == STK_OK) status = read_performance(model, path);
     if (status == STK_OK) status = stk_sha256_file(path, model->hash);

@@ -67,6 +67,15 @@ static stk_status check_finite(const char *path, const stk_table *table, const f
     return STK_OK;
 }
 
+static stk_status check_poses(const char *path, const stk_pose *poses, int64_t frames) {
+    for (int64_t i = 0; i < frames; i++)
+        if (!stk_pose_possible(&poses[i]))
+            return stk_fail(STK_ERR_FORMAT,
+                            "%s: the pose of frame %lld is impossible; prepare the subject again",
+                            path, (long long)i);
+    return STK_OK;
+}
+
 static stk_status open_tables(stk_subject *subject) {
     const int64_t n = subject->manifest.info.frames;
     const stk_table wanted[TABLES] = {
@@ -83,7 +92,7 @@ static stk_status open_tables(stk_subject *subject) {
         STK_TRY(stk_table_view(subject->tables, path, &wanted[i], &subject->table[i],
                                &subject->owned[i]));
     for (int i = 0; i < TABLES; i++) STK_TRY(check_finite(path, &wanted[i], subject->table[i]));
-    return STK_OK;
+    return check_poses(path, subject->table[TABLE_POSES], n);
 }
 
 static stk_status open_labels(stk_subject *subject) {

@@ -38,8 +38,9 @@ static void fill_performance(stk_rng *rng) {
     performance.expressions = stk_calloc_aligned(FRAMES, sizeof *performance.expressions);
     assert_true(performance.poses != NULL && performance.expressions != NULL);
     for (int i = 0; i < FRAMES; i++) {
-        float *pose = (float *)&performance.poses[i];
-        for (size_t k = 0; k < sizeof(stk_pose) / sizeof(float); k++) pose[k] = stk_rng_normal(rng);
+        const float c = cosf(0.1f * (float)i), d = sinf(0.1f * (float)i);
+        performance.poses[i] = (stk_pose){{c, 0, d, 0, 1, 0, -d, 0, c}, {0, 0, -0.6f}};
+        for (int k = 0; k < 3; k++) performance.poses[i].t[k] += 0.1f * stk_rng_float(rng);
         for (int k = 0; k < STK_EXPRESSIONS; k++)
             performance.expressions[i][k] = stk_rng_float(rng);
     }
@@ -292,6 +293,36 @@ static void load_damaged_training_state_never_crashes(void **state) {
     stk_trainer_free(&trainer);
 }
 
+/* Well-formed, but no picture could come of it. */
+static void open_impossible_numbers_is_refused(void **state) {
+    (void)state;
+    static const float bad[] = {NAN, INFINITY, -1e30f, 150};
+    victim v;
+    victim_init(&v, model_path, "impossible.stk");
+    const size_t rows = FRAMES * (12 + STK_EXPRESSIONS) * sizeof(float);
+    const size_t poses = v.size - sizeof TORSO - rows, pose = poses + 2 * sizeof(stk_pose);
+    const size_t expression = poses + FRAMES * sizeof(stk_pose) + 8;
+    assert_memory_equal(v.sound + poses, performance.poses, FRAMES * sizeof(stk_pose));
+    stk_model *model;
+    for (size_t i = 0; i < STK_ARRAY_SIZE(bad); i++) {
+        for (size_t k = 0; k < 12; k++) {
+            const size_t at = pose + k * sizeof(float);
+            write_at(&v, at, &bad[i], sizeof(float));
+            assert_int_equal(stk_model_open(&model, v.path), STK_ERR_FORMAT);
+            assert_non_null(strstr(stk_error_text(), "the pose of frame 2 is impossible"));
+            write_at(&v, at, v.sound + at, sizeof(float));
+        }
+    }
+    write_at(&v, expression, &bad[0], sizeof(float));
+    assert_int_equal(stk_model_open(&model, v.path), STK_ERR_FORMAT);
+    assert_non_null(strstr(stk_error_text(), "an expression is not a number"));
+    write_at(&v, expression, v.sound + expression, sizeof(float));
+    write_at(&v, v.header + 4, &bad[1], sizeof(float)); /* parameters come first */
+    assert_int_equal(stk_model_open(&model, v.path), STK_ERR_FORMAT);
+    assert_non_null(strstr(stk_error_text(), "a weight is not a number"));
+    stk_free(v.sound);
+}
+
 static void open_newer_version_is_unsupported(void **state) {
     (void)state;
     static const char key[] = "\"version\":\"1\"";
@@ -406,6 +437,7 @@ int main(void) {
         cmocka_unit_test(save_without_torso_leaves_no_file),
         cmocka_unit_test(open_damaged_model_never_crashes),
         cmocka_unit_test(load_damaged_training_state_never_crashes),
+        cmocka_unit_test(open_impossible_numbers_is_refused),
         cmocka_unit_test(open_newer_version_is_unsupported),
         cmocka_unit_test(open_something_else_is_refused),
         cmocka_unit_test(mirror_index_runs_forth_and_back),
