@@ -9,7 +9,8 @@ enum { IMAGE_SIDE_MAX = 1 << 15 };
 stk_status stk_image_init(stk_image *image, int width, int height, int channels) {
     *image = (stk_image){0};
     if (width <= 0 || height <= 0 || width > IMAGE_SIDE_MAX || height > IMAGE_SIDE_MAX)
-        return stk_fail(STK_ERR_ARGUMENT, "a picture of %d x %d pixels is not possible", width, height);
+        return stk_fail(STK_ERR_ARGUMENT, "a picture of %d x %d pixels is not possible", width,
+                        height);
     ptrdiff_t stride = ((ptrdiff_t)width * channels + 63) & ~(ptrdiff_t)63;
     uint8_t *data = stk_calloc_aligned((size_t)height, (size_t)stride);
     if (data == NULL) return stk_fail_memory("picture");

@@ -24,7 +24,8 @@ typedef struct stk_job {
     void *user;
 } stk_job;
 
-/* Reports done/total of `step`; computes the ETA from `start_s` (stk_clock_s() at the beginning). */
+/* Reports done/total of `step`; computes the ETA from `start_s` (stk_clock_s() at the beginning).
+ */
 void stk_job_report(const stk_job *job, const char *step, int64_t done, int64_t total,
                     double start_s, const char *detail);
 /* 1 when the job asks to stop. */

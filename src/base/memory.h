@@ -1,7 +1,8 @@
 /* memory.h - aligned allocation and the arena that replaces malloc inside frames and steps.
  *
- * An arena is one block sized up front; pushing moves a cursor, resetting rewinds it. Pushing past the
- * end returns NULL (a sizing bug: callers turn it into STK_ERR_MEMORY). Not thread-safe: one each.
+ * An arena is one block sized up front; pushing moves a cursor, resetting rewinds it. Pushing past
+ * the end returns NULL (a sizing bug: callers turn it into STK_ERR_MEMORY). Not thread-safe: one
+ * each.
  */
 #ifndef STK_BASE_MEMORY_H
 #define STK_BASE_MEMORY_H

@@ -1,9 +1,10 @@
 /* pool.h - a fixed set of threads that share out numbered tasks.
  *
  * stk_pool_run(pool, n, fn, ctx) calls fn(ctx, task, worker) once for every task in [0, n), on the
- * calling thread (worker 0) and on the pool's own threads (1 ..), and returns when all are done. Tasks
- * are handed out in order by an atomic counter; which worker gets which is not fixed, so anything that
- * must be deterministic is indexed by task, never by worker. Not re-entrant. No allocation in run.
+ * calling thread (worker 0) and on the pool's own threads (1 ..), and returns when all are done.
+ * Tasks are handed out in order by an atomic counter; which worker gets which is not fixed, so
+ * anything that must be deterministic is indexed by task, never by worker. Not re-entrant. No
+ * allocation in run.
  */
 #ifndef STK_BASE_POOL_H
 #define STK_BASE_POOL_H

@@ -1,7 +1,7 @@
 /* types.h - the plain structs that rooms exchange. No behaviour beyond a few inline helpers.
  *
  * Frames of reference (reference.md section 0):
- *   px     picture coordinates: x right, y down, pixel centres at +0.5, origin at the top left corner
+ *   px     picture coordinates: x right, y down, pixel centres at +0.5, origin top left
  *   head   the canonical head: metres, x to the picture's right for a frontal face, y up, z out of
  *          the face towards the camera; origin as in the canonical face mesh
  *   cam    the tracker camera: metres, x right, y up, looking along -z (points in front have z < 0)
@@ -27,8 +27,8 @@ enum {
     STK_SUBJECT_SIDE_MAX = 1024,
 };
 
-/* 8-bit picture, interleaved, `channels` 1 (grey), 3 (RGB) or 4 (RGBA). Rows are `stride` bytes apart.
- * Whether `data` is owned is said where the struct is handed over. */
+/* 8-bit picture, interleaved, `channels` 1 (grey), 3 (RGB) or 4 (RGBA). Rows are `stride` bytes
+ * apart. Whether `data` is owned is said where the struct is handed over. */
 typedef struct stk_image {
     uint8_t *data;
     int width, height, channels;
@@ -93,7 +93,11 @@ typedef enum stk_label {
 static inline uint8_t *stk_image_row(const stk_image *image, int y) {
     return image->data + (ptrdiff_t)y * image->stride;
 }
-static inline float stk_clampf(float v, float lo, float hi) { return v < lo ? lo : v > hi ? hi : v; }
-static inline int stk_clampi(int v, int lo, int hi) { return v < lo ? lo : v > hi ? hi : v; }
+static inline float stk_clampf(float v, float lo, float hi) {
+    return v < lo ? lo : v > hi ? hi : v;
+}
+static inline int stk_clampi(int v, int lo, int hi) {
+    return v < lo ? lo : v > hi ? hi : v;
+}
 
 #endif

@@ -1,7 +1,7 @@
 /* weights.h - the pretrained files that the program knows, and where they are looked for.
  *
- * One table (weights.c): name, size, SHA-256, licence, upstream address, what it is for. Looked for in
- * the given folder, $SYNCTALK_MODELS, $XDG_CACHE_HOME/synctalk (or ~/.cache/synctalk),
+ * One table (weights.c): name, size, SHA-256, licence, upstream address, what it is for. Looked for
+ * in the given folder, $SYNCTALK_MODELS, $XDG_CACHE_HOME/synctalk (or ~/.cache/synctalk),
  * /usr/share/synctalk, in this order.
  */
 #ifndef STK_NN_WEIGHTS_H
@@ -11,7 +11,7 @@
 #include "base/file.h"
 
 typedef struct stk_weights_entry {
-    const char *name;    /* file name, e.g. "face_landmarker.task" */
+    const char *name; /* file name, e.g. "face_landmarker.task" */
     const char *sha256;
     const char *licence;
     const char *upstream;

@@ -49,8 +49,8 @@ void stk_ray_cache_batch(const stk_ray_cache *cache, const stk_batch_settings *s
                          stk_rng *rng, int32_t *epoch_order, int32_t *epoch_position,
                          int32_t *frame_list, stk_ray_pick *picks);
 int stk_ray_cache_train_frames(const stk_ray_cache *cache);
-/* Gives the pages touched so far back (they stay in the system's file cache): called now and then, it
- * bounds the resident memory of a run however long the clip. Not while another thread draws. */
+/* Gives the pages touched so far back (they stay in the system's file cache): called now and then,
+ * it bounds the resident memory of a run however long the clip. Not while another thread draws. */
 void stk_ray_cache_trim(const stk_ray_cache *cache);
 
 #endif
