@@ -1,8 +1,9 @@
 /* audio.h - from sound to the network's audio code.
  *
- *   16 kHz mono -> mel spectrogram [80][T] (reference.md 2.1) -> one window of 80 x 16 per video
- * frame (a "feature row") -> window of 8 rows around the frame (2.4) -> audio net per row [8][32]
- * -> audio attention [32] (2.5)
+ *   16 kHz mono -> mel spectrogram [80][T] (reference.md 2.1)
+ *     -> one window of 80 x 16 per video frame (a "feature row")
+ *     -> window of 8 rows around the frame (2.4) -> audio net per row [8][32]
+ *     -> audio attention [32] (2.5)
  *
  * Feature kinds differ only in the row: the audio net is the published one for each ("ave": three
  * linear layers over 512; the others: four strided Conv1d over [C][16]). "mel" is ours: the mel
@@ -56,8 +57,7 @@ void stk_mel_rows(const float *mel, int columns, int frames, float *rows);
 /* Number of rows the published system makes of a sound (n + 4). */
 int stk_mel_row_count(int columns);
 
-/* --- audio net + attention ---------------------------------------------------------------------
- */
+/* --- audio net + attention -------------------------------------------------------------------- */
 typedef struct stk_audio_net {
     stk_audio_kind kind;
     int row_floats;

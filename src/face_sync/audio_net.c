@@ -87,8 +87,7 @@ static void plan_layers(const stk_audio_net *net, layout *plan) {
     plan->layers[plan->n - 1].leaky = 0;
 }
 
-/* --- registration
- * ---------------------------------------------------------------------------------- */
+/* --- registration ----------------------------------------------------------------------------- */
 
 static stk_status register_pair(stk_params *params, const char *prefix, int number,
                                 stk_param_group group, const int shape[4], int index[2]) {
@@ -167,8 +166,7 @@ stk_audio_view stk_audio_net_view(const stk_audio_net *net, const float *acts) {
     return stk_audio_attention_view(acts + plan.attention_at);
 }
 
-/* --- forward
- * --------------------------------------------------------------------------------------- */
+/* --- forward ---------------------------------------------------------------------------------- */
 
 /* rows[l] [channels][steps] -> in lanes [channels][pad + steps + pad][8]. */
 static void load_rows(const float *const rows[LANES], const layer *first, float *in) {
@@ -245,8 +243,7 @@ void stk_audio_net_forward(const stk_audio_net *net, const stk_params *params, c
     stk_audio_attention_forward(net, params, value, row_codes, acts + plan.attention_at, code);
 }
 
-/* --- backward
- * -------------------------------------------------------------------------------------- */
+/* --- backward --------------------------------------------------------------------------------- */
 
 /* dpre = dpost * act'(post), in place; zeros around stay zero. */
 static void leaky_backward(const float *post, float *d, size_t n) {

@@ -144,7 +144,7 @@ stk_status stk_mel_spectrogram(const stk_sound *sound, int reflect, float *mel, 
     return STK_OK;
 }
 
-/* --- in pieces ------------------------------------------------------------------------------- */
+/* --- in pieces -------------------------------------------------------------------------------- */
 
 struct stk_mel_stream {
     front_end *front;
@@ -214,7 +214,7 @@ int stk_mel_stream_pull(stk_mel_stream *stream, float column[STK_MEL_BINS]) {
     return 1;
 }
 
-/* --- windows --------------------------------------------------------------------------------- */
+/* --- windows ---------------------------------------------------------------------------------- */
 
 /* Number of crops n = int((T - 16) / 80 * 25) + 2. */
 static int crop_count(int columns) {

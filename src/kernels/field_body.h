@@ -27,7 +27,7 @@
 /* The two coordinates each plane looks at. */
 static const uint8_t plane_axes[STK_PLANES][2] = {{0, 1}, {1, 2}, {0, 2}};
 
-/* --- layers -------------------------------------------------------------------------------- */
+/* --- layers ----------------------------------------------------------------------------------- */
 
 /* y = W x; W [out][in]. */
 static void linear(int out, int in, const float *w, const float *x, float *y) {
@@ -71,7 +71,7 @@ static void two_layers_back(const int dims[3], const float *const w[2], const fl
     weight_grad(dims[1], dims[0], dh, xt, dw[0]);
 }
 
-/* --- conditions: rows of per-frame tables, one for each lane ------------------------------- */
+/* --- conditions: rows of per-frame tables, one for each lane ---------------------------------- */
 
 static int cond_uniform(const uint16_t *row) {
     unsigned different = 0;
@@ -118,7 +118,7 @@ static void multiply_rows(int rows, const float *restrict a, float *restrict y) 
     for (int i = 0; i < rows * STK_TILE; i++) y[i] *= a[i];
 }
 
-/* --- norms over channels ------------------------------------------------------------------- */
+/* --- norms over channels ---------------------------------------------------------------------- */
 
 /* norm[s] = |a[.][s]|_2. */
 static void norm_rows(int rows, const float *restrict a, float *restrict norm) {
@@ -138,7 +138,7 @@ static void norm_rows_back(int rows, const float *restrict a, const float *restr
         for (int s = 0; s < STK_TILE; s++) da[c * STK_TILE + s] += factor[s] * a[c * STK_TILE + s];
 }
 
-/* --- direction ----------------------------------------------------------------------------- */
+/* --- direction -------------------------------------------------------------------------------- */
 
 /* Real spherical harmonics up to degree 3 of the unit direction, reference.md 3.2. dir [3][64],
  * sh [16][64]. */
@@ -165,7 +165,7 @@ static void sh_rows(const float *restrict dir, float *restrict sh) {
     }
 }
 
-/* --- forward ------------------------------------------------------------------------------- */
+/* --- forward ---------------------------------------------------------------------------------- */
 
 static void FIELD_NAME(encode)(const stk_field_shape *shape, const stk_field_weights *weights,
                                const stk_field_in *in, float *enc) {
@@ -272,7 +272,7 @@ static void FIELD_NAME(density)(const stk_field_shape *shape, const stk_field_we
     tile_exp(h0, sigma);
 }
 
-/* --- backward ------------------------------------------------------------------------------ */
+/* --- backward --------------------------------------------------------------------------------- */
 
 /* From drgb to d[h0 | geo] (65 rows): the colour net. dh0 = dsigma * sigma. */
 static void color_back(const stk_field_weights *weights, const stk_field_cond *cond,

@@ -32,7 +32,7 @@ typedef struct stk_media_info {
 /* Fails with one sentence for a file that is missing, not media, or damaged beyond reading. */
 stk_status stk_media_probe(const char *path, stk_media_info *info);
 
-/* --- video in ------------------------------------------------------------------------------- */
+/* --- video in --------------------------------------------------------------------------------- */
 
 /* Which decoded source frame is shown at each output frame (25/s). Repeated source frames (a 25 fps
  * film in a 30 fps container) are recognised and never used; where the distinct frames already come
@@ -66,7 +66,7 @@ void stk_video_reader_close(stk_video_reader **reader);
 stk_status stk_video_reader_next(stk_video_reader *reader, const stk_image **frame, double *time_s,
                                  int *end);
 
-/* --- sound in ------------------------------------------------------------------------------- */
+/* --- sound in --------------------------------------------------------------------------------- */
 
 /* Whole sound as mono float (mean of the channels) at `rate` (windowed-sinc resampling), starting
  * at `start_s` on the container's clock (pass stk_retime.first_time_s, or 0 for a plain sound file,
@@ -94,7 +94,7 @@ stk_status stk_sound_source_read(stk_sound_source *source, float *const *planes,
 /* 16-bit PCM WAV, written atomically. */
 stk_status stk_sound_write_wav(const char *path, const stk_sound *sound);
 
-/* --- video out ------------------------------------------------------------------------------ */
+/* --- video out -------------------------------------------------------------------------------- */
 
 typedef enum stk_writer_format { STK_WRITER_MP4, STK_WRITER_Y4M, STK_WRITER_PNG } stk_writer_format;
 
@@ -124,7 +124,7 @@ stk_status stk_video_writer_finish(stk_video_writer **writer);
  * removes. */
 void stk_video_writer_discard(stk_video_writer **writer, int keep);
 
-/* --- any frame by number -------------------------------------------------------------------- */
+/* --- any frame by number ---------------------------------------------------------------------- */
 
 typedef struct stk_frame_store stk_frame_store;
 /* From a file, or from `size` bytes at `data` (kept by the caller) when path is NULL. The video
@@ -142,7 +142,7 @@ void stk_frame_store_size(const stk_frame_store *store, int *width, int *height)
  * either direction costs about one decode a frame, random access half a group of them. */
 stk_status stk_frame_store_get(stk_frame_store *store, int index, const stk_image **frame);
 
-/* --- still pictures ------------------------------------------------------------------------- */
+/* --- still pictures --------------------------------------------------------------------------- */
 
 /* 1, 3 or 4 channels; atomic. */
 stk_status stk_png_write(const char *path, const stk_image *image);

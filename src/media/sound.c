@@ -234,7 +234,7 @@ stk_status stk_sound_source_read(stk_sound_source *source, float *const *planes,
     return STK_OK;
 }
 
-/* --- whole sounds ---------------------------------------------------------------------------- */
+/* --- whole sounds ----------------------------------------------------------------------------- */
 
 static stk_status sound_reserve(stk_sound *sound, int64_t *capacity, int64_t wanted) {
     if (wanted <= *capacity) return STK_OK;

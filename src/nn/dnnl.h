@@ -1,7 +1,6 @@
 /* dnnl.h - the one place that talks to oneDNN (v2 C interface): float32 layers on NHWC tensors.
  *
- *   convolution    x [N][H][W][Ci] * w -> y [N][H'][W'][Co], groups and dilation, optional
- * activation
+ *   convolution    x [N][H][W][Ci] * w -> y [N][H'][W'][Co], groups, dilation, activation
  *   inner product  x [rows][in] -> y [rows][out]
  *
  * Weights are reordered once, into the layout that the chosen kernel wants; primitives and scratch

@@ -96,8 +96,7 @@ void stk_params_fill_normal(stk_params *params, int index, float scale, stk_rng 
     for (size_t i = 0; i < params->list[index].count; i++) value[i] = scale * stk_rng_normal(rng);
 }
 
-/* --- from files --------------------------------------------------------------------------------
- */
+/* --- from files ------------------------------------------------------------------------------- */
 
 static void note_missing(stk_params_missing *missing, const char *name) {
     size_t used = strlen(missing->names), room = sizeof missing->names - used;

@@ -121,7 +121,7 @@ stk_status stk_pickle_append(stk_pickle *pickle, stk_pth_value *container, stk_p
     return STK_OK;
 }
 
-/* --- stack and input ------------------------------------------------------------------------- */
+/* --- stack and input -------------------------------------------------------------------------- */
 
 static const uint8_t *take(machine *m, uint64_t n) {
     if (n > (uint64_t)(m->end - m->cursor)) return NULL;
@@ -167,8 +167,7 @@ static stk_status pop_mark(machine *m, int *first) {
     return STK_OK;
 }
 
-/* --- scalars and text --------------------------------------------------------------------------
- */
+/* --- scalars and text ------------------------------------------------------------------------- */
 
 static stk_status push_integer(machine *m, int type, int64_t integer) {
     stk_pth_value *value = stk_pickle_node_new(m->pickle, type);
@@ -220,8 +219,7 @@ static stk_status op_text(machine *m, uint8_t op) {
     return push(m, stk_pickle_text(m->pickle, bytes, (size_t)length));
 }
 
-/* --- containers ----------------------------------------------------------------------------------
- */
+/* --- containers ------------------------------------------------------------------------------- */
 
 static stk_status op_mark(machine *m, uint8_t op) {
     (void)op;
@@ -283,8 +281,7 @@ static stk_status op_fill(machine *m, uint8_t op) {
     return move_items(m, container, first);
 }
 
-/* --- memo ----------------------------------------------------------------------------------------
- */
+/* --- memo ------------------------------------------------------------------------------------- */
 
 /* Makes memo[index] a place. The pickler numbers its memo upwards (from 0, Python 2 from 1), so an
  * index beyond the bytes read so far is no pickler's, but a memory bomb. */
@@ -317,8 +314,7 @@ static stk_status op_get(machine *m, uint8_t op) {
     return push(m, m->memo[index]);
 }
 
-/* --- objects
- * --------------------------------------------------------------------------------------- */
+/* --- objects ---------------------------------------------------------------------------------- */
 
 static stk_status take_line(machine *m, char *line, size_t size) {
     const uint8_t *end = memchr(m->cursor, '\n', (size_t)(m->end - m->cursor));
@@ -376,8 +372,7 @@ static stk_status op_persistent(machine *m, uint8_t op) {
     return push(m, result);
 }
 
-/* --- framing
- * ----------------------------------------------------------------------------------------- */
+/* --- framing ---------------------------------------------------------------------------------- */
 
 static stk_status op_protocol(machine *m, uint8_t op) {
     uint64_t version = 0;

@@ -1,9 +1,10 @@
 /* pickle.h - the restricted unpickler behind pth.c; private to nn.
  *
  *   bytes -> stack machine (pickle.c) -> nodes in an arena; objects only through the allow-list of
- *   pickle_object.c. Tensor data are not read here: storages are collected, with key, type and
- * length, and the container fills in `data` afterwards, then stk_pickle_resolve points the tensors
- * at them.
+ *   pickle_object.c.
+ *
+ * Tensor data are not read here: storages are collected, with key, type and length, and the
+ * container fills in `data` afterwards, then stk_pickle_resolve points the tensors at them.
  *
  * All memory belongs to the stk_pickle and is bounded by MEMORY_LIMIT. Nothing recurses during
  * reading; the final check of the tree refuses cycles and depths over STK_PICKLE_DEPTH.
@@ -59,8 +60,7 @@ stk_status stk_pickle_read(stk_pickle *pickle, const uint8_t *bytes, size_t size
 /* Once every storage has its data. */
 void stk_pickle_resolve(stk_pickle *pickle);
 
-/* --- shared by pickle.c and pickle_object.c ----------------------------------------------------
- */
+/* --- shared by pickle.c and pickle_object.c --------------------------------------------------- */
 stk_status stk_pickle_refuse(const stk_pickle *pickle, const char *reason);
 /* NULL when out of memory or over the limit; zeroed, 16-byte aligned. */
 void *stk_pickle_alloc(stk_pickle *pickle, size_t size);

@@ -25,8 +25,7 @@ struct stk_pth {
     int block_count;
 };
 
-/* --- zip form ------------------------------------------------------------------------------------
- */
+/* --- zip form --------------------------------------------------------------------------------- */
 
 /* Reads a stored entry of exactly `expected` bytes (any size up to `limit` when expected < 0). */
 static stk_status read_entry(stk_pth *file, const char *name, int64_t expected, size_t limit,
@@ -107,8 +106,7 @@ static stk_status read_zip(stk_pth *file) {
                     file->path);
 }
 
-/* --- legacy form ---------------------------------------------------------------------------------
- */
+/* --- legacy form ------------------------------------------------------------------------------ */
 
 static stk_status next_pickle(stk_pth *file, size_t *at, stk_pth_value **value) {
     size_t used = 0, left = file->map.size - *at;
@@ -156,8 +154,7 @@ static stk_status read_legacy(stk_pth *file) {
     return place_storages(file, keys, at);
 }
 
-/* --- the handle ----------------------------------------------------------------------------------
- */
+/* --- the handle ------------------------------------------------------------------------------- */
 
 static stk_status read_file(stk_pth *file) {
     const uint8_t *bytes = file->map.data;
@@ -252,8 +249,7 @@ double stk_pth_number(const stk_pth_value *value, double otherwise) {
     }
 }
 
-/* --- copying tensors -----------------------------------------------------------------------------
- */
+/* --- copying tensors -------------------------------------------------------------------------- */
 
 static stk_status check_count(const stk_pth_value *value, int64_t count, const char *label) {
     if (value == NULL || value->type != STK_PTH_TENSOR)

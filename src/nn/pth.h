@@ -1,7 +1,8 @@
 /* pth.h - reads PyTorch files (torch.save) without executing anything they say.
  *
- *   file -> restricted unpickler (pickle.h) -> a tree of None, bool, int, float, text, list, tuple,
- * dict and tensors; tensor data lie in memory owned by the file handle.
+ *   file -> restricted unpickler (pickle.h)
+ *     -> a tree of None, bool, int, float, text, list, tuple, dict and tensors; tensor data lie in
+ *        memory owned by the file handle
  *
  * Both containers are read: the zip of torch >= 1.6 (stored entries) and the older concatenation of
  * pickles and raw storages. The pickle may only name the classes of a short list (ordered

@@ -62,7 +62,7 @@ static void cell_position(uint32_t cell, float p[3], uint32_t c[3]) {
         p[k] = (2.0f * (float)c[k] / (STK_GRID_SIDE - 1) - 1.0f) * (1.0f - CELL_HALF);
 }
 
-/* --- cells that no camera sees --- */
+/* --- cells that no camera sees ---------------------------------------------------------------- */
 
 /* Visible when all three are positive: z, and the margins to the sides widened by a cell. */
 static void view_margins(const stk_ngp_camera *camera, const float p[3], float margin[3]) {
@@ -138,7 +138,7 @@ void stk_occupancy_mark_unseen(stk_occupancy *grid, const stk_ngp_camera *camera
     stk_pool_run(pool, BLOCKS, mark_block, &job);
 }
 
-/* --- dilation, mean, bits --- */
+/* --- dilation, mean, bits --------------------------------------------------------------------- */
 
 /* Largest of values over the cell and its 6 neighbours; steps along one axis are additions in the
  * bits of that axis. */
@@ -219,7 +219,7 @@ void stk_occupancy_pack(stk_occupancy *grid) {
     pack_grid(grid, NULL);
 }
 
-/* --- densities from the field --- */
+/* --- densities from the field ----------------------------------------------------------------- */
 
 typedef struct sweep_job {
     stk_occupancy *grid;

@@ -157,7 +157,7 @@ static void store_ray(const picture *p, const ray_state *ray, float weight) {
     if (p->depth != NULL) p->depth[ray->pixel] = ray->depth;
 }
 
-/* --- FAST --- */
+/* --- FAST ------------------------------------------------------------------------------------- */
 
 /* Rays of the block, in the order of pixels, to scan[] and rays[]; returns their number. */
 static int start_rays(const picture *p, scratch *s, int task) {
@@ -260,7 +260,7 @@ static void render_fast(picture *p, stk_pool *pool) {
     stk_pool_run(pool, p->blocks_x * blocks_y, render_block, p);
 }
 
-/* --- REFERENCE --- */
+/* --- REFERENCE -------------------------------------------------------------------------------- */
 
 /* Up to p->step samples of every ray of the task into the tiles; returns the number of samples. */
 static int march_round(const picture *p, scratch *s) {
@@ -342,7 +342,7 @@ static void render_reference(picture *p, stk_pool *pool) {
     }
 }
 
-/* --- both --- */
+/* --- both ------------------------------------------------------------------------------------- */
 
 static void gather_stats(stk_ray_renderer *renderer) {
     for (int i = 0; i < renderer->threads; i++) {

@@ -1,7 +1,8 @@
 /* jaw.c - the line between head and neck.
  *
- *   face oval (36 mesh points) -> axes that roll with the head -> for every u the lower border of
- * the oval, not higher than the ear lobe -> table limit(u): head is v <= limit(u)
+ *   face oval (36 mesh points) -> axes that roll with the head
+ *     -> for every u the lower border of the oval, not higher than the ear lobe
+ *     -> table limit(u): head is v <= limit(u)
  *
  * Inside the oval's columns the line follows the jaw, a few pixels outside it so that the radiance
  * field owns the jaw's contour; beside them it runs level below the ear lobe, so that ears are

@@ -3,8 +3,9 @@
  *   picture -> grid (longer side 256) -> person (mp_selfie_segmentation, else scatter.c)
  *                                     -> hair   (mp_hair_segmentation, its own last mask fed back)
  *   landmarks -> jaw line; skin colour of the clip -> neck
- *   each probability: steadied over time where the picture stood still, then guided filter to full
- * size full size: person above the jaw line, and hair connected to it -> head; skin below -> neck;
+ *   each probability: steadied over time where the picture stood still, then guided filter to
+ *              full size
+ *   full size: person above the jaw line, and hair connected to it -> head; skin below -> neck;
  *              other person -> torso; specks absorbed
  *
  * DIFFERS: the published code runs a BiSeNet trained on CelebAMask-HQ, whose weights cannot be had

@@ -2,9 +2,10 @@
  * (reference.md 6.1, 6.4, 6.5).
  *
  *   picture + landmarks -> person mask (mp_selfie_segmentation), hair mask (mp_hair_segmentation),
- * face mesh, skin colour of the clip -> label map all pictures + label maps -> background plate
+ *                          face mesh, skin colour of the clip -> label map
+ *   all pictures + label maps -> background plate
  *   picture + label map + plate -> torso composite: neck and torso over the plate, with the neck
- * and collar continued upward under the head
+ *                                  and collar continued upward under the head
  *
  * One thread per handle. Label maps are one byte a pixel (stk_label), of the picture's size.
  */
@@ -28,7 +29,7 @@ void stk_parser_reset(stk_parser *parser);
 stk_status stk_parser_frame(stk_parser *parser, const stk_image *rgb,
                             const stk_landmarks *landmarks, stk_image *labels);
 
-/* --- background plate (reference.md 6.4) ----------------------------------------------------- */
+/* --- background plate (reference.md 6.4) ------------------------------------------------------ */
 typedef struct stk_plate stk_plate;
 stk_status stk_plate_create(stk_plate **plate, int width, int height);
 void stk_plate_free(stk_plate **plate);
@@ -37,7 +38,7 @@ stk_status stk_plate_add(stk_plate *plate, const stk_image *rgb, const stk_image
 /* RGB of the plate; *seen = fraction of pixels that some frame showed uncovered. */
 stk_status stk_plate_finish(stk_plate *plate, stk_image *rgb, float *seen);
 
-/* --- torso picture (reference.md 6.5) -------------------------------------------------------- */
+/* --- torso picture (reference.md 6.5) --------------------------------------------------------- */
 /* composite: RGB, what stands behind the head: torso and neck (continued upward under the head)
  * over the plate. target: RGB, the training target: the frame with background pixels from the
  * plate. Both preallocated, same size. scratch: stk_torso_scratch_bytes(width, height), 64-byte

@@ -12,8 +12,7 @@
 
 enum { TRIES = 24, CLASS_PLAIN = 0, CLASS_HEAD = 2 };
 
-/* --- frames
- * --------------------------------------------------------------------------------------- */
+/* --- frames ----------------------------------------------------------------------------------- */
 
 static void shuffle(int32_t *order, int n, stk_rng *rng) {
     for (int i = 0; i < n; i++) order[i] = i;
@@ -49,8 +48,7 @@ static int32_t next_frame(int32_t *order, int32_t *position, int n, stk_rng *rng
     return frame;
 }
 
-/* --- rays
- * ----------------------------------------------------------------------------------------- */
+/* --- rays ------------------------------------------------------------------------------------- */
 
 typedef struct spot {
     int x, y; /* inside the rectangle */

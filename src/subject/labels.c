@@ -14,8 +14,7 @@ enum {
     SPECK_PIXELS = 3,         /* a row or column with fewer head pixels does not count */
 };
 
-/* --- packing ------------------------------------------------------------------------------------
- */
+/* --- packing ---------------------------------------------------------------------------------- */
 
 static stk_status reserve_bytes(stk_label_pack *pack, size_t more) {
     if (pack->capacity - pack->used >= more) return STK_OK;
@@ -102,8 +101,7 @@ stk_status stk_labels_write(const char *path, const stk_label_pack *packs, int c
     return status;
 }
 
-/* --- unpacking ----------------------------------------------------------------------------------
- */
+/* --- unpacking -------------------------------------------------------------------------------- */
 
 /* zlib's allocations come from a block on the caller's stack: no malloc per frame, no sharing. */
 typedef struct carver {
@@ -160,8 +158,7 @@ stk_status stk_label_unpack(const uint8_t *bytes, size_t size, const char *what,
     return STK_OK;
 }
 
-/* --- head rectangle ------------------------------------------------------------------------------
- */
+/* --- head rectangle --------------------------------------------------------------------------- */
 
 /* First and last index whose count reaches SPECK_PIXELS; 0 when there is none. */
 static int extent(const int *counts, int n, int *first, int *last) {

@@ -207,8 +207,7 @@ stk_status stk_manifest_save(const stk_manifest *manifest, const char *folder) {
     return status;
 }
 
-/* --- step records ------------------------------------------------------------------------------
- */
+/* --- step records ----------------------------------------------------------------------------- */
 
 const cJSON *stk_manifest_step(const stk_manifest *manifest, const char *name) {
     return cJSON_GetObjectItemCaseSensitive(manifest->steps, name);

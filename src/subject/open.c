@@ -146,8 +146,7 @@ void stk_subject_close(stk_subject **handle) {
     *handle = NULL;
 }
 
-/* --- what it holds -------------------------------------------------------------------------------
- */
+/* --- what it holds ---------------------------------------------------------------------------- */
 
 const stk_subject_info *stk_subject_get_info(const stk_subject *subject) {
     return &subject->manifest.info;
@@ -188,8 +187,7 @@ stk_regions stk_subject_regions(const stk_subject *subject, int frame) {
     return stk_regions_compute(stk_subject_landmarks(subject, frame), info->width, info->height);
 }
 
-/* --- pictures ------------------------------------------------------------------------------------
- */
+/* --- pictures --------------------------------------------------------------------------------- */
 
 static stk_status open_store(const stk_subject *subject, const char *name,
                              stk_frame_store **store) {

@@ -78,8 +78,7 @@ static const step steps[STEPS] = {
                      {"report.txt", "report.json", "sheet.png"}},
 };
 
-/* --- helpers for the steps ----------------------------------------------------------------------
- */
+/* --- helpers for the steps -------------------------------------------------------------------- */
 
 stk_status stk_prepare_path(const stk_prepare *prepare, const char *name, char path[STK_PATH_MAX]) {
     return stk_path_join(path, STK_PATH_MAX, prepare->settings.folder, name);
@@ -102,8 +101,7 @@ double stk_prepare_time_s(const stk_prepare *prepare, int frame) {
     return prepare->manifest.info.source_start_s + (double)frame / STK_FPS;
 }
 
-/* --- digests -------------------------------------------------------------------------------------
- */
+/* --- digests ---------------------------------------------------------------------------------- */
 
 static void add_weights(char *text, size_t size, const char *models, const char *const *names) {
     for (; *names != NULL; names++) {
@@ -161,8 +159,7 @@ static void plan_steps(const stk_prepare *prepare, char digest[STEPS][STK_SHA256
     }
 }
 
-/* --- the folder
- * ----------------------------------------------------------------------------------- */
+/* --- the folder ------------------------------------------------------------------------------- */
 
 /* *other receives the name of something in the folder, "" when it is empty. */
 static stk_status look_into(const char *folder, char *other, size_t size) {
@@ -237,8 +234,7 @@ static stk_status bind_source(stk_prepare *prepare) {
     return STK_OK;
 }
 
-/* --- running
- * -------------------------------------------------------------------------------------- */
+/* --- running ---------------------------------------------------------------------------------- */
 
 static stk_status run_step(stk_prepare *prepare, const step *s, const char *digest) {
     cJSON *figures = cJSON_CreateObject();

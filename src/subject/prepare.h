@@ -31,16 +31,14 @@ stk_status stk_step_torso(stk_prepare *prepare, cJSON *figures);
 stk_status stk_step_tables(stk_prepare *prepare, cJSON *figures);
 stk_status stk_step_report(stk_prepare *prepare, cJSON *figures);
 
-/* --- report.c, sheet.c --------------------------------------------------------------------------
- */
+/* --- report.c, sheet.c ------------------------------------------------------------------------ */
 /* Writes report.txt and report.json from the manifest. failed: the step that failed and its
  * sentence, NULL when all went well. */
 stk_status stk_report_write(const stk_prepare *prepare, const char *failed, const char *sentence);
 /* Writes sheet.png: frames over the clip with landmarks, classes and head axes. */
 stk_status stk_sheet_write(const stk_prepare *prepare);
 
-/* --- helpers (prepare.c) ------------------------------------------------------------------------
- */
+/* --- helpers (prepare.c) ---------------------------------------------------------------------- */
 /* folder/name */
 stk_status stk_prepare_path(const stk_prepare *prepare, const char *name, char path[STK_PATH_MAX]);
 /* Reports progress and tells when to stop: STK_ERR_ABORTED. Only from the calling thread. */
@@ -62,8 +60,7 @@ stk_status stk_face_table_read(const stk_prepare *prepare, int with_blendshapes,
                                stk_face_table *table);
 void stk_face_table_clear(stk_face_table *table);
 
-/* --- all frames of picture.mp4, in chunks over the pool (frames.c) ------------------------------
- */
+/* --- all frames of picture.mp4, in chunks over the pool (frames.c) ---------------------------- */
 /* Every chunk starts from a reset handle at a fixed border, after `warm` frames that only settle
  * the handle's state: the result doesn't depend on the number of threads. */
 typedef struct stk_frame_work {

@@ -1,9 +1,9 @@
 /* ray_cache.c - builds and maps cache/rays.bin (ray_file.h).
  *
  *   per frame: picture.mp4 + torso.mp4 + label map + landmarks
- *     -> target (background from the plate, as the torso step fades it), backdrop, label, weight
- * class   [h][w][8]
- *     -> counts and bounds per class, counts per row                          (the sampler's index)
+ *     -> target (background from the plate, as the torso step fades it), backdrop, label,
+ *        weight class [h][w][8]
+ *     -> counts and bounds per class, counts per row (the sampler's index)
  *
  * Frames are packed in chunks on the pool's threads, each with its own decoders, and written at
  * their place with pwrite into the temporary file: memory is one frame per thread.
@@ -55,8 +55,7 @@ typedef struct packer {
     uint8_t *pixels, *index;
 } packer;
 
-/* --- one frame -----------------------------------------------------------------------------------
- */
+/* --- one frame -------------------------------------------------------------------------------- */
 
 /* near[y][x] = 1 where some head pixel lies within BORDER_PX rows and columns: two running passes,
  * the first along rows (into near), the second down columns (bit 1). */
@@ -173,8 +172,7 @@ static stk_status build_frame(builder *b, packer *own, int frame) {
                     header->pixel_offset + (uint64_t)frame * pixel_bytes);
 }
 
-/* --- chunks on the pool
- * --------------------------------------------------------------------------- */
+/* --- chunks on the pool ----------------------------------------------------------------------- */
 
 static void packer_clear(packer *own) {
     stk_frame_store_close(&own->pictures);
@@ -233,8 +231,7 @@ static void build_chunk(void *context, int task, int worker) {
     packer_clear(&own);
 }
 
-/* --- the file
- * ------------------------------------------------------------------------------------- */
+/* --- the file --------------------------------------------------------------------------------- */
 
 /* Digest of everything that the pixels come from: the keys of the steps that made the inputs. */
 static void cache_key(const stk_subject *subject, char key[STK_SHA256_TEXT]) {

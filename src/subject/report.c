@@ -49,8 +49,7 @@ static void STK_PRINTF(2, 3) warn(report *r, const char *format, ...) {
     va_end(args);
 }
 
-/* --- what deserves a warning
- * ---------------------------------------------------------------------------- */
+/* --- what deserves a warning ------------------------------------------------------------------ */
 
 static void judge_picture(report *r, const stk_manifest *m) {
     double frames = stk_manifest_figure(m, "picture", "frames", 0);
@@ -105,8 +104,7 @@ static void judge_pose(report *r, const stk_manifest *m) {
         warn(r, "only %.0f %% of the wall is ever seen: the rest is made up", 100 * seen);
 }
 
-/* --- text
- * ---------------------------------------------------------------------------------------------- */
+/* --- text ------------------------------------------------------------------------------------- */
 
 static void put_figures(report *r, const cJSON *figures) {
     const cJSON *figure;
@@ -168,9 +166,7 @@ static void put_all(report *r, const stk_prepare *prepare, const char *failed,
         put(r, "OK          %d warnings\n", r->warning_count);
 }
 
-/* --- JSON
- * ------------------------------------------------------------------------------------------------
- */
+/* --- JSON ------------------------------------------------------------------------------------- */
 
 static stk_status write_json(const report *r, const stk_prepare *prepare, const char *failed,
                              const char *sentence) {

@@ -1,8 +1,8 @@
 /* step_face.c - landmarks and blendshapes of every frame (Facial Animation Capturer,
  * [SyncTalk] 3.1).
  *
- *   picture.mp4 -> chunks of CHUNK frames over the pool -> 478 landmarks, 52 blendshapes, found or
- * not
+ *   picture.mp4 -> chunks of CHUNK frames over the pool
+ *     -> 478 landmarks, 52 blendshapes, found or not
  *     -> a second face? face lost? -> one sentence
  *     -> short gaps filled between their neighbours, blendshapes smoothed -> cache/face.safetensors
  */
@@ -36,8 +36,7 @@ typedef struct face_work {
     char mode[96];
 } face_work;
 
-/* --- one frame
- * -------------------------------------------------------------------------------------- */
+/* --- one frame -------------------------------------------------------------------------------- */
 
 static stk_status open_capture(void *ctx, void **handle) {
     face_work *work = ctx;
@@ -92,8 +91,7 @@ static stk_status capture_frame(void *ctx, void *handle, int frame, int keep,
     return STK_OK;
 }
 
-/* --- what the clip must be
- * -------------------------------------------------------------------------- */
+/* --- what the clip must be -------------------------------------------------------------------- */
 
 static stk_status check_second(const face_work *work, int frames, cJSON *figures) {
     const stk_prepare *p = work->prepare;
@@ -197,8 +195,7 @@ static stk_status find_jumps(const face_work *work, int frames, cJSON *figures) 
     return STK_OK;
 }
 
-/* --- the step
- * ---------------------------------------------------------------------------------------- */
+/* --- the step --------------------------------------------------------------------------------- */
 
 static stk_status write_faces(const stk_prepare *prepare, const face_work *work, int frames) {
     char path[STK_PATH_MAX];
@@ -260,8 +257,7 @@ stk_status stk_step_face(stk_prepare *prepare, cJSON *figures) {
     return status;
 }
 
-/* --- reading it back
- * ---------------------------------------------------------------------------------- */
+/* --- reading it back -------------------------------------------------------------------------- */
 
 static stk_status read_faces(const stk_safetensors *file, const char *path, int blendshapes,
                              stk_face_table *t) {

@@ -1,8 +1,10 @@
 /* step_parse.c - which pixel is what, the wall behind the person, and the picture without the head.
  *
- *   picture.mp4 + landmarks --chunks over the pool--> label maps -> labels.safetensors, head
- * rectangle every 20th picture + labels -> plate.png picture.mp4 + labels + plate --> torso.mp4:
- * decoded and encoded in order, composed GROUP at a time
+ *   picture.mp4 + landmarks --chunks over the pool--> label maps
+ *     -> labels.safetensors, head rectangle
+ *   every 20th picture + labels -> plate.png
+ *   picture.mp4 + labels + plate -> torso.mp4: decoded and encoded in order, composed GROUP at a
+ *     time
  */
 #include "subject/labels.h"
 #include "subject/prepare.h"
@@ -25,8 +27,7 @@ enum {
     GROUP = 8,           /* torso pictures composed at a time */
 };
 
-/* --- label maps
- * ---------------------------------------------------------------------------------------- */
+/* --- label maps ------------------------------------------------------------------------------- */
 
 typedef struct parse_work {
     const stk_prepare *prepare;
@@ -114,8 +115,7 @@ static stk_status finish_labels(stk_prepare *prepare, parse_work *work, cJSON *f
     return stk_labels_write(path, work->packs, work->chunks);
 }
 
-/* --- the label file, while there is no subject to open yet
- * ---------------------------------------------- */
+/* --- the label file, while there is no subject to open yet ------------------------------------ */
 
 typedef struct label_reader {
     stk_safetensors *file;
@@ -155,8 +155,7 @@ static stk_status read_label(const label_reader *r, int frame, stk_image *labels
                             labels);
 }
 
-/* --- the plate
- * ------------------------------------------------------------------------------------------- */
+/* --- the plate -------------------------------------------------------------------------------- */
 
 static stk_status gather_plate(const stk_prepare *prepare, const label_reader *reader,
                                stk_frame_store *store, stk_plate *plate) {
@@ -237,8 +236,7 @@ stk_status stk_step_parse(stk_prepare *prepare, cJSON *figures) {
     return status;
 }
 
-/* --- the torso
- * -------------------------------------------------------------------------------------------- */
+/* --- the torso -------------------------------------------------------------------------------- */
 
 typedef struct torso_slot {
     stk_image rgb, labels, composite, target;

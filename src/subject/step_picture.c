@@ -1,7 +1,6 @@
 /* step_picture.c - from any clip to picture.mp4 and audio.wav.
  *
- *   clip --retime plan--> frames at 25/s --detector on some of them--> one square for the whole
- * clip
+ *   clip --retime plan--> frames at 25/s --detector on some--> one square for the whole clip
  *        --crop, scale--> picture.mp4 (lossless, short groups)
  *   clip --sound from the time of frame 0--> 16 kHz mono, as long as the picture -> audio.wav
  *
@@ -28,8 +27,7 @@ enum {
 
 static const float close_enough = 0.35f; /* face height in the picture, for an exact box */
 
-/* --- where the face is
- * ---------------------------------------------------------------------------- */
+/* --- where the face is ------------------------------------------------------------------------ */
 
 /* Detects inside a square of the picture; the box is given in the picture's own pixels. */
 static stk_status look_inside(stk_face_capture *capture, const stk_image *rgb, stk_rect square,
@@ -122,8 +120,7 @@ static stk_status choose_crop(stk_prepare *prepare, const stk_retime *plan, cJSO
     return STK_OK;
 }
 
-/* --- the picture
- * ---------------------------------------------------------------------------------- */
+/* --- the picture ------------------------------------------------------------------------------ */
 
 static stk_status copy_frames(stk_prepare *prepare, stk_video_reader *reader,
                               stk_video_writer *writer, int frames, int *written) {
@@ -228,8 +225,7 @@ stk_status stk_step_picture(stk_prepare *prepare, cJSON *figures) {
     return status;
 }
 
-/* --- the sound
- * ------------------------------------------------------------------------------------ */
+/* --- the sound -------------------------------------------------------------------------------- */
 
 typedef struct loudness {
     double rms_db, peak, silent_share;

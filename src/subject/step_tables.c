@@ -17,9 +17,7 @@
 enum { POSE_FLOATS = 12, MEL_FLOATS = STK_MEL_BINS * STK_MEL_STEPS };
 static const char *const pose_file = "cache/pose.safetensors";
 
-/* --- poses
- * ------------------------------------------------------------------------------------------------
- */
+/* --- poses ------------------------------------------------------------------------------------ */
 
 static stk_status write_poses(stk_prepare *prepare, const stk_head_track *track) {
     char path[STK_PATH_MAX];
@@ -55,9 +53,7 @@ stk_status stk_step_pose(stk_prepare *prepare, cJSON *figures) {
     return status;
 }
 
-/* --- tables
- * ------------------------------------------------------------------------------------------------
- */
+/* --- tables ----------------------------------------------------------------------------------- */
 
 typedef struct collected {
     stk_face_table faces;

@@ -21,7 +21,7 @@
 
 enum { STK_SUBJECT_VERSION = 1, STK_SUBJECT_SIZE = 512 };
 
-/* --- making one ------------------------------------------------------------------------------ */
+/* --- making one ------------------------------------------------------------------------------- */
 typedef struct stk_prepare_settings {
     const char *clip;   /* any container FFmpeg reads */
     const char *folder; /* output; created. A folder that holds something else is refused */
@@ -36,7 +36,7 @@ typedef struct stk_prepare_settings {
  * stay. */
 stk_status stk_subject_prepare(const stk_prepare_settings *settings, const stk_job *job);
 
-/* --- reading one ----------------------------------------------------------------------------- */
+/* --- reading one ------------------------------------------------------------------------------ */
 typedef struct stk_subject stk_subject;
 
 typedef struct stk_subject_info {

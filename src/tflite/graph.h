@@ -1,8 +1,8 @@
 /* graph.h - inside the tflite room: the graph as parsed, and how operators are prepared and run.
  *
  *   file --model.c--> tensors, operators --prepare (ops_*.c)--> shapes checked, parameters read
- *        --plan.c--> one block of memory, every tensor's place in it --run--> operators in file
- * order
+ *        --plan.c--> one block of memory, every tensor's place in it
+ *        --run--> operators in file order
  *
  * Preparing an operator checks everything that running it relies on: number of inputs and outputs,
  * ranks, that the declared output shape is the one that follows from the inputs. Running trusts.

@@ -55,8 +55,7 @@ static void mel_spectrogram_matches(void **state) {
     stk_safetensors_close(&file);
 }
 
-/* --- nets
- * ------------------------------------------------------------------------------------------- */
+/* --- nets ------------------------------------------------------------------------------------- */
 
 typedef struct loaded {
     stk_audio_net net;

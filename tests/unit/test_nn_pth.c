@@ -113,8 +113,7 @@ static void open_legacy_reads_raft(void **state) {
     stk_pth_close(&file);
 }
 
-/* --- files made here: the legacy container around a pickle given as bytes -----------------------
- */
+/* --- files made here: the legacy container around a pickle given as bytes --------------------- */
 
 #define MAGIC "\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19."
 #define HEAD                                                                                       \
@@ -277,8 +276,7 @@ static void open_deep_nesting_is_refused(void **state) {
     assert_refused(bytes, n + 2 * DEEP, "nested too deeply");
 }
 
-/* --- damage
- * ---------------------------------------------------------------------------------------- */
+/* --- damage ----------------------------------------------------------------------------------- */
 
 /* Opening either fails with a sentence or gives a tree that can be walked and read. */
 static void walk(const stk_pth_value *value, int depth) {

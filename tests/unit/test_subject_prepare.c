@@ -172,8 +172,7 @@ static void prepare_truncated_clip_is_refused_or_shorter(void **state) {
     assert_non_null(strstr(stk_error_text(), "cut.mp4"));
 }
 
-/* --- a real clip
- * ------------------------------------------------------------------------------------- */
+/* --- a real clip ------------------------------------------------------------------------------ */
 
 typedef struct watch {
     char last[32];
@@ -268,8 +267,7 @@ static void prepare_may_stops_resumes_and_is_done_once(void **state) {
     expect_refusal(other, person, models, STK_ERR_MISMATCH, "another clip");
 }
 
-/* --- framing
- * ------------------------------------------------------------------------------------------ */
+/* --- framing ---------------------------------------------------------------------------------- */
 
 static void framing_square_head_and_shoulders_is_taken_whole(void **state) {
     (void)state;

@@ -17,7 +17,7 @@
 enum { BLOCK = 6 };
 
 /* clang-format off */
-/* --- products ------------------------------------------------------------------------------ */
+/* --- products --------------------------------------------------------------------------------- */
 
 STK_INLINE void finish_row(const field_product *p, size_t at, vf sum) {
     switch (p->finish) {
@@ -125,7 +125,7 @@ static void weight_grad(int out, int in, const float *dy, const float *xt, float
 }
 /* clang-format on */
 
-/* --- transcendental functions -------------------------------------------------------------- */
+/* --- transcendental functions ----------------------------------------------------------------- */
 
 /* e^x = 2^n e^r, n = round(x / ln 2), |r| <= ln(2)/2: the Taylor polynomial of degree 7 is within
  * 6e-9 there. ln 2 in two parts, the first short enough that n times it is exact. 89 overflows,
@@ -176,7 +176,7 @@ static void tile_softplus(const float *x, float *y) {
     }
 }
 
-/* --- grid ---------------------------------------------------------------------------------- */
+/* --- grid ------------------------------------------------------------------------------------- */
 
 /* Coordinates in [0, 1], 0 where outside. */
 typedef struct unit_point {
