@@ -53,7 +53,7 @@ typedef struct stk_pose {
 } stk_pose;
 
 /* What a pose read from a file must be: R a rotation or near it (rows orthonormal within 0.02), t
- * within 100 m. Rays of anything else are not numbers, or so long that a step does not move them. */
+ * within 100 m. Rays of anything else are not numbers, or so long that a step cannot move them. */
 static inline int stk_pose_possible(const stk_pose *pose) {
     for (int i = 0; i < 3; i++) {
         const float *a = pose->R + 3 * i;
