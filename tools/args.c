@@ -33,7 +33,7 @@ void tool_help(const char *command) {
         if (o->flag[0] == '\0') printf(" %s", o->word);
     printf(" [options]\n\n");
     for (const stk_option *o = table; o->name != NULL; o++) print_option(o);
-    printf("\nAlways: -q quiet, -v verbose, --cpu-mask c|avx2|avx512|amx, --help\n");
+    printf("\nAlways: -q quiet, -v verbose, --cpu-mask c|avx2|avx512, --help\n");
 }
 
 static int complain(const char *command, const char *text) {
@@ -53,16 +53,29 @@ static const stk_option *find_positional(const stk_option *table, int index) {
     return NULL;
 }
 
+/* The options that every command knows: -1 = not one, -2 = taken, else an exit code. */
+static int take_common(tool *t, const char *command, int *i) {
+    const char *word = t->argv[*i];
+    if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
+        tool_help(command);
+        return EXIT_DONE;
+    }
+    if (strcmp(word, "-q") == 0) return t->quiet = 1, -2;
+    if (strcmp(word, "-v") == 0) return t->verbose = 1, -2;
+    if (strcmp(word, "--cpu-mask") != 0) return -1;
+    if (*i + 1 < t->argc && stk_set_cpu_mask(t->argv[*i + 1]) == STK_OK) return ++*i, -2;
+    return complain(command, "--cpu-mask needs one of c, avx2, avx512 or a number");
+}
+
 int tool_parse(tool *t, const char *command, void *options) {
     const stk_option *table = stk_option_table(command);
     int positionals = 0, only_positionals = 0;
     char text[512];
     for (int i = 0; i < t->argc; i++) {
         const char *word = t->argv[i];
-        if (!only_positionals && (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0)) {
-            tool_help(command);
-            return EXIT_DONE;
-        }
+        int taken = only_positionals ? -1 : take_common(t, command, &i);
+        if (taken >= 0) return taken;
+        if (taken == -2) continue;
         if (!only_positionals && strcmp(word, "--") == 0) {
             only_positionals = 1;
             continue;
@@ -92,5 +105,6 @@ int tool_parse(tool *t, const char *command, void *options) {
         if (stk_option_set(option, options, value, text, sizeof text) != STK_OK)
             return complain(command, text);
     }
+    if (t->verbose) fprintf(stderr, "%s\n", stk_system_line());
     return -1;
 }

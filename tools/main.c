@@ -16,27 +16,6 @@ static void print_usage(FILE *out) {
                  "`synctalk COMMAND --help` lists a command's options; --version.\n");
 }
 
-/* Takes the options that every command knows out of argv; -1 = go on, else the exit code. */
-static int take_globals(tool *t) {
-    int kept = 0;
-    for (int i = 0; i < t->argc; i++) {
-        char *word = t->argv[i];
-        if (strcmp(word, "-q") == 0) t->quiet = 1;
-        else if (strcmp(word, "-v") == 0) t->verbose = 1;
-        else if (strcmp(word, "--cpu-mask") == 0) {
-            if (i + 1 == t->argc || stk_set_cpu_mask(t->argv[i + 1]) != STK_OK) {
-                fprintf(stderr, "synctalk: --cpu-mask needs one of c, avx2, avx512, amx\n");
-                return EXIT_USAGE;
-            }
-            i++;
-        } else {
-            t->argv[kept++] = word;
-        }
-    }
-    t->argc = kept;
-    return -1;
-}
-
 static int dispatch(tool *t, const char *command) {
     static const struct {
         const char *name;
@@ -67,8 +46,6 @@ int main(int argc, char **argv) {
         return EXIT_DONE;
     }
     tool t = {.argc = argc - 2, .argv = argv + 2};
-    int code = take_globals(&t);
-    if (code >= 0) return code;
     tool_catch_signals();
     const stk_callbacks callbacks = {
         .user = &t, .progress = tool_progress, .log = tool_log, .abort = tool_stopped};
@@ -76,9 +53,8 @@ int main(int argc, char **argv) {
         fprintf(stderr, "synctalk: out of memory\n");
         return EXIT_FAILED;
     }
-    if (t.verbose) fprintf(stderr, "%s\n", stk_system_line());
-    code = dispatch(&t, argv[1]);
-    if (fflush(stdout) != 0) {
+    int code = dispatch(&t, argv[1]);
+    if (fflush(stdout) != 0 || ferror(stdout)) {
         fprintf(stderr, "synctalk: writing to standard output failed\n");
         code = EXIT_FAILED;
     }

@@ -63,10 +63,12 @@ typedef enum stk_status {
 
 /* "0.1.0" */
 const char *stk_version(void);
-/* One line: version, instruction sets in use, threads of this machine. Static storage. */
+/* One line: version, instruction sets in use, threads of this machine. Storage of the calling
+ * thread. */
 const char *stk_system_line(void);
-/* Restricts the instruction sets of all later calls: "c", "avx2", "avx512", "amx" or a number; NULL
- * lifts it. For finding bugs and for comparisons. */
+/* Restricts the instruction sets of all later calls: "c", "avx2", "avx512" or a number; NULL lifts
+ * it again (not what the environment's STK_CPU_MASK says). STK_ERR_ARGUMENT for any other word. For
+ * finding bugs and for comparisons. */
 stk_status stk_set_cpu_mask(const char *mask);
 
 /* ---- Context and callbacks ------------------------------------------------------------------- */
@@ -94,7 +96,8 @@ typedef struct stk_frame_view {
 typedef struct stk_callbacks {
     void *user;
     void (*progress)(void *user, const stk_event *event);
-    /* level: 0 error, 1 warning, 2 information, 3 debugging. The sink is shared by the process. */
+    /* level: 0 error, 1 warning, 2 information, 3 debugging. One sink a process: the lines of all
+     * contexts go to the context created last. Must not call back into this library. */
     void (*log)(void *user, int level, const char *line);
     /* Non-zero: stop soon, save, return STK_ERR_ABORTED. */
     int (*abort)(void *user);
@@ -201,6 +204,8 @@ typedef struct stk_option {
 } stk_option;
 /* The table of "prepare", "train", "render", "eval" or "info", ended by a NULL name; NULL if unknown. */
 const stk_option *stk_option_table(const char *command);
+/* All members of an options struct within their ranges? The calls above check this themselves. */
+stk_status stk_options_check(const char *command, const void *options, char *error, int size);
 /* Sets one member from text after checking kind and range; the sentence goes to `error` (size bytes). */
 stk_status stk_option_set(const stk_option *option, void *options, const char *value, char *error,
                           int size);

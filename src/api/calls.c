@@ -18,9 +18,16 @@ static stk_status need(const char *value, const char *what) {
     return stk_fail(STK_ERR_ARGUMENT, "%s is missing; see --help", what);
 }
 
+static stk_status check(const char *command, const void *options) {
+    char sentence[256];
+    if (stk_options_check(command, options, sentence, sizeof sentence) == STK_OK) return STK_OK;
+    return stk_fail(STK_ERR_ARGUMENT, "%s", sentence);
+}
+
 /* --- prepare ------------------------------------------------------------------------------------ */
 
 static stk_status prepare(const stk_prepare_options *options, const stk_job *job, char **report) {
+    STK_TRY(check("prepare", options));
     STK_TRY(need(options->clip, "CLIP"));
     STK_TRY(need(options->output, "-o FOLDER"));
     if (options->size % 2 != 0)
@@ -50,6 +57,7 @@ stk_status stk_prepare(stk_context *ctx, const stk_prepare_options *options, cha
 
 static stk_status train(const stk_train_options *options, const stk_job *job,
                         stk_train_result *result) {
+    STK_TRY(check("train", options));
     STK_TRY(need(options->subject, "FOLDER"));
     STK_TRY(need(options->output, "-o MODEL"));
     const stk_train_settings settings = {
@@ -101,6 +109,7 @@ static stk_status forward_frame(void *user, const stk_image *picture, int index,
 
 static stk_status render(stk_context *ctx, const stk_render_options *options, const stk_job *job,
                          stk_render_result *result) {
+    STK_TRY(check("render", options));
     STK_TRY(need(options->model, "-m MODEL"));
     STK_TRY(need(options->audio, "-a SOUND"));
     if (options->output != NULL && options->frames != NULL)
@@ -159,6 +168,7 @@ static stk_status scores_json(const stk_scores *s, char **json) {
 
 static stk_status evaluate(const stk_eval_options *options, const stk_job *job,
                            stk_eval_result *result, char **json) {
+    STK_TRY(check("eval", options));
     STK_TRY(need(options->model, "-m MODEL"));
     STK_TRY(need(options->subject, "FOLDER"));
     const stk_evaluate_settings settings = {

@@ -14,7 +14,7 @@
 const char *stk_version(void) { return STK_VERSION_TEXT; }
 
 const char *stk_system_line(void) {
-    static char line[160];
+    static _Thread_local char line[160];
     snprintf(line, sizeof line, "synctalk %s | cpu: %s | threads: %ld", STK_VERSION_TEXT,
              stk_cpu_describe(), sysconf(_SC_NPROCESSORS_ONLN));
     return line;
@@ -23,7 +23,7 @@ const char *stk_system_line(void) {
 stk_status stk_set_cpu_mask(const char *text) {
     uint32_t mask = UINT32_MAX;
     if (text != NULL && stk_cpu_parse_mask(text, &mask) != 0)
-        return stk_fail(STK_ERR_ARGUMENT, "--cpu-mask %s: is none of c, avx2, avx512, amx or a number",
+        return stk_fail(STK_ERR_ARGUMENT, "--cpu-mask %s: is none of c, avx2, avx512 or a number",
                         text);
     stk_cpu_set_mask(mask);
     return STK_OK;
@@ -46,7 +46,7 @@ stk_status stk_context_create(stk_context **out, const stk_callbacks *callbacks)
 
 void stk_context_free(stk_context **handle) {
     if (handle == NULL || *handle == NULL) return;
-    if ((*handle)->callbacks.log != NULL) stk_log_set_sink(NULL, NULL);
+    stk_log_clear_sink(&(*handle)->callbacks);
     stk_free(*handle);
     *handle = NULL;
 }

@@ -81,3 +81,24 @@ stk_status stk_option_set(const stk_option *option, void *options, const char *v
     }
     return STK_OK;
 }
+
+stk_status stk_options_check(const char *command, const void *options, char *error, int size) {
+    const stk_option *table = stk_option_table(command);
+    if (table == NULL) {
+        snprintf(error, (size_t)size, "there is no command \"%s\"", command);
+        return STK_ERR_ARGUMENT;
+    }
+    for (const stk_option *o = table; o->name != NULL; o++) {
+        const char *member = (const char *)options + o->offset;
+        double number = 0;
+        int integer;
+        if (o->kind == STK_OPTION_TEXT) continue;
+        if (o->kind == STK_OPTION_REAL) memcpy(&number, member, sizeof number);
+        else number = (memcpy(&integer, member, sizeof integer), integer);
+        if (number >= o->lowest && number <= o->highest) continue;
+        snprintf(error, (size_t)size, "%s: %g is not between %g and %g", o->name, number, o->lowest,
+                 o->highest);
+        return STK_ERR_ARGUMENT;
+    }
+    return STK_OK;
+}

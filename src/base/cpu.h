@@ -1,7 +1,7 @@
 /* cpu.h - which instruction sets this processor has, and which the user allows.
  *
  * Kernel families fill their tables from stk_cpu_flags(). The mask comes from --cpu-mask or
- * STK_CPU_MASK (a number, or one of: c avx2 avx512 amx), so that any machine can run every variant
+ * STK_CPU_MASK (a number, or one of: c avx2 avx512), so that any machine can run every variant
  * below its own and a bug can be pinned to one.
  */
 #ifndef STK_BASE_CPU_H
@@ -12,15 +12,14 @@
 enum {
     STK_CPU_AVX2 = 1 << 0,   /* AVX2 + FMA + F16C */
     STK_CPU_AVX512 = 1 << 1, /* F + BW + DQ + VL */
-    STK_CPU_AMX = 1 << 2,    /* tile + bf16, permission granted by the kernel */
 };
 
 /* Detected flags and the mask; the first call detects. */
 uint32_t stk_cpu_flags(void);
-/* Restricts the flags from now on. Call before any kernel table is initialised; tests
- * re-initialise. */
+/* Restricts the flags from now on, besides what STK_CPU_MASK restricts. Call before any kernel table is
+ * initialised; tests re-initialise. */
 void stk_cpu_set_mask(uint32_t mask);
-/* Parses "c", "avx2", "avx512", "amx" or a number; returns 0 and stores the mask, or -1. */
+/* Parses "c", "avx2", "avx512" or a number; returns 0 and stores the mask, or -1. */
 int stk_cpu_parse_mask(const char *text, uint32_t *mask);
 /* "avx2 avx512", for the system line; static storage. */
 const char *stk_cpu_describe(void);

@@ -1,7 +1,6 @@
 /* log.h - where messages go. Nothing below tools/ prints: rooms call stk_log, the program (or the
  * embedding application, through the public API) installs a sink. Lines are `key=value` or prose.
- * Threading: installing a sink is done once at start; logging is safe from any thread if the sink
- * is.
+ * Threading: all of it is safe from any thread; the sink is called under a lock, one line at a time.
  */
 #ifndef STK_BASE_LOG_H
 #define STK_BASE_LOG_H
@@ -16,7 +15,10 @@ typedef enum stk_log_level {
 } stk_log_level;
 typedef void (*stk_log_sink)(void *user, stk_log_level level, const char *line);
 
+/* The last one installed gets the lines. The sink must not log. */
 void stk_log_set_sink(stk_log_sink sink, void *user);
+/* Removes the sink if it is still the one installed with `user`. */
+void stk_log_clear_sink(const void *user);
 void stk_log(stk_log_level level, const char *format, ...) STK_PRINTF(2, 3);
 
 #endif

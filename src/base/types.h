@@ -93,11 +93,10 @@ typedef enum stk_label {
 static inline uint8_t *stk_image_row(const stk_image *image, int y) {
     return image->data + (ptrdiff_t)y * image->stride;
 }
+/* NaN gives lo. */
 static inline float stk_clampf(float v, float lo, float hi) {
-    return v < lo ? lo : v > hi ? hi : v;
+    return !(v > lo) ? lo : v > hi ? hi : v;
 }
-static inline int stk_clampi(int v, int lo, int hi) {
-    return v < lo ? lo : v > hi ? hi : v;
-}
+static inline int stk_clampi(int v, int lo, int hi) { return v < lo ? lo : v > hi ? hi : v; }
 
 #endif

@@ -74,7 +74,8 @@ static void near_far_c(int n, const float *o, const float *d, float *near_far) {
 
 static int cell_of(float p) {
     float c = 0.5f * (p + 1.0f) * STK_GRID_SIDE;
-    return (int)(c < 0 ? 0 : c > STK_GRID_SIDE - 1 ? STK_GRID_SIDE - 1 : c);
+    if (!(c > 0)) return 0; /* NaN too */
+    return (int)(c > STK_GRID_SIDE - 1 ? STK_GRID_SIDE - 1 : c);
 }
 
 /* Cell of the point, Morton order; p receives the point, held inside the cube. */

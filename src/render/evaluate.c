@@ -27,6 +27,7 @@ typedef struct evaluation {
     stk_image made, labels, sheet;
     float *ssim_scratch, *acts;
     double render_seconds;
+    int whole_frames, head_frames, mouth_frames; /* in which the region was not empty */
 } evaluation;
 
 static stk_status check_pair(const evaluation *e) {
@@ -37,6 +38,10 @@ static stk_status check_pair(const evaluation *e) {
                         "%s: was trained on another subject (\"%s\"), not on %s (\"%s\"); evaluate it "
                         "with its own subject folder",
                         e->settings->model, p->subject_name, e->settings->subject, info->name);
+    if (e->model->nets.config.audio_kind != STK_AUDIO_MEL)
+        return stk_fail(STK_ERR_UNSUPPORTED, "%s: was trained on \"%s\" sound features; the subject has "
+                                             "mel windows only", e->settings->model,
+                        stk_audio_kind_name(e->model->nets.config.audio_kind));
     if (info->frames <= info->train_frames)
         return stk_fail(STK_ERR_CONTENT, "%s: has no held-out frames", e->settings->subject);
     return STK_OK;
@@ -152,6 +157,16 @@ static void keep_head(stk_image *labels) {
     }
 }
 
+/* Adds the PSNR of a region to a sum; a frame in which the region is empty does not count. */
+static void add_psnr(const stk_image *real, const stk_image *made, stk_rect rect,
+                     const stk_image *mask, double *sum, int *frames) {
+    int64_t pixels;
+    double mse = stk_mse(real, made, rect, mask, &pixels);
+    if (pixels == 0) return;
+    *sum += stk_psnr_from_mse(mse);
+    *frames += 1;
+}
+
 static stk_status score_frame(evaluation *e, int frame, stk_scores *sums) {
     const stk_image *real;
     STK_TRY(render_held_out(e, frame));
@@ -160,10 +175,9 @@ static stk_status score_frame(evaluation *e, int frame, stk_scores *sums) {
     keep_head(&e->labels);
     stk_rect whole = {0, 0, real->width, real->height};
     stk_rect mouth = stk_subject_regions(e->subject, frame).mouth;
-    int64_t pixels;
-    sums->psnr += stk_psnr_from_mse(stk_mse(real, &e->made, whole, NULL, &pixels));
-    sums->psnr_head += stk_psnr_from_mse(stk_mse(real, &e->made, whole, &e->labels, &pixels));
-    sums->psnr_mouth += stk_psnr_from_mse(stk_mse(real, &e->made, mouth, NULL, &pixels));
+    add_psnr(real, &e->made, whole, NULL, &sums->psnr, &e->whole_frames);
+    add_psnr(real, &e->made, whole, &e->labels, &sums->psnr_head, &e->head_frames);
+    add_psnr(real, &e->made, mouth, NULL, &sums->psnr_mouth, &e->mouth_frames);
     sums->ssim += stk_ssim(real, &e->made, e->ssim_scratch);
     STK_TRY(add_landmarks(e, real, sums));
     sums->frames++;
@@ -172,9 +186,9 @@ static stk_status score_frame(evaluation *e, int frame, stk_scores *sums) {
 
 static void finish_scores(const evaluation *e, stk_scores *s) {
     double n = s->frames;
-    s->psnr /= n;
-    s->psnr_head /= n;
-    s->psnr_mouth /= n;
+    s->psnr /= e->whole_frames;
+    s->psnr_head = e->head_frames > 0 ? s->psnr_head / e->head_frames : 0;
+    s->psnr_mouth = e->mouth_frames > 0 ? s->psnr_mouth / e->mouth_frames : 0;
     s->ssim /= n;
     s->lmd = s->lmd_frames > 0 ? s->lmd / s->lmd_frames : -1.0;
     s->render_fps = e->render_seconds > 0 ? n / e->render_seconds : 0;

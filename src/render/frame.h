@@ -11,7 +11,7 @@
 #include "render/model.h"
 
 /* DIFFERS: a ray ends once it lets less than this through; published 1e-4. What is lost is below a quarter of
- * an 8-bit level; training uses the same. */
+ * an 8-bit level. */
 #define STK_FAST_TRANSMITTANCE 1e-3f
 
 typedef struct stk_frame_renderer stk_frame_renderer;
@@ -38,9 +38,6 @@ typedef struct stk_frame_request {
 /* picture: RGB, preallocated. Allocates nothing. */
 void stk_frame_render(stk_frame_renderer *renderer, const stk_frame_request *request,
                       stk_image *picture);
-/* Weight of the head [h][w] of the last frame rendered; owned by the renderer. */
-const float *stk_frame_weight(const stk_frame_renderer *renderer);
-
 /* A camera and a rectangle for a picture `scale` times as large. */
 stk_camera stk_camera_scaled(const stk_camera *camera, int width, int height);
 stk_rect stk_rect_scaled(const stk_rect *rect, const stk_camera *from, const stk_camera *to);

@@ -11,6 +11,7 @@
 static const char FORMAT_NAME[] = "synctalk-model";
 static const char NOTICE[] = "Pictures made with this model are synthetic. Use it only with the "
                              "consent of the person it shows.";
+static const float WEIGHT_LIMIT = 1e6f, VALUE_LIMIT = 1e3f; /* trained values stay far below */
 enum { FRAMES_MAX = 25 * 3600 * 4, CODE_ROWS_MAX = 1 << 20, POSE_FLOATS = 12, CAMERA_FLOATS = 9 };
 
 /* --- writing ------------------------------------------------------------------------------------ */
@@ -50,12 +51,18 @@ static stk_status put_metadata(stk_safetensors_writer *writer, const stk_model_c
     return STK_OK;
 }
 
+/* The probe of train/lips.c is no part of the model. */
+static int is_stored(const stk_nets *nets, int index) {
+    return index != nets->lip_weight && index != nets->lip_bias;
+}
+
 static stk_status declare_all(stk_safetensors_writer *writer, const stk_model_contents *contents,
                               size_t torso_bytes) {
     const stk_params *params = &contents->nets->params;
     for (int i = 0; i < params->n; i++) {
         const stk_param *p = &params->list[i];
         int64_t shape[4];
+        if (!is_stored(contents->nets, i)) continue;
         for (int k = 0; k < p->rank; k++) shape[k] = p->shape[k];
         STK_TRY(stk_safetensors_writer_declare(writer, p->name, STK_F32, p->rank, shape));
     }
@@ -82,8 +89,9 @@ static stk_status write_all(stk_safetensors_writer *writer, const stk_model_cont
     STK_TRY(put_metadata(writer, contents));
     STK_TRY(declare_all(writer, contents, torso->size));
     for (int i = 0; i < params->n; i++)
-        STK_TRY(stk_safetensors_writer_data(writer, contents->values + params->list[i].offset,
-                                            params->list[i].count * sizeof(float)));
+        if (is_stored(contents->nets, i))
+            STK_TRY(stk_safetensors_writer_data(writer, contents->values + params->list[i].offset,
+                                                params->list[i].count * sizeof(float)));
     STK_TRY(stk_safetensors_writer_data(writer, contents->bits, STK_GRID_BYTES));
     STK_TRY(stk_safetensors_writer_data(writer, camera, sizeof camera));
     STK_TRY(stk_safetensors_writer_data(writer, performance->poses, frames * sizeof(stk_pose)));
@@ -146,19 +154,23 @@ static stk_status read_config(stk_model *model, const char *path, stk_model_conf
     return STK_OK;
 }
 
-static int all_finite(const float *values, size_t count) {
+/* 1 when every value is a number of at most `limit`: what is beyond would only make NaN later. */
+static int all_within(const float *values, size_t count, float limit) {
     for (size_t i = 0; i < count; i++)
-        if (!isfinite(values[i])) return 0;
+        if (!(fabsf(values[i]) <= limit)) return 0;
     return 1;
 }
 
 static stk_status read_params(stk_model *model, const char *path) {
     stk_params *params = &model->nets.params;
-    for (int i = 0; i < params->n; i++)
-        STK_TRY(stk_safetensors_read_f32(model->file, params->list[i].name,
-                                         stk_params_value(params, i),
-                                         (int64_t)params->list[i].count));
-    if (!all_finite(params->value, params->total)) return damaged(path, "a weight is not a number");
+    for (int i = 0; i < params->n; i++) {
+        const stk_param *p = &params->list[i];
+        if (!is_stored(&model->nets, i)) continue;
+        STK_TRY(stk_safetensors_read_f32(model->file, p->name, stk_params_value(params, i),
+                                         (int64_t)p->count));
+        if (!all_within(stk_params_value(params, i), p->count, WEIGHT_LIMIT))
+            return damaged(path, p->name);
+    }
     return STK_OK;
 }
 
@@ -168,7 +180,7 @@ static stk_status check_motion(const stk_performance *p, const char *path) {
         if (!stk_pose_possible(&p->poses[i]))
             return stk_fail(STK_ERR_FORMAT, "%s: is damaged (the pose of frame %d is impossible); "
                                             "train or convert it again", path, i);
-    if (!all_finite(p->expressions[0], (size_t)p->frames * STK_EXPRESSIONS))
+    if (!all_within(p->expressions[0], (size_t)p->frames * STK_EXPRESSIONS, VALUE_LIMIT))
         return damaged(path, "an expression is not a number");
     return STK_OK;
 }

@@ -1,7 +1,7 @@
 /* nets.c - the networks of a model as one sealed parameter block.
  *
- * Registration order fixes the layout of the block: everything a training task accumulates privately
- * (nets, audio, attention) comes first, then the individual codes, then the three large hash planes.
+ * Registration order fixes the layout of the block: the audio net and its attention first (train/step.c
+ * hands their gradients to face_sync under the block's own offsets), then the field, then the probe.
  */
 #include "render/model.h"
 

@@ -121,6 +121,9 @@ static stk_status open_session(session *s) {
         return stk_fail(STK_ERR_ARGUMENT, "--size %d: H.264 needs an even number of at least 16",
                         size);
     int height = (int)((int64_t)size * source->height / source->width) & ~1;
+    if (height < 16)
+        return stk_fail(STK_ERR_ARGUMENT, "--size %d: the picture would be %d pixels high; give more",
+                        size, height);
     s->camera = stk_camera_scaled(&source->camera, size, height);
     s->rect = stk_rect_scaled(&source->head_rect, &source->camera, &s->camera);
     STK_TRY(stk_voice_open(&s->voice, settings->audio, &s->model->nets));

@@ -12,12 +12,13 @@
 #include <string.h>
 
 static const char FORMAT_NAME[] = "synctalk-train";
-enum { CHECKPOINT_VERSION = 1, STATE_WORDS = 6, CLOCK_WORDS = 4 };
+static const int64_t STEPS_MAX = 1000000000000;
+enum { CHECKPOINT_VERSION = 2, STATE_WORDS = 7, CLOCK_WORDS = 4 };
 
 /* What must agree for a resumed run to be the same run. */
 static void describe(const stk_trainer *t, char text[256]) {
     const stk_train_settings *s = &t->settings;
-    snprintf(text, 256, "v%d seed=%d rays=%d frames=%d lr=%g lr_net=%g params=%zu",
+    snprintf(text, 256, "v%d seed=%d rays=%d frames=%d lr=%.9g lr_net=%.9g params=%zu",
              CHECKPOINT_VERSION, s->seed, s->rays, s->frames, (double)s->lr_grid, (double)s->lr_net,
              t->nets.params.total);
 }
@@ -55,7 +56,7 @@ static void list_planes(const stk_trainer *t, words *w, plane planes[PLANES]) {
 
 static stk_status write_planes(stk_safetensors_writer *writer, const stk_trainer *t) {
     words w = {{t->step, t->ema_updates, (int64_t)t->rng.state, (int64_t)t->rng.increment,
-                t->epoch_position, 0},
+                t->epoch_position, t->rollbacks, t->rollback_step},
                {t->fraction, t->trained_s, t->mean_loss, t->mean_lips}};
     plane planes[PLANES];
     char settings[256];
@@ -99,6 +100,34 @@ static stk_status check_binding(const stk_trainer *t, const stk_safetensors *fil
     return STK_OK;
 }
 
+/* Counters and clocks as a run can have left them; read bytewise, tensors may lie anywhere. */
+static stk_status check_words(const stk_trainer *t, const void *state, const void *clock,
+                              const char *path) {
+    words w;
+    memcpy(w.state, state, sizeof w.state);
+    memcpy(w.clock, clock, sizeof w.clock);
+    int good = w.state[0] >= 0 && w.state[0] <= STEPS_MAX && w.state[1] >= 0 &&
+               w.state[1] <= w.state[0] && (w.state[3] & 1) == 1 && w.state[4] >= 0 &&
+               w.state[4] <= t->performance.train_frames && w.state[5] >= 0 &&
+               w.state[5] <= STEPS_MAX && w.state[6] >= 0 && w.state[6] <= w.state[0];
+    for (int i = 0; i < CLOCK_WORDS; i++) good = good && w.clock[i] >= 0 && w.clock[i] < 1e12;
+    if (good) return STK_OK;
+    return stk_fail(STK_ERR_FORMAT, "%s: is damaged (\"state\"); train without --resume", path);
+}
+
+static void take_words(stk_trainer *t, const words *w) {
+    t->step = w->state[0];
+    t->ema_updates = w->state[1];
+    t->rng = (stk_rng){(uint64_t)w->state[2], (uint64_t)w->state[3]};
+    t->epoch_position = (int32_t)w->state[4];
+    t->rollbacks = w->state[5];
+    t->rollback_step = w->state[6];
+    t->fraction = w->clock[0];
+    t->trained_s = w->clock[1];
+    t->mean_loss = w->clock[2];
+    t->mean_lips = w->clock[3];
+}
+
 static stk_status read_planes(stk_trainer *t, const stk_safetensors *file, const char *path) {
     words w;
     plane planes[PLANES];
@@ -109,22 +138,16 @@ static stk_status read_planes(stk_trainer *t, const stk_safetensors *file, const
             return stk_fail(STK_ERR_FORMAT, "%s: is damaged (\"%s\"); train without --resume", path,
                             planes[i].name);
     }
+    const void *state = stk_safetensors_find(file, "state")->data;
+    const void *clock = stk_safetensors_find(file, "clock")->data;
+    STK_TRY(check_words(t, state, clock, path));
     for (int i = 0; i < PLANES; i++)
         memcpy(planes[i].data, stk_safetensors_find(file, planes[i].name)->data, planes[i].bytes);
     for (int i = 0; i < t->performance.train_frames; i++)
         if (t->epoch_order[i] < 0 || t->epoch_order[i] >= t->performance.train_frames)
             return stk_fail(STK_ERR_FORMAT, "%s: is damaged (\"epoch_order\"); train without "
                                             "--resume", path);
-    if (w.state[4] < 0 || w.state[4] > t->performance.train_frames || w.state[0] < 0)
-        return stk_fail(STK_ERR_FORMAT, "%s: is damaged (\"state\"); train without --resume", path);
-    t->step = w.state[0];
-    t->ema_updates = w.state[1];
-    t->rng = (stk_rng){(uint64_t)w.state[2], (uint64_t)w.state[3]};
-    t->epoch_position = (int32_t)w.state[4];
-    t->fraction = w.clock[0];
-    t->trained_s = w.clock[1];
-    t->mean_loss = w.clock[2];
-    t->mean_lips = w.clock[3];
+    take_words(t, &w);
     return STK_OK;
 }
 

@@ -78,6 +78,7 @@ struct stk_trainer {
     /* state that a checkpoint carries */
     stk_rng rng;
     int64_t step, ema_updates;
+    int64_t rollbacks, rollback_step; /* not-a-number steps undone lately, and where to */
     double fraction, trained_s, mean_loss;
     int32_t *epoch_order;
     int32_t epoch_position;

@@ -24,7 +24,7 @@ typedef struct run {
     double checkpoint_s, preview_s;
     double psnr;
     int64_t first_step, samples;
-    int rollbacks;
+    int show_failed; /* a preview or curve that cannot be written is complained of once */
 } run;
 
 static double trained_s(const run *r) { return r->before_s + stk_clock_s() - r->start_s; }
@@ -49,25 +49,22 @@ static stk_status save_model(run *r) {
     return stk_model_save(t->settings.output, &contents);
 }
 
-static stk_status save_all(run *r) {
+static stk_status save_checkpoint(run *r) {
     r->trainer->trained_s = trained_s(r);
     STK_TRY(stk_checkpoint_save(r->trainer, r->checkpoint));
-    STK_TRY(save_model(r));
     r->checkpoint_s = stk_clock_s();
     return STK_OK;
 }
 
-static stk_status append_curve(const run *r) {
-    const stk_trainer *t = r->trainer;
-    if (t->settings.curve == NULL) return STK_OK;
-    FILE *file = fopen(t->settings.curve, "a");
-    if (file == NULL) return stk_fail(STK_ERR_IO, "%s: cannot be written", t->settings.curve);
-    char line[128];
-    snprintf(line, sizeof line, "%.1f,%lld,%.6f,%.3f\n", trained_s(r), (long long)t->step,
-             t->mean_loss, r->psnr);
-    int failed = fputs(line, file) < 0;
-    if (fclose(file) != 0 || failed)
-        return stk_fail(STK_ERR_IO, "%s: writing failed", t->settings.curve);
+/* Appends text to the curve; an empty one only proves that it can be written. */
+static stk_status append_curve(const run *r, const char *line) {
+    const char *path = r->trainer->settings.curve;
+    if (path == NULL) return STK_OK;
+    FILE *file = fopen(path, "a");
+    if (file == NULL) return stk_fail(STK_ERR_IO, "%s: cannot be written", path);
+    size_t length = strlen(line);
+    int failed = fwrite(line, 1, length, file) != length;
+    if (fclose(file) != 0 || failed) return stk_fail(STK_ERR_IO, "%s: writing failed", path);
     return STK_OK;
 }
 
@@ -80,16 +77,27 @@ static double occupied_share(const uint8_t *bits) {
 
 static stk_status show(run *r) {
     STK_TRY(stk_preview_run(r->preview, r->trainer, r->picture, &r->psnr));
-    STK_TRY(append_curve(r));
     const stk_trainer *t = r->trainer;
+    char line[128];
+    snprintf(line, sizeof line, "%.1f,%lld,%.6f,%.3f\n", trained_s(r), (long long)t->step,
+             t->mean_loss, r->psnr);
+    STK_TRY(append_curve(r, line));
     stk_log(STK_LOG_DEBUG,
             "step=%lld loss=%.5f psnr=%.2f seconds=%.0f lips=%.3f samples_per_ray=%.2f occupied=%.4f "
             "threshold=%.3f",
             (long long)t->step, t->mean_loss, r->psnr, trained_s(r),
             t->mean_lips, (double)t->step_samples / t->batch.rays, occupied_share(t->occupancy.bits),
             (double)t->occupancy.threshold);
-    r->preview_s = stk_clock_s();
     return STK_OK;
+}
+
+/* Looking on must not stop the work. */
+static void try_show(run *r) {
+    if (show(r) != STK_OK && !r->show_failed) {
+        stk_log(STK_LOG_WARN, "%s; training goes on", stk_error_text());
+        r->show_failed = 1;
+    }
+    r->preview_s = stk_clock_s();
 }
 
 static void report(run *r, double at) {
@@ -111,24 +119,27 @@ static void report(run *r, double at) {
     if (r->job != NULL && r->job->progress != NULL) r->job->progress(r->job->user, &progress);
 }
 
-/* One step under the guard: a bad one rolls back to the snapshot and goes on with other draws. */
+/* One step under the guard: a bad one rolls back to the snapshot and goes on with other draws. Five in a
+ * row end the run; four snapshots without one make it forget. */
 static stk_status guarded_step(run *r, double at) {
     stk_trainer *t = r->trainer;
     stk_status status = stk_trainer_step(t, at);
     r->samples += t->step_samples;
     if (status == STK_OK) {
         if (t->step % SNAPSHOT_EVERY == 0) stk_snapshot_take(&r->snapshot, t);
+        if (t->step >= t->rollback_step + 4 * SNAPSHOT_EVERY) t->rollbacks = 0;
         return STK_OK;
     }
     if (status != STK_ERR_NUMERIC) return status;
     stk_log(STK_LOG_WARN, "%s; going back to step %lld", stk_error_text(),
             (long long)r->snapshot.step);
-    if (++r->rollbacks > ROLLBACKS_MAX)
-        return stk_fail(STK_ERR_NUMERIC, "training diverged %d times near step %lld; train again with "
+    t->rollback_step = r->snapshot.step;
+    if (++t->rollbacks > ROLLBACKS_MAX)
+        return stk_fail(STK_ERR_NUMERIC, "training diverged %lld times near step %lld; train again with "
                                          "a smaller --lr or another --seed",
-                        r->rollbacks, (long long)t->step);
+                        (long long)t->rollbacks, (long long)t->step);
     stk_snapshot_restore(&r->snapshot, t);
-    for (int i = 0; i < r->rollbacks; i++) stk_rng_u32(&t->rng); /* other rays this time */
+    for (int64_t i = 0; i < t->rollbacks; i++) stk_rng_u32(&t->rng); /* other rays this time */
     return STK_OK;
 }
 
@@ -143,35 +154,51 @@ static stk_status loop(run *r) {
         STK_TRY(guarded_step(r, at));
         if (t->step % REPORT_EVERY == 0) report(r, position(r));
         double now = stk_clock_s();
-        if (now - r->preview_s >= t->settings.preview_s) STK_TRY(show(r));
-        if (now - r->checkpoint_s >= CHECKPOINT_S) STK_TRY(save_all(r));
+        if (now - r->preview_s >= t->settings.preview_s) try_show(r);
+        if (now - r->checkpoint_s >= CHECKPOINT_S) STK_TRY(save_checkpoint(r));
     }
+}
+
+/* An unwritable place is found before the work, not after it. */
+static stk_status check_writable(const char *path) {
+    stk_outfile *file;
+    STK_TRY(stk_outfile_create(&file, path));
+    stk_outfile_discard(&file);
+    return STK_OK;
+}
+
+static stk_status name_files(run *r) {
+    const stk_train_settings *s = &r->trainer->settings;
+    int n = snprintf(r->checkpoint, sizeof r->checkpoint, "%s.train", s->output);
+    int m = s->preview != NULL ? snprintf(r->picture, sizeof r->picture, "%s", s->preview)
+                               : snprintf(r->picture, sizeof r->picture, "%s.png", s->output);
+    if (n < 0 || m < 0 || (size_t)n >= sizeof r->checkpoint || (size_t)m >= sizeof r->picture)
+        return stk_fail(STK_ERR_ARGUMENT, "the path is too long: %.60s...", s->output);
+    return stk_subject_path(r->trainer->subject, "torso.mp4", r->torso);
 }
 
 static stk_status start(run *r) {
     stk_trainer *t = r->trainer;
-    const stk_train_settings *s = &t->settings;
-    int n = snprintf(r->checkpoint, sizeof r->checkpoint, "%s.train", s->output);
-    if (n < 0 || (size_t)n >= sizeof r->checkpoint)
-        return stk_fail(STK_ERR_ARGUMENT, "the path is too long: %.60s...", s->output);
-    if (s->preview != NULL) snprintf(r->picture, sizeof r->picture, "%s", s->preview);
-    else snprintf(r->picture, sizeof r->picture, "%.4000s.png", s->output);
-    STK_TRY(stk_subject_path(t->subject, "torso.mp4", r->torso));
-    if (s->resume) STK_TRY(stk_checkpoint_load(t, r->checkpoint));
+    STK_TRY(name_files(r));
+    STK_TRY(check_writable(t->settings.output));
+    STK_TRY(check_writable(r->checkpoint));
+    STK_TRY(append_curve(r, ""));
+    if (t->settings.resume) STK_TRY(stk_checkpoint_load(t, r->checkpoint));
     STK_TRY(stk_preview_create(&r->preview, t));
     STK_TRY(stk_snapshot_init(&r->snapshot, t));
     stk_snapshot_take(&r->snapshot, t);
     r->before_s = t->trained_s;
     r->first_step = t->step;
     r->start_s = r->checkpoint_s = r->preview_s = stk_clock_s();
-    return save_all(r); /* an unwritable place is found before the work, not after it */
+    return STK_OK;
 }
 
 static stk_status finish(run *r, stk_train_figures *figures) {
     stk_trainer *t = r->trainer;
     double elapsed = stk_clock_s() - r->start_s;
-    STK_TRY(save_all(r));
-    STK_TRY(show(r));
+    STK_TRY(save_checkpoint(r));
+    STK_TRY(save_model(r));
+    try_show(r);
     *figures = (stk_train_figures){
         .steps = t->step,
         .seconds = elapsed,

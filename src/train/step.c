@@ -19,7 +19,8 @@
 
 static const float ENTROPY_WEIGHT = 1e-4f, AMBIENT_WEIGHT = 1e-4f;
 /* A ray that lets less through takes part in no further round. DIFFERS: the published limit is 1e-4; what
- * is lost is below a quarter of an 8-bit level. Rendering uses the same. */
+ * is lost is below a quarter of an 8-bit level. Rendering stops at the same limit, but at the sample, not
+ * at the end of its round. */
 static const float ROUND_TRANSMITTANCE = STK_FAST_TRANSMITTANCE;
 static const float WEIGHT_EDGE = 1e-5f; /* the entropy's clamp */
 

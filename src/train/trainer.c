@@ -155,17 +155,23 @@ stk_status stk_trainer_step(stk_trainer *t, double fraction) {
 
 /* --- construction --------------------------------------------------------------------------------- */
 
-static void list_dense(stk_trainer *t) {
+static stk_status list_dense(stk_trainer *t) {
     const stk_params *params = &t->nets.params;
     const stk_field *field = &t->nets.field;
     for (int i = 0; i < params->n; i++) {
         if (i == field->plane[0] || i == field->plane[1] || i == field->plane[2] ||
             i == field->codes || params->list[i].group == STK_GROUP_FROZEN)
             continue;
-        /* audio parameters come first in the store, so their compact offsets equal their own */
+        if (t->dense_count == DENSE_PARAMS_MAX)
+            return stk_fail(STK_ERR_UNSUPPORTED, "the networks have too many parameters");
         t->dense[t->dense_count++] = (dense_param){i, t->dense_total};
         t->dense_total += (params->list[i].count + 15) & ~(size_t)15;
     }
+    /* The audio net writes its gradients at its own offsets: it must lie first in the store. */
+    for (int k = 0; k <= t->nets.audio.att_fc_bias; k++)
+        if (t->dense[k].offset != params->list[k].offset)
+            return stk_fail(STK_ERR_UNSUPPORTED, "the audio net is not first among the parameters");
+    return STK_OK;
 }
 
 static stk_status list_optimiser_tasks(stk_trainer *t) {
@@ -287,7 +293,7 @@ static stk_status build(stk_trainer *t, const stk_job *job) {
     t->batch = (stk_batch_settings){.frames = s->frames, .rays = s->rays};
     memcpy(t->batch.share, RAY_SHARES, sizeof RAY_SHARES);
     t->slot_rays = s->rays / s->frames;
-    list_dense(t);
+    STK_TRY(list_dense(t));
     STK_TRY(list_optimiser_tasks(t));
     STK_TRY(take_work(t));
     STK_TRY(stk_train_lips_init(t));
