@@ -102,6 +102,8 @@ void stk_frame_render(stk_frame_renderer *renderer, const stk_frame_request *req
     stk_pool_run(renderer->pool, renderer->height, composite_row, &task);
 }
 
+const float *stk_frame_weight(const stk_frame_renderer *renderer) { return renderer->weight; }
+
 stk_camera stk_camera_scaled(const stk_camera *camera, int width, int height) {
     float sx = (float)width / (float)camera->width, sy = (float)height / (float)camera->height;
     return (stk_camera){camera->focal_px * sx, camera->cx_px * sx, camera->cy_px * sy, width,

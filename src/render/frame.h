@@ -38,6 +38,9 @@ typedef struct stk_frame_request {
 /* picture: RGB, preallocated. Allocates nothing. */
 void stk_frame_render(stk_frame_renderer *renderer, const stk_frame_request *request,
                       stk_image *picture);
+/* Weight of the head [h][w] of the last frame rendered; owned by the renderer. */
+const float *stk_frame_weight(const stk_frame_renderer *renderer);
+
 /* A camera and a rectangle for a picture `scale` times as large. */
 stk_camera stk_camera_scaled(const stk_camera *camera, int width, int height);
 stk_rect stk_rect_scaled(const stk_rect *rect, const stk_camera *from, const stk_camera *to);

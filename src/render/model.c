@@ -169,7 +169,7 @@ static stk_status read_params(stk_model *model, const char *path) {
         STK_TRY(stk_safetensors_read_f32(model->file, p->name, stk_params_value(params, i),
                                          (int64_t)p->count));
         if (!all_within(stk_params_value(params, i), p->count, WEIGHT_LIMIT))
-            return damaged(path, p->name);
+            return damaged(path, "a weight is not a number");
     }
     return STK_OK;
 }

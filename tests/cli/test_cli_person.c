@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static char folder[STK_PATH_MAX], subject[STK_PATH_MAX], model[STK_PATH_MAX], sound[STK_PATH_MAX];
 static const char SMALL[] = "--steps 30 --rays 512 --frames 4 -q";
@@ -59,15 +60,28 @@ static void assert_same_file(const char *a, const char *b) {
     assert_string_equal(digest_a, digest_b);
 }
 
+static struct stat status_of(const char *name) {
+    char path[STK_PATH_MAX];
+    struct stat info;
+    TEST_OK(stk_path_join(path, sizeof path, subject, name));
+    assert_int_equal(stat(path, &info), 0);
+    return info;
+}
+
+/* A step that is redone renames a fresh file into place: another inode. */
 static void prepare_again_does_nothing(void **state) {
     (void)state;
     need_person();
-    char manifest[STK_PATH_MAX], before[STK_SHA256_TEXT], after[STK_SHA256_TEXT];
-    TEST_OK(stk_path_join(manifest, sizeof manifest, subject, "tables.safetensors"));
-    TEST_OK(stk_sha256_file(manifest, before));
+    static const char *const names[] = {"picture.mp4", "labels.safetensors", "torso.mp4",
+                                        "tables.safetensors"};
+    struct stat before[4];
+    for (int i = 0; i < 4; i++) before[i] = status_of(names[i]);
     must_run(program_run("prepare %s -o %s --size 256", test_shared("clips/may.mp4"), subject));
-    TEST_OK(stk_sha256_file(manifest, after));
-    assert_string_equal(before, after);
+    for (int i = 0; i < 4; i++) {
+        struct stat after = status_of(names[i]);
+        assert_int_equal(before[i].st_ino, after.st_ino);
+        assert_int_equal(before[i].st_mtim.tv_nsec, after.st_mtim.tv_nsec);
+    }
 }
 
 static void train_thread_count_does_not_change_the_model(void **state) {
@@ -79,17 +93,39 @@ static void train_thread_count_does_not_change_the_model(void **state) {
     assert_same_file(model, other);
 }
 
+/* Steps taken by the run that left this training state; -1 when there is none. */
+static int64_t steps_saved(const char *stk) {
+    char path[STK_PATH_MAX];
+    snprintf(path, sizeof path, "%.4000s.train", stk);
+    if (!stk_file_exists(path)) return -1;
+    stk_safetensors *file;
+    int64_t steps;
+    TEST_OK(stk_safetensors_open(&file, path));
+    memcpy(&steps, stk_safetensors_find(file, "state")->data, sizeof steps);
+    stk_safetensors_close(&file);
+    return steps;
+}
+
 static void train_interrupted_and_resumed_is_bit_equal(void **state) {
     (void)state;
     need_person();
-    char other[STK_PATH_MAX];
+    static const char longer[] = "--steps 150 --rays 512 --frames 4 -q";
+    char whole[STK_PATH_MAX], other[STK_PATH_MAX];
+    at(whole, "whole.stk");
     at(other, "resumed.stk");
-    const program_result *r =
-        program_interrupt(1.0, "train %s -o %s %s", subject, other, SMALL);
-    assert_true(r->exit_code == 130 || r->exit_code == 0); /* a fast machine may be done */
+    must_run(program_run("train %s -o %s %s", subject, whole, longer));
+    int64_t steps = -1;
+    for (double delay_s = 0.7; delay_s < 60 && (steps <= 0 || steps >= 150); delay_s *= 1.5) {
+        const program_result *r = program_interrupt(delay_s, "train %s -o %s %s", subject, other, longer);
+        assert_true(r->exit_code == 130 || r->exit_code == 0);
+        steps = steps_saved(other);
+        if (r->exit_code == 0) break; /* the machine is too fast for this delay */
+    }
+    print_message("stopped at step %lld of 150\n", (long long)steps);
+    assert_true(steps > 0 && steps < 150);
     assert_true(stk_file_exists(other));
-    must_run(program_run("train %s -o %s %s --resume", subject, other, SMALL));
-    assert_same_file(model, other);
+    must_run(program_run("train %s -o %s %s --resume", subject, other, longer));
+    assert_same_file(whole, other);
 }
 
 static void train_resume_refuses_other_settings(void **state) {
@@ -153,9 +189,10 @@ static void eval_prints_one_json_object(void **state) {
         snprintf(quoted, sizeof quoted, "\"%s\":", keys[i]);
         assert_non_null(strstr(r->out, quoted));
     }
-    /* Torso, backdrop and thirty steps: far from good, but a black head would be below this. */
+    /* A grey head over the real torso after thirty steps; a black picture would be far below. */
     double psnr = strtod(strstr(r->out, "\"psnr\":") + 7, NULL);
-    assert_true(psnr > 14.0 && psnr < 60.0);
+    print_message("psnr %.2f\n", psnr);
+    assert_true(psnr > 11.0 && psnr < 60.0);
 }
 
 static void model_of_another_subject_is_refused(void **state) {

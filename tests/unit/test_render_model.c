@@ -95,7 +95,10 @@ static void open_saved_model_is_equal(void **state) {
     assert_memory_equal(&model->nets.config, &nets.config, sizeof nets.config);
     assert_int_equal(a->n, b->n);
     assert_int_equal(a->total, b->total);
-    assert_memory_equal(a->value, b->value, a->total * sizeof(float));
+    for (int i = 0; i < a->n; i++) /* the probe is used in training only and not stored */
+        if (i != nets.lip_weight && i != nets.lip_bias)
+            assert_memory_equal(stk_params_value(a, i), stk_params_value(b, i),
+                                a->list[i].count * sizeof(float));
     const stk_performance *p = &model->performance;
     assert_int_equal(p->frames, FRAMES);
     assert_int_equal(p->train_frames, performance.train_frames);

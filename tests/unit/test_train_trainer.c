@@ -73,8 +73,14 @@ static void checkpoint_resumed_gives_equal_bits(void **state) {
     stk_trainer *resumed = trained(2, 0);
     TEST_OK(stk_checkpoint_load(resumed, path));
     for (int i = 0; i < 12; i++) TEST_OK(stk_trainer_step(resumed, 0.2));
-    assert_memory_equal(whole->nets.params.value, resumed->nets.params.value,
-                        whole->nets.params.total * sizeof(float));
+    size_t bytes = whole->nets.params.total * sizeof(float);
+    assert_memory_equal(whole->nets.params.value, resumed->nets.params.value, bytes);
+    assert_memory_equal(whole->nets.params.v, resumed->nets.params.v, bytes);
+    assert_memory_equal(whole->nets.params.ema, resumed->nets.params.ema, bytes);
+    assert_memory_equal(whole->occupancy.bits, resumed->occupancy.bits, STK_GRID_BYTES);
+    assert_memory_equal(&whole->rng, &resumed->rng, sizeof whole->rng);
+    assert_int_equal(whole->epoch_position, resumed->epoch_position);
+    assert_int_equal(whole->ema_updates, resumed->ema_updates);
     assert_memory_equal(whole->occupancy.density, resumed->occupancy.density,
                         STK_GRID_CELLS * sizeof(float));
     stk_trainer_free(&whole);
