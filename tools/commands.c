@@ -1,5 +1,5 @@
-/* commands.c - the subcommands: parse, call, print the closing lines. Products go to files or stdout, all
- * else to stderr. */
+/* commands.c - the subcommands: parse, call, print the closing lines. Products go to files or
+ * stdout, all else to stderr. */
 #include "tool.h"
 
 #include <stdio.h>
@@ -60,8 +60,10 @@ static void print_scores(const stk_eval_result *r) {
     printf("psnr_head     %.3f dB\n", r->psnr_head);
     printf("psnr_mouth    %.3f dB\n", r->psnr_mouth);
     printf("ssim          %.4f\n", r->ssim);
-    if (r->lmd >= 0) printf("lmd           %.3f px  mouth, %d frames\n", r->lmd, r->lmd_frames);
-    else printf("lmd           not computed: no landmark graph (scripts/get-models.sh)\n");
+    if (r->lmd >= 0)
+        printf("lmd           %.3f px  mouth, %d frames\n", r->lmd, r->lmd_frames);
+    else
+        printf("lmd           not computed: no landmark graph (scripts/get-models.sh)\n");
     printf("render_fps    %.2f\n", r->render_fps);
 }
 
@@ -74,8 +76,10 @@ int tool_eval(tool *t) {
     char *json;
     stk_status status = stk_eval(t->ctx, &options, &r, &json);
     tool_progress_end();
-    if (status == STK_OK && options.json) printf("%s\n", json);
-    else if (status == STK_OK) print_scores(&r);
+    if (status == STK_OK && options.json)
+        printf("%s\n", json);
+    else if (status == STK_OK)
+        print_scores(&r);
     stk_text_free(&json);
     return tool_exit_code(t, status);
 }

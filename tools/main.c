@@ -5,8 +5,9 @@
 #include <string.h>
 
 static void print_usage(FILE *out) {
-    fprintf(out, "synctalk %s: learn a person from a video, make them say any sound\n\n"
-                 "usage: synctalk COMMAND [arguments]\n\n",
+    fprintf(out,
+            "synctalk %s: learn a person from a video, make them say any sound\n\n"
+            "usage: synctalk COMMAND [arguments]\n\n",
             stk_version());
     for (int i = 0; tool_commands[i][0] != NULL; i++)
         fprintf(out, "  %-10s %s\n", tool_commands[i][0], tool_commands[i][1]);
@@ -41,7 +42,8 @@ int main(int argc, char **argv) {
         printf("%s\n", stk_system_line());
         return EXIT_DONE;
     }
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
+        strcmp(argv[1], "help") == 0) {
         print_usage(stdout);
         return EXIT_DONE;
     }

@@ -23,7 +23,8 @@ static double now_s(void) {
 }
 
 static void format_time(double seconds, char *text, size_t size) {
-    if (seconds < 0) snprintf(text, size, "--:--");
+    if (seconds < 0)
+        snprintf(text, size, "--:--");
     else if (seconds < 3600)
         snprintf(text, size, "%d:%02d", (int)(seconds + 0.5) / 60, (int)(seconds + 0.5) % 60);
     else
@@ -62,8 +63,10 @@ void tool_progress(void *user, const stk_event *event) {
         snprintf(shown.step, sizeof shown.step, "%s", event->step);
     }
     shown.last_s = now;
-    if (terminal) show_on_terminal(event);
-    else show_in_log(event);
+    if (terminal)
+        show_on_terminal(event);
+    else
+        show_in_log(event);
     if (last && terminal) tool_progress_end();
 }
 

@@ -1,5 +1,5 @@
-/* tool.h - what the subcommands of `synctalk` share. This folder is the only one that prints and exits,
- * and it knows nothing but the public header. */
+/* tool.h - what the subcommands of `synctalk` share. This folder is the only one that prints and
+ * exits, and it knows nothing but the public header. */
 #ifndef SYNCTALK_TOOL_H
 #define SYNCTALK_TOOL_H
 
@@ -8,7 +8,7 @@
 typedef struct tool {
     stk_context *ctx;
     int quiet, verbose;
-    int argc;    /* arguments after the subcommand, global options taken out */
+    int argc; /* arguments after the subcommand, global options taken out */
     char **argv;
 } tool;
 
@@ -27,8 +27,8 @@ int tool_parse(tool *t, const char *command, void *options);
 void tool_help(const char *command);
 extern const char *const tool_commands[][2];
 
-/* progress.c: the progress line on stderr: "\r" on a terminal (at most 6 a second), else a key=value
- * line every 10 seconds. */
+/* progress.c: the progress line on stderr: "\r" on a terminal (at most 6 a second), else a
+ * key=value line every 10 seconds. */
 void tool_progress(void *user, const stk_event *event);
 void tool_progress_end(void);
 void tool_log(void *user, int level, const char *line);

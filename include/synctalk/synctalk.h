@@ -24,13 +24,13 @@
  *     }
  *
  * Conventions
- *   Status      every fallible function returns STK_OK (0) or a negative code; the sentence that says
- *               what happened, to which file and what to do is stk_context_error(), until the next call
- *               on the same context.
- *   Ownership   options and their strings stay the caller's and need only live during the call. Text
- *               returned through char ** is the caller's: stk_text_free().
- *   Threads     a context may be used by one thread at a time; different contexts by different threads
- *               at once. Work inside a call is spread over options.threads threads.
+ *   Status      every fallible function returns STK_OK (0) or a negative code; the sentence that
+ *               says what happened, to which file and what to do is stk_context_error(), until the
+ *               next call on the same context.
+ *   Ownership   options and their strings stay the caller's and need only live during the call.
+ *               Text returned through char ** is the caller's: stk_text_free().
+ *   Threads     a context may be used by one thread at a time; different contexts by different
+ *               threads at once. Work inside a call is spread over options.threads threads.
  *   Callbacks   come from the thread that made the call (log lines: from any thread).
  *   Files       are written under a temporary name and renamed when complete.
  */
@@ -113,17 +113,17 @@ void stk_context_free(stk_context **ctx);
 const char *stk_context_error(const stk_context *ctx);
 void stk_text_free(char **text);
 
-/* ---- prepare: a video -> a subject folder ----------------------------------------------------- */
+/* ---- prepare: a video -> a subject folder --------------------------------------------------- */
 
 typedef struct stk_prepare_options {
     STK_PREPARE_OPTIONS(STK_OPTION_MEMBER)
 } stk_prepare_options;
 void stk_prepare_options_init(stk_prepare_options *options);
-/* Steps already finished for the same input are not redone. The report is FOLDER/report.txt, also given
- * as text when `report` is not NULL. */
+/* Steps already finished for the same input are not redone. The report is FOLDER/report.txt, also
+ * given as text when `report` is not NULL. */
 stk_status stk_prepare(stk_context *ctx, const stk_prepare_options *options, char **report);
 
-/* ---- train: a subject -> one model file ------------------------------------------------------- */
+/* ---- train: a subject -> one model file ----------------------------------------------------- */
 
 typedef struct stk_train_options {
     STK_TRAIN_OPTIONS(STK_OPTION_MEMBER)
@@ -137,11 +137,11 @@ typedef struct stk_train_result {
     double peak_mib; /* resident memory */
 } stk_train_result;
 void stk_train_options_init(stk_train_options *options);
-/* Writes the model and, beside it, MODEL.train (the state to resume from). On abort both are saved and
- * STK_ERR_ABORTED is returned. */
+/* Writes the model and, beside it, MODEL.train (the state to resume from). On abort both are saved
+ * and STK_ERR_ABORTED is returned. */
 stk_status stk_train(stk_context *ctx, const stk_train_options *options, stk_train_result *result);
 
-/* ---- render: model + sound -> video ----------------------------------------------------------- */
+/* ---- render: model + sound -> video --------------------------------------------------------- */
 
 typedef struct stk_render_options {
     STK_RENDER_OPTIONS(STK_OPTION_MEMBER)
@@ -159,7 +159,7 @@ void stk_render_options_init(stk_render_options *options);
 stk_status stk_render(stk_context *ctx, const stk_render_options *options,
                       stk_render_result *result);
 
-/* ---- eval: held-out frames -------------------------------------------------------------------- */
+/* ---- eval: held-out frames ------------------------------------------------------------------ */
 
 typedef struct stk_eval_options {
     STK_EVAL_OPTIONS(STK_OPTION_MEMBER)
@@ -177,16 +177,17 @@ void stk_eval_options_init(stk_eval_options *options);
 stk_status stk_eval(stk_context *ctx, const stk_eval_options *options, stk_eval_result *result,
                     char **json);
 
-/* ---- info -------------------------------------------------------------------------------------- */
+/* ---- info ----------------------------------------------------------------------------------- */
 
 typedef struct stk_info_options {
     STK_INFO_OPTIONS(STK_OPTION_MEMBER)
 } stk_info_options;
 void stk_info_options_init(stk_info_options *options);
-/* What is this file: subject, model, clip, weight file, tensor file. Text, or JSON if options->json. */
+/* What is this file: subject, model, clip, weight file, tensor file. Text, or JSON if
+ * options->json. */
 stk_status stk_info(stk_context *ctx, const stk_info_options *options, char **text);
 
-/* ---- options as data: for command lines and bindings ------------------------------------------ */
+/* ---- options as data: for command lines and bindings ---------------------------------------- */
 
 typedef enum stk_option_kind {
     STK_OPTION_TEXT,
@@ -202,11 +203,13 @@ typedef struct stk_option {
     const char *word, *help;
     int offset; /* of the member in the options struct */
 } stk_option;
-/* The table of "prepare", "train", "render", "eval" or "info", ended by a NULL name; NULL if unknown. */
+/* The table of "prepare", "train", "render", "eval" or "info", ended by a NULL name; NULL if
+ * unknown. */
 const stk_option *stk_option_table(const char *command);
 /* All members of an options struct within their ranges? The calls above check this themselves. */
 stk_status stk_options_check(const char *command, const void *options, char *error, int size);
-/* Sets one member from text after checking kind and range; the sentence goes to `error` (size bytes). */
+/* Sets one member from text after checking kind and range; the sentence goes to `error` (size
+ * bytes). */
 stk_status stk_option_set(const stk_option *option, void *options, const char *value, char *error,
                           int size);
 

@@ -24,7 +24,7 @@ static stk_status check(const char *command, const void *options) {
     return stk_fail(STK_ERR_ARGUMENT, "%s", sentence);
 }
 
-/* --- prepare ------------------------------------------------------------------------------------ */
+/* --- prepare --------------------------------------------------------------------------------- */
 
 static stk_status prepare(const stk_prepare_options *options, const stk_job *job, char **report) {
     STK_TRY(check("prepare", options));
@@ -53,7 +53,7 @@ stk_status stk_prepare(stk_context *ctx, const stk_prepare_options *options, cha
     return stk_context_finish(ctx, prepare(options, &job, report));
 }
 
-/* --- train -------------------------------------------------------------------------------------- */
+/* --- train ----------------------------------------------------------------------------------- */
 
 static stk_status train(const stk_train_options *options, const stk_job *job,
                         stk_train_result *result) {
@@ -96,13 +96,13 @@ stk_status stk_train(stk_context *ctx, const stk_train_options *options, stk_tra
     return stk_context_finish(ctx, train(options, &job, result));
 }
 
-/* --- render ------------------------------------------------------------------------------------- */
+/* --- render ---------------------------------------------------------------------------------- */
 
 static stk_status forward_frame(void *user, const stk_image *picture, int index, int total,
                                 int *stop) {
     stk_context *ctx = user;
-    const stk_frame_view view = {picture->data, picture->width, picture->height, picture->stride,
-                                 index, total};
+    const stk_frame_view view = {picture->data,   picture->width, picture->height,
+                                 picture->stride, index,          total};
     *stop = ctx->callbacks.frame(ctx->callbacks.user, &view);
     return STK_OK;
 }
@@ -144,7 +144,7 @@ stk_status stk_render(stk_context *ctx, const stk_render_options *options,
     return stk_context_finish(ctx, render(ctx, options, &job, result));
 }
 
-/* --- eval --------------------------------------------------------------------------------------- */
+/* --- eval ------------------------------------------------------------------------------------ */
 
 static stk_status scores_json(const stk_scores *s, char **json) {
     cJSON *object = cJSON_CreateObject();
@@ -154,8 +154,10 @@ static stk_status scores_json(const stk_scores *s, char **json) {
     cJSON_AddNumberToObject(object, "psnr_head", s->psnr_head);
     cJSON_AddNumberToObject(object, "psnr_mouth", s->psnr_mouth);
     cJSON_AddNumberToObject(object, "ssim", s->ssim);
-    if (s->lmd >= 0) cJSON_AddNumberToObject(object, "lmd", s->lmd);
-    else cJSON_AddNullToObject(object, "lmd");
+    if (s->lmd >= 0)
+        cJSON_AddNumberToObject(object, "lmd", s->lmd);
+    else
+        cJSON_AddNullToObject(object, "lmd");
     cJSON_AddNumberToObject(object, "lmd_frames", s->lmd_frames);
     cJSON_AddNumberToObject(object, "render_fps", s->render_fps);
     char *text = cJSON_PrintUnformatted(object);

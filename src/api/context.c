@@ -11,7 +11,9 @@
 
 #define STK_VERSION_TEXT "0.1.0"
 
-const char *stk_version(void) { return STK_VERSION_TEXT; }
+const char *stk_version(void) {
+    return STK_VERSION_TEXT;
+}
 
 const char *stk_system_line(void) {
     static _Thread_local char line[160];
@@ -51,7 +53,9 @@ void stk_context_free(stk_context **handle) {
     *handle = NULL;
 }
 
-const char *stk_context_error(const stk_context *ctx) { return ctx->error; }
+const char *stk_context_error(const stk_context *ctx) {
+    return ctx->error;
+}
 
 void stk_text_free(char **text) {
     if (text == NULL) return;

@@ -1,4 +1,5 @@
-/* context.h - the opaque handle of the public API and the bridges from its callbacks to the rooms'. */
+/* context.h - the opaque handle of the public API and the bridges from its callbacks to the
+ * rooms'. */
 #ifndef STK_API_CONTEXT_H
 #define STK_API_CONTEXT_H
 

@@ -1,6 +1,6 @@
-/* info.c - what is this file? Tried in order: subject folder, model or other safetensors, PyTorch file,
- * TFLite graph or .task bundle known by its digest, media. The answer is built once as JSON; the text
- * form is the same object, a line per member.
+/* info.c - what is this file? Tried in order: subject folder, model or other safetensors, PyTorch
+ * file, TFLite graph or .task bundle known by its digest, media. The answer is built once as JSON;
+ * the text form is the same object, a line per member.
  */
 #include "base/status.h"
 #include "api/context.h"
@@ -154,8 +154,10 @@ static stk_status sniff(const char *path, file_kind *kind) {
     STK_TRY(stk_map_open(&map, path));
     const uint8_t *b = map.data;
     *kind = KIND_OTHER;
-    if (map.size > 9 && b[8] == '{' && b[6] == 0 && b[7] == 0) *kind = KIND_SAFETENSORS;
-    else if (map.size > 8 && memcmp(b + 4, "TFL3", 4) == 0) *kind = KIND_TFLITE;
+    if (map.size > 9 && b[8] == '{' && b[6] == 0 && b[7] == 0)
+        *kind = KIND_SAFETENSORS;
+    else if (map.size > 8 && memcmp(b + 4, "TFL3", 4) == 0)
+        *kind = KIND_TFLITE;
     else if (map.size > 4 && (memcmp(b, "PK\3\4", 4) == 0 || (b[0] == 0x80 && b[1] <= 5)))
         *kind = KIND_PTH;
     stk_map_close(&map);
@@ -178,8 +180,10 @@ static stk_status describe(const char *path, cJSON *o) {
         return STK_OK;
     }
     if (describe_media(path, o) == STK_OK) return STK_OK;
-    return stk_fail(STK_ERR_FORMAT, "%s: is neither a subject, a model, a clip, a sound nor a weight "
-                                    "file that this program knows", path);
+    return stk_fail(STK_ERR_FORMAT,
+                    "%s: is neither a subject, a model, a clip, a sound nor a weight "
+                    "file that this program knows",
+                    path);
 }
 
 static stk_status as_text(const cJSON *o, char **text) {
@@ -191,7 +195,8 @@ static stk_status as_text(const cJSON *o, char **text) {
     cJSON_ArrayForEach(member, o) {
         int n;
         if (cJSON_IsString(member))
-            n = snprintf(out + used, SIZE - used, "%-18s %s\n", member->string, member->valuestring);
+            n = snprintf(out + used, SIZE - used, "%-18s %s\n", member->string,
+                         member->valuestring);
         else
             n = snprintf(out + used, SIZE - used, "%-18s %.10g\n", member->string,
                          member->valuedouble);

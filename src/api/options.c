@@ -1,4 +1,5 @@
-/* options.c - the option tables as data, their defaults and their parser, all from synctalk/options.h. */
+/* options.c - the option tables as data, their defaults and their parser, all from
+ * synctalk/options.h. */
 #include "synctalk/synctalk.h"
 
 #include <math.h>
@@ -7,9 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ROW(kind, name, flag, initial, lo, hi, word, help)                                        \
+#define ROW(kind, name, flag, initial, lo, hi, word, help)                                         \
     {STK_OPTION_##kind, #name, flag, #initial, lo, hi, word, help, (int)offsetof(OPTIONS, name)},
-#define END_ROW {STK_OPTION_TEXT, NULL, NULL, NULL, 0, 0, NULL, NULL, 0}
+#define END_ROW                                                                                    \
+    { STK_OPTION_TEXT, NULL, NULL, NULL, 0, 0, NULL, NULL, 0 }
 #define ASSIGN(kind, name, flag, initial, lo, hi, word, help) options->name = initial;
 
 #define OPTIONS stk_prepare_options
@@ -28,11 +30,21 @@ static const stk_option eval_table[] = {STK_EVAL_OPTIONS(ROW) END_ROW};
 static const stk_option info_table[] = {STK_INFO_OPTIONS(ROW) END_ROW};
 #undef OPTIONS
 
-void stk_prepare_options_init(stk_prepare_options *options) { STK_PREPARE_OPTIONS(ASSIGN) }
-void stk_train_options_init(stk_train_options *options) { STK_TRAIN_OPTIONS(ASSIGN) }
-void stk_render_options_init(stk_render_options *options) { STK_RENDER_OPTIONS(ASSIGN) }
-void stk_eval_options_init(stk_eval_options *options) { STK_EVAL_OPTIONS(ASSIGN) }
-void stk_info_options_init(stk_info_options *options) { STK_INFO_OPTIONS(ASSIGN) }
+void stk_prepare_options_init(stk_prepare_options *options) {
+    STK_PREPARE_OPTIONS(ASSIGN)
+}
+void stk_train_options_init(stk_train_options *options) {
+    STK_TRAIN_OPTIONS(ASSIGN)
+}
+void stk_render_options_init(stk_render_options *options) {
+    STK_RENDER_OPTIONS(ASSIGN)
+}
+void stk_eval_options_init(stk_eval_options *options) {
+    STK_EVAL_OPTIONS(ASSIGN)
+}
+void stk_info_options_init(stk_info_options *options) {
+    STK_INFO_OPTIONS(ASSIGN)
+}
 
 const stk_option *stk_option_table(const char *command) {
     static const struct {
@@ -51,7 +63,8 @@ const stk_option *stk_option_table(const char *command) {
 static stk_status refuse(const stk_option *option, const char *value, char *error, int size) {
     const char *label = option->flag[0] != '\0' ? option->flag : option->word;
     snprintf(error, (size_t)size, "%s: \"%s\" is not a%s number between %.10g and %.10g", label,
-             value, option->kind == STK_OPTION_INT ? " whole" : "", option->lowest, option->highest);
+             value, option->kind == STK_OPTION_INT ? " whole" : "", option->lowest,
+             option->highest);
     return STK_ERR_ARGUMENT;
 }
 
@@ -93,8 +106,10 @@ stk_status stk_options_check(const char *command, const void *options, char *err
         double number = 0;
         int integer;
         if (o->kind == STK_OPTION_TEXT) continue;
-        if (o->kind == STK_OPTION_REAL) memcpy(&number, member, sizeof number);
-        else number = (memcpy(&integer, member, sizeof integer), integer);
+        if (o->kind == STK_OPTION_REAL)
+            memcpy(&number, member, sizeof number);
+        else
+            number = (memcpy(&integer, member, sizeof integer), integer);
         if (number >= o->lowest && number <= o->highest) continue;
         snprintf(error, (size_t)size, "%s: %g is not between %g and %g", o->name, number, o->lowest,
                  o->highest);

@@ -16,8 +16,8 @@ enum {
 
 /* Detected flags and the mask; the first call detects. */
 uint32_t stk_cpu_flags(void);
-/* Restricts the flags from now on, besides what STK_CPU_MASK restricts. Call before any kernel table is
- * initialised; tests re-initialise. */
+/* Restricts the flags from now on, besides what STK_CPU_MASK restricts. Call before any kernel
+ * table is initialised; tests re-initialise. */
 void stk_cpu_set_mask(uint32_t mask);
 /* Parses "c", "avx2", "avx512" or a number; returns 0 and stores the mask, or -1. */
 int stk_cpu_parse_mask(const char *text, uint32_t *mask);

@@ -1,6 +1,7 @@
 /* log.h - where messages go. Nothing below tools/ prints: rooms call stk_log, the program (or the
  * embedding application, through the public API) installs a sink. Lines are `key=value` or prose.
- * Threading: all of it is safe from any thread; the sink is called under a lock, one line at a time.
+ * Threading: all of it is safe from any thread; the sink is called under a lock, one line at a
+ * time.
  */
 #ifndef STK_BASE_LOG_H
 #define STK_BASE_LOG_H

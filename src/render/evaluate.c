@@ -1,8 +1,9 @@
-/* evaluate.c - for every held-out frame: render it with its own pose, expression and sound over its own
- * torso composite, and compare with the real frame (reference.md 10).
+/* evaluate.c - for every held-out frame: render it with its own pose, expression and sound over
+ * its own torso composite, and compare with the real frame (reference.md 10).
  *
- * DIFFERS: pictures are compared as 8-bit frames, as a viewer gets them, not as unquantised floats; at
- * 30 dB the rounding is worth less than 0.01 dB. Landmarks come from the face mesh, not from FAN.
+ * DIFFERS: pictures are compared as 8-bit frames, as a viewer gets them, not as unquantised
+ * floats; at 30 dB the rounding is worth less than 0.01 dB. Landmarks come from the face mesh, not
+ * from FAN.
  */
 #include "render/evaluate.h"
 #include "base/clock.h"
@@ -34,14 +35,16 @@ static stk_status check_pair(const evaluation *e) {
     const stk_subject_info *info = stk_subject_get_info(e->subject);
     const stk_performance *p = &e->model->performance;
     if (strcmp(info->identity, p->subject_identity) != 0)
-        return stk_fail(STK_ERR_MISMATCH,
-                        "%s: was trained on another subject (\"%s\"), not on %s (\"%s\"); evaluate it "
-                        "with its own subject folder",
-                        e->settings->model, p->subject_name, e->settings->subject, info->name);
+        return stk_fail(
+            STK_ERR_MISMATCH,
+            "%s: was trained on another subject (\"%s\"), not on %s (\"%s\"); evaluate it "
+            "with its own subject folder",
+            e->settings->model, p->subject_name, e->settings->subject, info->name);
     if (e->model->nets.config.audio_kind != STK_AUDIO_MEL)
-        return stk_fail(STK_ERR_UNSUPPORTED, "%s: was trained on \"%s\" sound features; the subject has "
-                                             "mel windows only", e->settings->model,
-                        stk_audio_kind_name(e->model->nets.config.audio_kind));
+        return stk_fail(STK_ERR_UNSUPPORTED,
+                        "%s: was trained on \"%s\" sound features; the subject has "
+                        "mel windows only",
+                        e->settings->model, stk_audio_kind_name(e->model->nets.config.audio_kind));
     if (info->frames <= info->train_frames)
         return stk_fail(STK_ERR_CONTENT, "%s: has no held-out frames", e->settings->subject);
     return STK_OK;
@@ -206,8 +209,8 @@ stk_status stk_evaluate(const stk_evaluate_settings *settings, const stk_job *jo
         for (int i = info->train_frames; status == STK_OK && i < info->frames; i += every) {
             if (stk_job_aborted(job)) status = stk_fail(STK_ERR_ABORTED, "stopped");
             if (status == STK_OK) status = score_frame(&e, i, scores);
-            stk_job_report(job, "eval", i + 1 - info->train_frames, info->frames - info->train_frames,
-                           start_s, NULL);
+            stk_job_report(job, "eval", i + 1 - info->train_frames,
+                           info->frames - info->train_frames, start_s, NULL);
         }
         if (status == STK_OK) finish_scores(&e, scores);
     }

@@ -20,7 +20,7 @@ typedef struct stk_scores {
     double psnr_head;  /* over the real frame's head pixels */
     double psnr_mouth; /* over the mouth rectangle */
     double ssim;
-    double lmd;        /* px; negative when not computed */
+    double lmd; /* px; negative when not computed */
     double render_fps;
 } stk_scores;
 

@@ -25,7 +25,8 @@ stk_status stk_frame_renderer_create(stk_frame_renderer **out, int width, int he
     renderer->rgb = stk_calloc_aligned(3 * pixels, sizeof(float));
     renderer->weight = stk_calloc_aligned(pixels, sizeof(float));
     stk_status status = STK_OK;
-    if (renderer->rgb == NULL || renderer->weight == NULL) status = stk_fail_memory("frame renderer");
+    if (renderer->rgb == NULL || renderer->weight == NULL)
+        status = stk_fail_memory("frame renderer");
     if (status == STK_OK)
         status = stk_ray_renderer_create(&renderer->rays, width, height, stk_pool_threads(pool));
     if (status != STK_OK) {
@@ -102,7 +103,9 @@ void stk_frame_render(stk_frame_renderer *renderer, const stk_frame_request *req
     stk_pool_run(renderer->pool, renderer->height, composite_row, &task);
 }
 
-const float *stk_frame_weight(const stk_frame_renderer *renderer) { return renderer->weight; }
+const float *stk_frame_weight(const stk_frame_renderer *renderer) {
+    return renderer->weight;
+}
 
 stk_camera stk_camera_scaled(const stk_camera *camera, int width, int height) {
     float sx = (float)width / (float)camera->width, sy = (float)height / (float)camera->height;

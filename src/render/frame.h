@@ -1,4 +1,5 @@
-/* frame.h - one finished picture: the head rendered by the radiance field over what stands behind it.
+/* frame.h - one finished picture: the head rendered by the radiance field over what stands behind
+ * it.
  *
  *   pose, audio code, expression -> rays -> (rgb, weight) -> rgb + (1 - weight) * backdrop -> 8 bit
  *                                                                             reference.md 4.6
@@ -10,8 +11,8 @@
 #include "portrait/ray_render.h"
 #include "render/model.h"
 
-/* DIFFERS: a ray ends once it lets less than this through; published 1e-4. What is lost is below a quarter of
- * an 8-bit level. */
+/* DIFFERS: a ray ends once it lets less than this through; published 1e-4. What is lost is below a
+ * quarter of an 8-bit level. */
 #define STK_FAST_TRANSMITTANCE 1e-3f
 
 typedef struct stk_frame_renderer stk_frame_renderer;
@@ -27,11 +28,11 @@ typedef struct stk_frame_request {
     const uint8_t *bits; /* occupancy */
     stk_camera camera;   /* of the picture to make */
     stk_pose pose;
-    const float *audio_code;         /* [32] */
-    const float *expression;         /* [7] */
-    int code_row;                    /* individual code; 0 when rendering (reference.md 3.5) */
-    stk_rect rect;                   /* pixels the head can cover */
-    const stk_image *backdrop;       /* RGB, of the picture's size */
+    const float *audio_code;   /* [32] */
+    const float *expression;   /* [7] */
+    int code_row;              /* individual code; 0 when rendering (reference.md 3.5) */
+    stk_rect rect;             /* pixels the head can cover */
+    const stk_image *backdrop; /* RGB, of the picture's size */
     stk_march_rule rule;
 } stk_frame_request;
 

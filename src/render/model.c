@@ -14,13 +14,13 @@ static const char NOTICE[] = "Pictures made with this model are synthetic. Use i
 static const float WEIGHT_LIMIT = 1e6f, VALUE_LIMIT = 1e3f; /* trained values stay far below */
 enum { FRAMES_MAX = 25 * 3600 * 4, CODE_ROWS_MAX = 1 << 20, POSE_FLOATS = 12, CAMERA_FLOATS = 9 };
 
-/* --- writing ------------------------------------------------------------------------------------ */
+/* --- writing --------------------------------------------------------------------------------- */
 
 static void camera_to_floats(const stk_performance *p, float out[CAMERA_FLOATS]) {
     const stk_rect *r = &p->head_rect;
-    const float values[CAMERA_FLOATS] = {p->camera.focal_px, p->camera.cx_px, p->camera.cy_px,
-                                         (float)p->width, (float)p->height, (float)r->x0,
-                                         (float)r->y0, (float)r->x1, (float)r->y1};
+    const float values[CAMERA_FLOATS] = {p->camera.focal_px, p->camera.cx_px,  p->camera.cy_px,
+                                         (float)p->width,    (float)p->height, (float)r->x0,
+                                         (float)r->y0,       (float)r->x1,     (float)r->y1};
     memcpy(out, values, sizeof values);
 }
 
@@ -113,7 +113,7 @@ stk_status stk_model_save(const char *path, const stk_model_contents *contents) 
     return status;
 }
 
-/* --- reading ------------------------------------------------------------------------------------ */
+/* --- reading --------------------------------------------------------------------------------- */
 
 static stk_status damaged(const char *path, const char *what) {
     return stk_fail(STK_ERR_FORMAT, "%s: is damaged (%s); train or convert it again", path, what);
@@ -131,12 +131,16 @@ static int metadata_int(const stk_safetensors *file, const char *key, int lo, in
 static stk_status read_config(stk_model *model, const char *path, stk_model_config *config) {
     const char *format = stk_safetensors_metadata(model->file, "format");
     if (format == NULL || strcmp(format, FORMAT_NAME) != 0)
-        return stk_fail(STK_ERR_FORMAT, "%s: is not a synctalk model; give the file that `synctalk "
-                                        "train` wrote", path);
+        return stk_fail(STK_ERR_FORMAT,
+                        "%s: is not a synctalk model; give the file that `synctalk "
+                        "train` wrote",
+                        path);
     int version = metadata_int(model->file, "version", 1, 1 << 20);
     if (version > STK_MODEL_VERSION)
-        return stk_fail(STK_ERR_UNSUPPORTED, "%s: has format version %d, this program reads up to %d;"
-                        " update the program", path, version, STK_MODEL_VERSION);
+        return stk_fail(STK_ERR_UNSUPPORTED,
+                        "%s: has format version %d, this program reads up to %d;"
+                        " update the program",
+                        path, version, STK_MODEL_VERSION);
     const char *audio = stk_safetensors_metadata(model->file, "audio");
     int kind = 0;
     while (kind < STK_AUDIO_KINDS &&
@@ -178,8 +182,10 @@ static stk_status read_params(stk_model *model, const char *path) {
 static stk_status check_motion(const stk_performance *p, const char *path) {
     for (int i = 0; i < p->frames; i++)
         if (!stk_pose_possible(&p->poses[i]))
-            return stk_fail(STK_ERR_FORMAT, "%s: is damaged (the pose of frame %d is impossible); "
-                                            "train or convert it again", path, i);
+            return stk_fail(STK_ERR_FORMAT,
+                            "%s: is damaged (the pose of frame %d is impossible); "
+                            "train or convert it again",
+                            path, i);
     if (!all_within(p->expressions[0], (size_t)p->frames * STK_EXPRESSIONS, VALUE_LIMIT))
         return damaged(path, "an expression is not a number");
     return STK_OK;
@@ -196,8 +202,8 @@ static stk_status read_camera(stk_model *model, const char *path) {
     p->camera = (stk_camera){v[0], v[1], v[2], p->width, p->height};
     p->head_rect = (stk_rect){(int)v[5], (int)v[6], (int)v[7], (int)v[8]};
     const stk_rect *r = &p->head_rect;
-    int inside = r->x0 >= 0 && r->y0 >= 0 && r->x0 < r->x1 && r->y0 < r->y1 &&
-                 r->x1 <= p->width && r->y1 <= p->height;
+    int inside = r->x0 >= 0 && r->y0 >= 0 && r->x0 < r->x1 && r->y0 < r->y1 && r->x1 <= p->width &&
+                 r->y1 <= p->height;
     if (p->width < 16 || p->height < 16 || p->width > 8192 || p->height > 8192 || !(v[0] > 1) ||
         !inside)
         return damaged(path, "its camera is impossible");
@@ -235,7 +241,8 @@ static stk_status read_performance(stk_model *model, const char *path) {
     const char *name = stk_safetensors_metadata(model->file, "subject");
     const char *identity = stk_safetensors_metadata(model->file, "subject_identity");
     snprintf(p->subject_name, sizeof p->subject_name, "%s", name != NULL ? name : "");
-    snprintf(p->subject_identity, sizeof p->subject_identity, "%s", identity != NULL ? identity : "");
+    snprintf(p->subject_identity, sizeof p->subject_identity, "%s",
+             identity != NULL ? identity : "");
     return STK_OK;
 }
 

@@ -1,8 +1,10 @@
-/* model.h - one model file (.stk): the trained networks and the source performance they are played with.
+/* model.h - one model file (.stk): the trained networks and the source performance they are played
+ * with.
  *
- * A safetensors container (doc/FORMATS.md): every parameter under its official name, the occupancy bits,
- * and of the subject: camera, poses, expressions, and the torso film (mp4 bytes), so that rendering
- * needs this file alone. Metadata names format version, subject identity, audio features, shapes.
+ * A safetensors container (doc/FORMATS.md): every parameter under its official name, the occupancy
+ * bits, and of the subject: camera, poses, expressions, and the torso film (mp4 bytes), so that
+ * rendering needs this file alone. Metadata names format version, subject identity, audio
+ * features, shapes.
  */
 #ifndef STK_RENDER_MODEL_H
 #define STK_RENDER_MODEL_H
@@ -52,8 +54,8 @@ typedef struct stk_performance {
 typedef struct stk_model {
     stk_nets nets;
     stk_performance performance;
-    uint8_t *bits;           /* occupancy, owned copy */
-    const void *torso_mp4;   /* into the mapping of `file` */
+    uint8_t *bits;         /* occupancy, owned copy */
+    const void *torso_mp4; /* into the mapping of `file` */
     size_t torso_bytes;
     int64_t steps;
     char hash[STK_SHA256_TEXT]; /* of the file */
@@ -70,8 +72,8 @@ void stk_nets_randomise(stk_nets *nets, stk_rng *rng);
 stk_status stk_model_open(stk_model **model, const char *path);
 void stk_model_close(stk_model **model);
 
-/* Writes atomically. values: the plane to store (params.value or params.ema); torso_path: the film whose
- * bytes are embedded. */
+/* Writes atomically. values: the plane to store (params.value or params.ema); torso_path: the film
+ * whose bytes are embedded. */
 typedef struct stk_model_contents {
     const stk_nets *nets;
     const float *values;

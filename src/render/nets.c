@@ -1,7 +1,8 @@
 /* nets.c - the networks of a model as one sealed parameter block.
  *
- * Registration order fixes the layout of the block: the audio net and its attention first (train/step.c
- * hands their gradients to face_sync under the block's own offsets), then the field, then the probe.
+ * Registration order fixes the layout of the block: the audio net and its attention first
+ * (train/step.c hands their gradients to face_sync under the block's own offsets), then the field,
+ * then the probe.
  */
 #include "render/model.h"
 

@@ -98,7 +98,7 @@ static stk_status open_writer(session *s) {
              "Synthetic picture: this person did not say this. Made by synctalk, model sha256 %s",
              s->model->hash);
     stk_writer_options options = {
-        .format = settings->frames != NULL        ? STK_WRITER_PNG
+        .format = settings->frames != NULL ? STK_WRITER_PNG
                   : strcmp(path, "-") == 0 ? STK_WRITER_Y4M
                                            : STK_WRITER_MP4,
         .width = s->camera.width,
@@ -122,17 +122,18 @@ static stk_status open_session(session *s) {
                         size);
     int height = (int)((int64_t)size * source->height / source->width) & ~1;
     if (height < 16)
-        return stk_fail(STK_ERR_ARGUMENT, "--size %d: the picture would be %d pixels high; give more",
-                        size, height);
+        return stk_fail(STK_ERR_ARGUMENT,
+                        "--size %d: the picture would be %d pixels high; give more", size, height);
     s->camera = stk_camera_scaled(&source->camera, size, height);
     s->rect = stk_rect_scaled(&source->head_rect, &source->camera, &s->camera);
     STK_TRY(stk_voice_open(&s->voice, settings->audio, &s->model->nets));
     STK_TRY(stk_pool_create(&s->pool, settings->threads));
     STK_TRY(stk_frame_store_open(&s->torsos, NULL, s->model->torso_mp4, s->model->torso_bytes));
     if (stk_frame_store_count(s->torsos) < source->frames)
-        return stk_fail(STK_ERR_FORMAT, "%s: is damaged (its torso film has %d frames of %d); train "
-                                        "it again", settings->model,
-                        stk_frame_store_count(s->torsos), source->frames);
+        return stk_fail(STK_ERR_FORMAT,
+                        "%s: is damaged (its torso film has %d frames of %d); train "
+                        "it again",
+                        settings->model, stk_frame_store_count(s->torsos), source->frames);
     STK_TRY(stk_frame_renderer_create(&s->renderer, s->camera.width, s->camera.height, s->pool));
     STK_TRY(stk_image_init(&s->picture, s->camera.width, s->camera.height, 3));
     STK_TRY(stk_image_init(&s->scaled_backdrop, s->camera.width, s->camera.height, 3));

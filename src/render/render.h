@@ -25,8 +25,8 @@ typedef struct stk_render_figures {
     double seconds, render_seconds;
 } stk_render_figures;
 
-/* Opens everything, renders, muxes. On abort the part made so far is kept playable under the output's
- * name and STK_ERR_ABORTED is returned. */
+/* Opens everything, renders, muxes. On abort the part made so far is kept playable under the
+ * output's name and STK_ERR_ABORTED is returned. */
 stk_status stk_render_clip(const stk_render_settings *settings, const stk_job *job,
                            stk_render_figures *figures);
 

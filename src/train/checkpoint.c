@@ -1,9 +1,9 @@
-/* checkpoint.c - MODEL.train: everything that the next step depends on, so that a resumed run is the
- * run that was not interrupted, bit for bit.
+/* checkpoint.c - MODEL.train: everything that the next step depends on, so that a resumed run is
+ * the run that was not interrupted, bit for bit.
  *
  * safetensors: value, v, ema [total] f32; density [128^3] f32; bits u8; epoch_order i32; state i64
- * (counters, generator); clock f64. Metadata binds it to the subject and to the settings that shape the
- * run; a checkpoint of other settings is refused.
+ * (counters, generator); clock f64. Metadata binds it to the subject and to the settings that
+ * shape the run; a checkpoint of other settings is refused.
  */
 #include "train/internal.h"
 #include "base/memory.h"
@@ -83,7 +83,8 @@ stk_status stk_checkpoint_save(const stk_trainer *t, const char *path) {
     return status;
 }
 
-static stk_status check_binding(const stk_trainer *t, const stk_safetensors *file, const char *path) {
+static stk_status check_binding(const stk_trainer *t, const stk_safetensors *file,
+                                const char *path) {
     const char *format = stk_safetensors_metadata(file, "format");
     const char *identity = stk_safetensors_metadata(file, "subject_identity");
     const char *settings = stk_safetensors_metadata(file, "settings");
@@ -92,11 +93,15 @@ static stk_status check_binding(const stk_trainer *t, const stk_safetensors *fil
     if (format == NULL || strcmp(format, FORMAT_NAME) != 0 || identity == NULL || settings == NULL)
         return stk_fail(STK_ERR_FORMAT, "%s: is not a training checkpoint", path);
     if (strcmp(identity, t->performance.subject_identity) != 0)
-        return stk_fail(STK_ERR_MISMATCH, "%s: belongs to another subject than %s; train without "
-                                          "--resume", path, t->settings.subject);
+        return stk_fail(STK_ERR_MISMATCH,
+                        "%s: belongs to another subject than %s; train without "
+                        "--resume",
+                        path, t->settings.subject);
     if (strcmp(settings, expected) != 0)
-        return stk_fail(STK_ERR_MISMATCH, "%s: was made with other settings (%s; now %s); give the "
-                                          "same, or train without --resume", path, settings, expected);
+        return stk_fail(STK_ERR_MISMATCH,
+                        "%s: was made with other settings (%s; now %s); give the "
+                        "same, or train without --resume",
+                        path, settings, expected);
     return STK_OK;
 }
 
@@ -145,16 +150,20 @@ static stk_status read_planes(stk_trainer *t, const stk_safetensors *file, const
         memcpy(planes[i].data, stk_safetensors_find(file, planes[i].name)->data, planes[i].bytes);
     for (int i = 0; i < t->performance.train_frames; i++)
         if (t->epoch_order[i] < 0 || t->epoch_order[i] >= t->performance.train_frames)
-            return stk_fail(STK_ERR_FORMAT, "%s: is damaged (\"epoch_order\"); train without "
-                                            "--resume", path);
+            return stk_fail(STK_ERR_FORMAT,
+                            "%s: is damaged (\"epoch_order\"); train without "
+                            "--resume",
+                            path);
     take_words(t, &w);
     return STK_OK;
 }
 
 stk_status stk_checkpoint_load(stk_trainer *t, const char *path) {
     if (!stk_file_exists(path))
-        return stk_fail(STK_ERR_IO, "%s: there is no checkpoint to resume from; train without "
-                                    "--resume", path);
+        return stk_fail(STK_ERR_IO,
+                        "%s: there is no checkpoint to resume from; train without "
+                        "--resume",
+                        path);
     stk_safetensors *file;
     STK_TRY(stk_safetensors_open(&file, path));
     stk_status status = check_binding(t, file, path);

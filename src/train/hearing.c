@@ -1,9 +1,9 @@
-/* hearing.c - what the audio net hears in training: the feature rows of the window with a random loudness and
- * a little noise, different at every step.
+/* hearing.c - what the audio net hears in training: the feature rows of the window with a random
+ * loudness and a little noise, different at every step.
  *
- * DIFFERS from the published system, whose features come from an encoder trained on many voices: here the
- * net learns from minutes of one voice, and without this it learns the recording's level and room instead
- * of the lips. Mel values are 8 units per 100 dB, in [-4, 4] (reference.md 2.1).
+ * DIFFERS from the published system, whose features come from an encoder trained on many voices:
+ * here the net learns from minutes of one voice, and without this it learns the recording's level
+ * and room instead of the lips. Mel values are 8 units per 100 dB, in [-4, 4] (reference.md 2.1).
  */
 #include "train/internal.h"
 #include "render/voice.h"
@@ -33,7 +33,7 @@ void stk_train_hear(stk_trainer *t, int slot) {
 void stk_train_window(const stk_trainer *t, int slot, const float *window[STK_AUDIO_WINDOW]) {
     for (int k = 0; k < STK_AUDIO_WINDOW; k++) {
         size_t row = (size_t)slot * STK_AUDIO_WINDOW + (size_t)k;
-        window[k] = t->row_present[row] ? t->audio_rows + row * (size_t)t->nets.audio.row_floats
-                                        : NULL;
+        window[k] =
+            t->row_present[row] ? t->audio_rows + row * (size_t)t->nets.audio.row_floats : NULL;
     }
 }

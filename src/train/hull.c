@@ -1,11 +1,11 @@
 /* hull.c - the first occupancy: the visual hull of the training frames' head masks.
  *
- * A cell is kept while its centre, seen from a frame, falls on a head pixel (or within MARGIN_PX of one).
- * A cell that misses in more than MISS_SHARE of the frames that see it can hold nothing and becomes -1,
- * so that it is never sampled or updated.
+ * A cell is kept while its centre, seen from a frame, falls on a head pixel (or within MARGIN_PX
+ * of one). A cell that misses in more than MISS_SHARE of the frames that see it can hold nothing
+ * and becomes -1, so that it is never sampled or updated.
  *
- * DIFFERS from reference.md 4.7, which only drops cells that no camera sees: the masks are there, and the
- * hull removes nine tenths of the box before the first step (doc/SPEED.md).
+ * DIFFERS from reference.md 4.7, which only drops cells that no camera sees: the masks are there,
+ * and the hull removes nine tenths of the box before the first step (doc/SPEED.md).
  */
 #include "train/internal.h"
 #include "base/image.h"
@@ -16,7 +16,8 @@
 
 enum { HULL_FRAMES = 48, SLAB_CELLS = STK_GRID_CELLS / 128 };
 static const float MISS_SHARE = 0.06f; /* a mask may be wrong now and then */
-/* Nothing of a head lies further in front than this: the nose tip of the canonical face is at 7.5 cm. */
+/* Nothing of a head lies further in front than this: the nose tip of the canonical face is at 7.5
+ * cm. */
 static const float FRONT_NGP = 0.38f;
 static const float MARGIN_SHARE = 10.0f / 512.0f; /* of the picture's width; half a cell is 4 px */
 
@@ -56,8 +57,8 @@ static stk_status load_masks(hull *h) {
     size_t pixels = (size_t)width * (size_t)height;
     stk_image labels = {0};
     uint8_t *line = stk_calloc_aligned((size_t)(width > height ? width : height), 1);
-    stk_status status = line == NULL ? stk_fail_memory("visual hull")
-                                     : stk_image_init(&labels, width, height, 1);
+    stk_status status =
+        line == NULL ? stk_fail_memory("visual hull") : stk_image_init(&labels, width, height, 1);
     for (int i = 0; status == STK_OK && i < h->frames; i++) {
         int frame = (int)((int64_t)i * t->performance.train_frames / h->frames);
         status = stk_subject_labels(t->subject, frame, &labels);
@@ -99,7 +100,8 @@ static void carve_slab(void *ctx, int slab, int worker) {
         float p[3];
         for (int k = 0; k < 3; k++) p[k] = ((float)cell[k] + 0.5f) * (2.0f / STK_GRID_SIDE) - 1.0f;
         int seen = 0, missed = 0;
-        if (p[1] < -0.5f || p[1] > FRONT_NGP) { /* outside the box (reference.md 4.1), or in front */
+        if (p[1] < -0.5f ||
+            p[1] > FRONT_NGP) { /* outside the box (reference.md 4.1), or in front */
             density[i] = -1.0f;
             continue;
         }

@@ -9,11 +9,11 @@
 #include "train/trainer.h"
 
 enum {
-    BLOCK_RAYS = 256,                                          /* rays worked on at once */
-    RAY_SAMPLES = STK_TRAIN_SAMPLES_MAX,                       /* at most, per ray */
-    BLOCK_TILES = BLOCK_RAYS * RAY_SAMPLES / STK_TILE,         /* at most */
-    ROUND_SAMPLES = 4,                                         /* per ray and round of evaluation */
-    OPTIMISER_CHUNK = 1 << 14,                                 /* floats per task */
+    BLOCK_RAYS = 256,                                  /* rays worked on at once */
+    RAY_SAMPLES = STK_TRAIN_SAMPLES_MAX,               /* at most, per ray */
+    BLOCK_TILES = BLOCK_RAYS * RAY_SAMPLES / STK_TILE, /* at most */
+    ROUND_SAMPLES = 4,                                 /* per ray and round of evaluation */
+    OPTIMISER_CHUNK = 1 << 14,                         /* floats per task */
     DENSE_PARAMS_MAX = 64,
 };
 
@@ -24,18 +24,18 @@ typedef struct tile_store {
     int *counts; /* [tiles] samples used, 0 = tile unused */
 } tile_store;
 
-/* Scratch of one worker: one block of rays with all its samples, twice: in the order in which they were
- * evaluated (tiles, for the field) and by ray (for compositing: sample k of ray r is number
+/* Scratch of one worker: one block of rays with all its samples, twice: in the order in which they
+ * were evaluated (tiles, for the field) and by ray (for compositing: sample k of ray r is number
  * r * RAY_SAMPLES + k). */
 typedef struct block_scratch {
     /* by ray */
-    float *ray_dir;                         /* [BLOCK_RAYS][3] */
-    float *xyz, *dt_t;                      /* [BLOCK_RAYS][RAY_SAMPLES][3], [..][2] */
-    int count[BLOCK_RAYS];                  /* samples marched */
-    int used[BLOCK_RAYS];                   /* samples evaluated: the first ones */
-    float transmittance[BLOCK_RAYS];        /* after them */
-    int32_t *lane_of;                       /* [BLOCK_RAYS * RAY_SAMPLES] place in the tiles */
-    float *dt, *t_after;                    /* [BLOCK_TILES][64] each, like all below */
+    float *ray_dir;                  /* [BLOCK_RAYS][3] */
+    float *xyz, *dt_t;               /* [BLOCK_RAYS][RAY_SAMPLES][3], [..][2] */
+    int count[BLOCK_RAYS];           /* samples marched */
+    int used[BLOCK_RAYS];            /* samples evaluated: the first ones */
+    float transmittance[BLOCK_RAYS]; /* after them */
+    int32_t *lane_of;                /* [BLOCK_RAYS * RAY_SAMPLES] place in the tiles */
+    float *dt, *t_after;             /* [BLOCK_TILES][64] each, like all below */
     float *ray_sigma, *ray_rgb, *ray_aud, *ray_exp;
     float *dray_sigma, *dray_rgb, *dray_aud, *dray_exp;
     /* in tiles */
@@ -43,13 +43,13 @@ typedef struct block_scratch {
     uint16_t *cond_row;                     /* [BLOCK_TILES][64] */
     float *sigma, *rgb, *amb_aud, *amb_exp; /* outputs */
     float *dsigma, *drgb, *damb_aud, *damb_exp;
-    float *acts;                            /* [BLOCK_TILES][act_floats] */
+    float *acts; /* [BLOCK_TILES][act_floats] */
 } block_scratch;
 
 /* What a slot (one frame's rays) leaves behind, reduced in slot order. */
 typedef struct slot_result {
-    double loss;     /* sum over rays of the colour term */
-    double lips;     /* mean squared error of the probe */
+    double loss; /* sum over rays of the colour term */
+    double lips; /* mean squared error of the probe */
     int64_t samples;
 } slot_result;
 
@@ -94,7 +94,7 @@ struct stk_trainer {
     float *audio_acts;          /* [F][audio_act_floats] */
     float *audio_rows;          /* [F][8][row_floats], the window's rows as this step hears them */
     float (*lip_targets)[STK_LIPS]; /* [frames], standardised mouth blendshapes */
-    uint8_t *row_present;       /* [F][8], 0 = outside the clip: zeros */
+    uint8_t *row_present;           /* [F][8], 0 = outside the clip: zeros */
     size_t audio_act_floats, field_act_floats;
 
     /* work */
@@ -114,13 +114,13 @@ struct stk_trainer {
     double mean_lips; /* running mean of the probe's squared error; 1 = knows nothing */
 };
 
-/* hearing.c: the feature rows of a slot's window, with a random loudness and noise (both drawn from seed,
- * step and slot), and the window of pointers to them. */
+/* hearing.c: the feature rows of a slot's window, with a random loudness and noise (both drawn
+ * from seed, step and slot), and the window of pointers to them. */
 void stk_train_hear(stk_trainer *trainer, int slot);
 void stk_train_window(const stk_trainer *trainer, int slot, const float *window[STK_AUDIO_WINDOW]);
 
-/* lips.c: targets over the clip; then, per slot, the probe's mean squared error and its gradients, added to
- * daudio [32], dweight [27][32] and dbias [27]. */
+/* lips.c: targets over the clip; then, per slot, the probe's mean squared error and its gradients,
+ * added to daudio [32], dweight [27][32] and dbias [27]. */
 stk_status stk_train_lips_init(stk_trainer *trainer);
 float stk_train_lips(const stk_trainer *trainer, int slot, float *daudio, float *dweight,
                      float *dbias);
@@ -154,6 +154,7 @@ typedef struct stk_preview stk_preview;
 stk_status stk_preview_create(stk_preview **preview, stk_trainer *trainer);
 void stk_preview_free(stk_preview **preview);
 /* Mean whole-picture PSNR; writes real | rendered of the first to `path` unless NULL. */
-stk_status stk_preview_run(stk_preview *preview, stk_trainer *trainer, const char *path, double *psnr);
+stk_status stk_preview_run(stk_preview *preview, stk_trainer *trainer, const char *path,
+                           double *psnr);
 
 #endif

@@ -1,12 +1,12 @@
-/* lips.c - the audio code must tell the mouth: a linear probe of the code is asked for the frame's mouth
- * blendshapes, and its error flows back into the audio net.
+/* lips.c - the audio code must tell the mouth: a linear probe of the code is asked for the frame's
+ * mouth blendshapes, and its error flows back into the audio net.
  *
  *   p = W a + b,  L_lips = w / 27 sum_k (p_k - y_k)^2,  y standardised over the training frames
  *
- * DIFFERS from the published system, where a lip-sync discriminator shaped the audio encoder beforehand.
- * Trained by colour alone, the code of a net that starts from nothing stays uninformative for thousands
- * of steps: the colour error of a slightly wrong mouth is small (doc/SPEED.md has the comparison). The
- * probe is used in training only.
+ * DIFFERS from the published system, where a lip-sync discriminator shaped the audio encoder
+ * beforehand. Trained by colour alone, the code of a net that starts from nothing stays
+ * uninformative for thousands of steps: the colour error of a slightly wrong mouth is small
+ * (doc/SPEED.md has the comparison). The probe is used in training only.
  */
 #include "train/internal.h"
 #include "base/memory.h"
@@ -43,8 +43,8 @@ float stk_train_lips(const stk_trainer *t, int slot, float *daudio, float *dweig
     const float *weight = stk_params_value(&t->nets.params, t->nets.lip_weight);
     const float *bias = stk_params_value(&t->nets.params, t->nets.lip_bias);
     const float *target = t->lip_targets[t->frame_list[slot]];
-    float scale = LIP_WEIGHT * powf(LIP_WEIGHT_END, (float)t->fraction) /
-                  (float)(STK_LIPS * t->batch.frames);
+    float scale =
+        LIP_WEIGHT * powf(LIP_WEIGHT_END, (float)t->fraction) / (float)(STK_LIPS * t->batch.frames);
     float loss = 0;
     for (int k = 0; k < STK_LIPS; k++) {
         float error = bias[k] - target[k];

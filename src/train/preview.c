@@ -1,5 +1,5 @@
-/* preview.c - a few held-out frames rendered with the averaged weights: one figure for the progress line
- * and one picture (real | rendered) to look at. Training state is not touched.
+/* preview.c - a few held-out frames rendered with the averaged weights: one figure for the
+ * progress line and one picture (real | rendered) to look at. Training state is not touched.
  */
 #include "train/internal.h"
 #include "base/image.h"

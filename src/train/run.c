@@ -1,8 +1,9 @@
-/* run.c - the run around the steps: how far along, when to save, what to show, what to do about NaN.
+/* run.c - the run around the steps: how far along, when to save, what to show, what to do about
+ * NaN.
  *
- * With --steps the learning-rate position is step / steps and the whole run is a function of the seed.
- * With --minutes it follows the clock (time trained before a resume counts), so two such runs take
- * different numbers of steps; a checkpoint records where it stood.
+ * With --steps the learning-rate position is step / steps and the whole run is a function of the
+ * seed. With --minutes it follows the clock (time trained before a resume counts), so two such
+ * runs take different numbers of steps; a checkpoint records where it stood.
  */
 #include "train/internal.h"
 #include "base/clock.h"
@@ -27,7 +28,9 @@ typedef struct run {
     int show_failed; /* a preview or curve that cannot be written is complained of once */
 } run;
 
-static double trained_s(const run *r) { return r->before_s + stk_clock_s() - r->start_s; }
+static double trained_s(const run *r) {
+    return r->before_s + stk_clock_s() - r->start_s;
+}
 
 /* Position of the next step in the whole run, [0,1]; 1 = done. */
 static double position(const run *r) {
@@ -82,12 +85,13 @@ static stk_status show(run *r) {
     snprintf(line, sizeof line, "%.1f,%lld,%.6f,%.3f\n", trained_s(r), (long long)t->step,
              t->mean_loss, r->psnr);
     STK_TRY(append_curve(r, line));
-    stk_log(STK_LOG_DEBUG,
-            "step=%lld loss=%.5f psnr=%.2f seconds=%.0f lips=%.3f samples_per_ray=%.2f occupied=%.4f "
-            "threshold=%.3f",
-            (long long)t->step, t->mean_loss, r->psnr, trained_s(r),
-            t->mean_lips, (double)t->step_samples / t->batch.rays, occupied_share(t->occupancy.bits),
-            (double)t->occupancy.threshold);
+    stk_log(
+        STK_LOG_DEBUG,
+        "step=%lld loss=%.5f psnr=%.2f seconds=%.0f lips=%.3f samples_per_ray=%.2f occupied=%.4f "
+        "threshold=%.3f",
+        (long long)t->step, t->mean_loss, r->psnr, trained_s(r), t->mean_lips,
+        (double)t->step_samples / t->batch.rays, occupied_share(t->occupancy.bits),
+        (double)t->occupancy.threshold);
     return STK_OK;
 }
 
@@ -105,8 +109,8 @@ static void report(run *r, double at) {
     double elapsed = stk_clock_s() - r->start_s;
     double rays = (double)(t->step - r->first_step) * t->batch.rays / elapsed;
     char detail[160];
-    snprintf(detail, sizeof detail, "loss=%.4f psnr=%.2f rays/s=%.0fk samples/s=%.0fk", t->mean_loss,
-             r->psnr, rays * 1e-3, (double)r->samples / elapsed * 1e-3);
+    snprintf(detail, sizeof detail, "loss=%.4f psnr=%.2f rays/s=%.0fk samples/s=%.0fk",
+             t->mean_loss, r->psnr, rays * 1e-3, (double)r->samples / elapsed * 1e-3);
     double total = trained_s(r) / (at > 1e-9 ? at : 1e-9);
     stk_progress progress = {
         .step = "train",
@@ -119,8 +123,8 @@ static void report(run *r, double at) {
     if (r->job != NULL && r->job->progress != NULL) r->job->progress(r->job->user, &progress);
 }
 
-/* One step under the guard: a bad one rolls back to the snapshot and goes on with other draws. Five in a
- * row end the run; four snapshots without one make it forget. */
+/* One step under the guard: a bad one rolls back to the snapshot and goes on with other draws.
+ * Five in a row end the run; four snapshots without one make it forget. */
 static stk_status guarded_step(run *r, double at) {
     stk_trainer *t = r->trainer;
     stk_status status = stk_trainer_step(t, at);
@@ -135,8 +139,9 @@ static stk_status guarded_step(run *r, double at) {
             (long long)r->snapshot.step);
     t->rollback_step = r->snapshot.step;
     if (++t->rollbacks > ROLLBACKS_MAX)
-        return stk_fail(STK_ERR_NUMERIC, "training diverged %lld times near step %lld; train again with "
-                                         "a smaller --lr or another --seed",
+        return stk_fail(STK_ERR_NUMERIC,
+                        "training diverged %lld times near step %lld; train again with "
+                        "a smaller --lr or another --seed",
                         (long long)t->rollbacks, (long long)t->step);
     stk_snapshot_restore(&r->snapshot, t);
     for (int64_t i = 0; i < t->rollbacks; i++) stk_rng_u32(&t->rng); /* other rays this time */
@@ -222,8 +227,10 @@ stk_status stk_train_run(const stk_train_settings *settings, const stk_job *job,
             char sentence[1024];
             stk_error_take(sentence, sizeof sentence);
             stk_status saved = finish(&r, figures);
-            if (saved != STK_OK) status = saved;
-            else stk_error_put(sentence);
+            if (saved != STK_OK)
+                status = saved;
+            else
+                stk_error_put(sentence);
         }
     }
     stk_snapshot_clear(&r.snapshot);

@@ -35,8 +35,7 @@ void stk_snapshot_take(stk_snapshot *s, const stk_trainer *t) {
     memcpy(s->v, t->nets.params.v, bytes);
     memcpy(s->ema, t->nets.params.ema, bytes);
     memcpy(s->density, t->occupancy.density, STK_GRID_CELLS * sizeof(float));
-    memcpy(s->epoch_order, t->epoch_order,
-           (size_t)t->performance.train_frames * sizeof(int32_t));
+    memcpy(s->epoch_order, t->epoch_order, (size_t)t->performance.train_frames * sizeof(int32_t));
     s->step = t->step;
     s->ema_updates = t->ema_updates;
     s->rng = t->rng;
@@ -51,8 +50,7 @@ void stk_snapshot_restore(const stk_snapshot *s, stk_trainer *t) {
     memcpy(t->nets.params.ema, s->ema, bytes);
     memset(t->nets.params.grad, 0, bytes);
     memcpy(t->occupancy.density, s->density, STK_GRID_CELLS * sizeof(float));
-    memcpy(t->epoch_order, s->epoch_order,
-           (size_t)t->performance.train_frames * sizeof(int32_t));
+    memcpy(t->epoch_order, s->epoch_order, (size_t)t->performance.train_frames * sizeof(int32_t));
     stk_occupancy_pack(&t->occupancy);
     t->step = s->step;
     t->ema_updates = s->ema_updates;

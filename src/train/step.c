@@ -1,15 +1,17 @@
 /* step.c - the rays of one slot (one frame), in blocks whose samples stay in cache:
  *
- *   march -> [4 samples a ray -> tiles -> field forward] x 4 -> composite -> loss -> composite' -> field'
+ *   march -> [4 samples a ray -> tiles -> field forward] x 4 -> composite -> loss -> composite' ->
+ *   field'
  *
- * Samples are evaluated in rounds: a ray whose transmittance has fallen below the limit takes part in no
- * further round, since compositing would not visit its later samples. The result is the same as
- * evaluating all of them up to that limit; half the field evaluations are saved once surfaces are opaque.
+ * Samples are evaluated in rounds: a ray whose transmittance has fallen below the limit takes part
+ * in no further round, since compositing would not visit its later samples. The result is the same
+ * as evaluating all of them up to that limit; half the field evaluations are saved once surfaces
+ * are opaque.
  *
  * The loss of a ray (reference.md 5.2, without the uncertainty term and the smoothness probe):
  *   mean |c - g|  +  1e-4 H2(w)  +  f 1e-4 (a [outside the lower face] + e [inside the lower face])
- * with c the clamped colour over the backdrop, w the accumulated weight, a and e the unweighted ambient
- * sums, f the fraction of training done; all divided by the rays of the step.
+ * with c the clamped colour over the backdrop, w the accumulated weight, a and e the unweighted
+ * ambient sums, f the fraction of training done; all divided by the rays of the step.
  */
 #include "train/internal.h"
 
@@ -18,9 +20,9 @@
 #include <string.h>
 
 static const float ENTROPY_WEIGHT = 1e-4f, AMBIENT_WEIGHT = 1e-4f;
-/* A ray that lets less through takes part in no further round. DIFFERS: the published limit is 1e-4; what
- * is lost is below a quarter of an 8-bit level. Rendering stops at the same limit, but at the sample, not
- * at the end of its round. */
+/* A ray that lets less through takes part in no further round. DIFFERS: the published limit is
+ * 1e-4; what is lost is below a quarter of an 8-bit level. Rendering stops at the same limit, but
+ * at the sample, not at the end of its round. */
 static const float ROUND_TRANSMITTANCE = STK_FAST_TRANSMITTANCE;
 static const float WEIGHT_EDGE = 1e-5f; /* the entropy's clamp */
 
@@ -29,8 +31,8 @@ typedef struct block {
     block_scratch *scratch;
     const stk_ray_pick *picks; /* of this block */
     int rays, slot;
-    int ray_base;              /* number of the first ray within the step */
-    int tile_base;             /* first tile of this block in the step's store */
+    int ray_base;  /* number of the first ray within the step */
+    int tile_base; /* first tile of this block in the step's store */
     int samples, tiles;
     stk_ngp_camera camera;
 } block;
@@ -56,10 +58,9 @@ static void march_block(block *b) {
         s->transmittance[r] = 1.0f;
         if (near_far[0] == FLT_MAX) continue;
         float noise = ray_noise((uint64_t)t->settings.seed, t->step, b->ray_base + r);
-        s->count[r] = t->march.march(b->camera.origin, d, near_far[0] + noise * STK_STEP_NGP,
-                                     near_far[1], t->occupancy.bits, RAY_SAMPLES,
-                                     s->xyz + 3 * RAY_SAMPLES * r, s->dt_t + 2 * RAY_SAMPLES * r,
-                                     &end);
+        s->count[r] = t->march.march(
+            b->camera.origin, d, near_far[0] + noise * STK_STEP_NGP, near_far[1], t->occupancy.bits,
+            RAY_SAMPLES, s->xyz + 3 * RAY_SAMPLES * r, s->dt_t + 2 * RAY_SAMPLES * r, &end);
         for (int k = 0; k < s->count[r]; k++) {
             s->dt[r * RAY_SAMPLES + k] = s->dt_t[2 * (r * RAY_SAMPLES + k)];
             s->t_after[r * RAY_SAMPLES + k] = s->dt_t[2 * (r * RAY_SAMPLES + k) + 1];
@@ -78,7 +79,8 @@ static void put_lane(block *b, int lane, const float xyz[3], const float dir[3])
     }
 }
 
-/* Puts samples [from, from + ROUND_SAMPLES) of all living rays into fresh tiles; returns how many. */
+/* Puts samples [from, from + ROUND_SAMPLES) of all living rays into fresh tiles; returns how many.
+ * */
 static int gather_round(block *b, int from) {
     static const float centre[3] = {0, 0, 0}, forward[3] = {0, 0, 1};
     block_scratch *s = b->scratch;
@@ -164,9 +166,9 @@ static void forward_block(block *b) {
     }
 }
 
-/* What stands behind a ray. DIFFERS: inside the face it is a random colour, new at every step. The torso
- * picture holds skin there (the neck continued upward), and a face learned over skin stays half
- * transparent: the edge of the continued neck then shows through the jaw. */
+/* What stands behind a ray. DIFFERS: inside the face it is a random colour, new at every step. The
+ * torso picture holds skin there (the neck continued upward), and a face learned over skin stays
+ * half transparent: the edge of the continued neck then shows through the jaw. */
 static void backdrop_of(const block *b, int r, float behind[3]) {
     const stk_ray_pick *pick = &b->picks[r];
     int random = pick->label == STK_LABEL_HEAD && pick->in_face;
@@ -186,7 +188,8 @@ static float ray_loss(const stk_ray_pick *pick, const float backdrop[3], const s
         float value = out->rgb[c] + (1.0f - out->weight) * behind;
         float error = stk_clampf(value, 0.0f, 1.0f) - (float)pick->target[c] * (1.0f / 255.0f);
         colour += fabsf(error);
-        if (value < 0.0f || value > 1.0f || error == 0.0f) continue; /* the clamp stops the gradient */
+        if (value < 0.0f || value > 1.0f || error == 0.0f)
+            continue; /* the clamp stops the gradient */
         float g = error > 0.0f ? inverse / 3.0f : -inverse / 3.0f;
         dout->rgb[c] = g;
         dout->weight -= g * behind;
@@ -207,12 +210,12 @@ static void scatter_gradients(block_scratch *s, int r) {
         s->dsigma[lane] = s->dray_sigma[sample];
         s->damb_aud[lane] = s->dray_aud[sample];
         s->damb_exp[lane] = s->dray_exp[sample];
-        for (int c = 0; c < 3; c++)
-            s->drgb[rgb_index(lane, c)] = s->dray_rgb[rgb_index(sample, c)];
+        for (int c = 0; c < 3; c++) s->drgb[rgb_index(lane, c)] = s->dray_rgb[rgb_index(sample, c)];
     }
 }
 
-/* Composites every ray, its loss, and both backwards into the tiles' gradients; returns the colour term. */
+/* Composites every ray, its loss, and both backwards into the tiles' gradients; returns the colour
+ * term. */
 static double composite_block(block *b) {
     stk_trainer *t = b->trainer;
     block_scratch *s = b->scratch;
@@ -269,8 +272,8 @@ static void backward_block(block *b, stk_field_grads *grads, stk_field_dcond *dc
         size_t lane = (size_t)i * STK_TILE;
         const stk_field_dout dout = {s->dsigma + lane, s->drgb + 3 * lane, s->damb_aud + lane,
                                      s->damb_exp + lane, NULL};
-        float *denc = t->tiles.denc +
-                      (size_t)(b->tile_base + i) * (size_t)t->nets.field.shape.enc * STK_TILE;
+        float *denc =
+            t->tiles.denc + (size_t)(b->tile_base + i) * (size_t)t->nets.field.shape.enc * STK_TILE;
         t->nets.field.kernels.backward(&t->nets.field.shape, &t->weights, &cond, &in,
                                        s->acts + (size_t)i * t->field_act_floats, &dout, grads,
                                        dcond, denc);
@@ -297,8 +300,8 @@ void stk_train_slot(void *ctx, int slot, int worker) {
     stk_field_dcond dcond = {t->daudio, t->dcode};
     slot_gradient_views(t, slot, &grads);
     block b = {.trainer = t, .scratch = &t->scratch[worker], .slot = slot};
-    stk_ngp_camera_from_pose(&t->performance.camera,
-                             &t->performance.poses[t->frame_list[slot]], &b.camera);
+    stk_ngp_camera_from_pose(&t->performance.camera, &t->performance.poses[t->frame_list[slot]],
+                             &b.camera);
     for (int i = 0; i < BLOCK_TILES * STK_TILE; i++) b.scratch->cond_row[i] = (uint16_t)slot;
     slot_result result = {0};
     int tile = slot * t->slot_tiles;

@@ -3,9 +3,10 @@
  *   draw batch -> audio net per frame -> slots (step.c) -> reduce dense gradients in slot order
  *   -> scatter into the hash tables per (plane, level) -> AdamW -> now and then EMA, occupancy
  *
- * DIFFERS from reference.md 5: a step mixes rays of many frames (the published one takes 65,536 rays of
- * one frame); rays are drawn where the head is (ray_cache.h); the occupancy grid starts from the visual
- * hull; the average of the weights is updated every 8 steps and is what the model file holds.
+ * DIFFERS from reference.md 5: a step mixes rays of many frames (the published one takes 65,536
+ * rays of one frame); rays are drawn where the head is (ray_cache.h); the occupancy grid starts
+ * from the visual hull; the average of the weights is updated every 8 steps and is what the model
+ * file holds.
  */
 #include "train/internal.h"
 #include "base/clock.h"
@@ -15,15 +16,21 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { EMA_EVERY = 8, OCCUPANCY_EARLY = 16, OCCUPANCY_LATE = 64, OCCUPANCY_EARLY_STEPS = 1024, TRIM_EVERY = 16,
-       PUBLISHED_LEVELS = 12 };
+enum {
+    EMA_EVERY = 8,
+    OCCUPANCY_EARLY = 16,
+    OCCUPANCY_LATE = 64,
+    OCCUPANCY_EARLY_STEPS = 1024,
+    TRIM_EVERY = 16,
+    PUBLISHED_LEVELS = 12
+};
 static const float EMA_DECAY = 0.99f;
 static const float LR_END = 0.03f; /* learning rate at the end, as a fraction of the start */
 static const float BETA2 = 0.99f, EPSILON = 1e-8f;
 /* Shares of the rays: far backdrop, border band, head, eyes and brows, mouth. */
 static const float RAY_SHARES[STK_RAY_CLASSES] = {0.04f, 0.18f, 0.46f, 0.12f, 0.20f};
 
-/* --- one step ----------------------------------------------------------------------------------- */
+/* --- one step -------------------------------------------------------------------------------- */
 
 static void prepare_slot(void *ctx, int slot, int worker) {
     (void)worker;
@@ -105,8 +112,8 @@ static void update_occupancy(stk_trainer *t) {
     if (t->step % every != 0) return;
     /* the condition of the batch's first frame: frames are drawn at random */
     const stk_field_cond cond = {t->audio_code, t->expression, t->code};
-    stk_occupancy_update_partial(&t->occupancy, &t->nets.field, &t->weights, &cond, &t->rng, t->pool,
-                                 1.0f);
+    stk_occupancy_update_partial(&t->occupancy, &t->nets.field, &t->weights, &cond, &t->rng,
+                                 t->pool, 1.0f);
 }
 
 static void add_code_gradients(stk_trainer *t) {
@@ -143,7 +150,8 @@ stk_status stk_trainer_step(stk_trainer *t, double fraction) {
     if (bad || !isfinite(t->step_loss))
         return stk_fail(STK_ERR_NUMERIC, "step %lld: the loss or a gradient is not a number",
                         (long long)t->step);
-    t->mean_loss = t->step == 0 ? t->step_loss : t->mean_loss + 0.01 * (t->step_loss - t->mean_loss);
+    t->mean_loss =
+        t->step == 0 ? t->step_loss : t->mean_loss + 0.01 * (t->step_loss - t->mean_loss);
     t->mean_lips = t->step == 0 ? lips : t->mean_lips + 0.01 * (lips - t->mean_lips);
     t->step++;
     if (t->step % EMA_EVERY == 0) {
@@ -153,7 +161,7 @@ stk_status stk_trainer_step(stk_trainer *t, double fraction) {
     return STK_OK;
 }
 
-/* --- construction --------------------------------------------------------------------------------- */
+/* --- construction ---------------------------------------------------------------------------- */
 
 static stk_status list_dense(stk_trainer *t) {
     const stk_params *params = &t->nets.params;
@@ -204,7 +212,7 @@ static void *take(size_t count, size_t size, int *failed) {
 
 static void take_scratch(block_scratch *s, const stk_trainer *t, int *failed) {
     size_t lanes = (size_t)BLOCK_TILES * STK_TILE;
-    float **planes[] = {&s->dt,      &s->t_after,    &s->sigma,    &s->amb_aud,  &s->amb_exp,
+    float **planes[] = {&s->dt,      &s->t_after,    &s->sigma,    &s->amb_aud,   &s->amb_exp,
                         &s->dsigma,  &s->damb_aud,   &s->damb_exp, &s->ray_sigma, &s->ray_aud,
                         &s->ray_exp, &s->dray_sigma, &s->dray_aud, &s->dray_exp};
     float **triples[] = {&s->dir, &s->rgb, &s->drgb, &s->ray_rgb, &s->dray_rgb, &s->xyz};
@@ -240,7 +248,8 @@ static stk_status take_work(stk_trainer *t) {
     t->audio_rows = take(rows * (size_t)t->nets.audio.row_floats, sizeof(float), &failed);
     t->row_present = take(rows, 1, &failed);
     t->tiles.xyz = take(tiles * 3 * STK_TILE, sizeof(float), &failed);
-    t->tiles.denc = take(tiles * (size_t)t->nets.field.shape.enc * STK_TILE, sizeof(float), &failed);
+    t->tiles.denc =
+        take(tiles * (size_t)t->nets.field.shape.enc * STK_TILE, sizeof(float), &failed);
     t->tiles.counts = take(tiles, sizeof(int), &failed);
     t->slot_grads = take(frames * t->dense_total, sizeof(float), &failed);
     t->results = take(frames, sizeof *t->results, &failed);
@@ -320,11 +329,11 @@ stk_status stk_trainer_create(stk_trainer **out, const stk_train_settings *setti
 }
 
 static void free_scratch(block_scratch *s) {
-    void *blocks[] = {s->dt,        s->t_after,    s->sigma,    s->amb_aud,  s->amb_exp,  s->dsigma,
-                      s->damb_aud,  s->damb_exp,   s->ray_sigma, s->ray_aud, s->ray_exp,  s->dray_sigma,
-                      s->dray_aud,  s->dray_exp,   s->dir,      s->rgb,      s->drgb,     s->ray_rgb,
-                      s->dray_rgb,  s->xyz,        s->ray_dir,  s->dt_t,     s->lane_of,  s->cond_row,
-                      s->acts};
+    void *blocks[] = {s->dt,      s->t_after,    s->sigma,    s->amb_aud,   s->amb_exp,
+                      s->dsigma,  s->damb_aud,   s->damb_exp, s->ray_sigma, s->ray_aud,
+                      s->ray_exp, s->dray_sigma, s->dray_aud, s->dray_exp,  s->dir,
+                      s->rgb,     s->drgb,       s->ray_rgb,  s->dray_rgb,  s->xyz,
+                      s->ray_dir, s->dt_t,       s->lane_of,  s->cond_row,  s->acts};
     for (size_t i = 0; i < STK_ARRAY_SIZE(blocks); i++) stk_free(blocks[i]);
 }
 
@@ -333,11 +342,28 @@ void stk_trainer_free(stk_trainer **handle) {
     stk_trainer *t = *handle;
     for (int i = 0; t->scratch != NULL && i < stk_pool_threads(t->pool); i++)
         free_scratch(&t->scratch[i]);
-    void *blocks[] = {t->lip_targets, t->audio_rows, t->row_present, t->scratch, t->results,    t->slot_grads,      t->tiles.counts,
-                      t->tiles.denc, t->tiles.xyz,  t->audio_acts,      t->dcode,
-                      t->code,       t->expression, t->daudio,          t->audio_code,
-                      t->picks,      t->frame_list, t->epoch_order,     t->optimiser_tasks,
-                      t->optimiser_bad, t->performance.poses, t->performance.expressions};
+    void *blocks[] = {t->lip_targets,
+                      t->audio_rows,
+                      t->row_present,
+                      t->scratch,
+                      t->results,
+                      t->slot_grads,
+                      t->tiles.counts,
+                      t->tiles.denc,
+                      t->tiles.xyz,
+                      t->audio_acts,
+                      t->dcode,
+                      t->code,
+                      t->expression,
+                      t->daudio,
+                      t->audio_code,
+                      t->picks,
+                      t->frame_list,
+                      t->epoch_order,
+                      t->optimiser_tasks,
+                      t->optimiser_bad,
+                      t->performance.poses,
+                      t->performance.expressions};
     for (size_t i = 0; i < STK_ARRAY_SIZE(blocks); i++) stk_free(blocks[i]);
     stk_occupancy_clear(&t->occupancy);
     stk_nets_clear(&t->nets);

@@ -1,11 +1,12 @@
 /* trainer.h - training one subject's radiance field and audio net together (reference.md 5).
  *
- *   batch: rays of F frames -> per frame: audio net -> code; per block of rays: march -> field -> composite
- *   -> loss -> composite' -> field' ; then audio net', hash scatter per plane and level, AdamW, EMA
+ *   batch: rays of F frames -> per frame: audio net -> code; per block of rays: march -> field ->
+ *   composite -> loss -> composite' -> field' ; then audio net', hash scatter per plane and level,
+ *   AdamW, EMA
  *
- * Everything that a step touches is allocated by create. A step's result depends on the seed and the step
- * number only, not on the number of threads: every task owns its output, sums run in task order.
- * The room prints nothing: progress goes through stk_job.
+ * Everything that a step touches is allocated by create. A step's result depends on the seed and
+ * the step number only, not on the number of threads: every task owns its output, sums run in task
+ * order. The room prints nothing: progress goes through stk_job.
  */
 #ifndef STK_TRAIN_TRAINER_H
 #define STK_TRAIN_TRAINER_H
@@ -37,15 +38,15 @@ typedef struct stk_train_figures {
 stk_status stk_train_run(const stk_train_settings *settings, const stk_job *job,
                          stk_train_figures *figures);
 
-/* --- the parts (for tests and benches) ----------------------------------------------------------- */
+/* --- the parts (for tests and benches) ------------------------------------------------------- */
 typedef struct stk_trainer stk_trainer;
 
 /* Fresh networks from the seed, the visual hull as first occupancy. */
 stk_status stk_trainer_create(stk_trainer **trainer, const stk_train_settings *settings,
                               const stk_job *job);
 void stk_trainer_free(stk_trainer **trainer);
-/* One step at learning-rate position `fraction` in [0,1] of the whole run. STK_ERR_NUMERIC when the loss
- * or a gradient was not finite: parameters are then to be rolled back. */
+/* One step at learning-rate position `fraction` in [0,1] of the whole run. STK_ERR_NUMERIC when
+ * the loss or a gradient was not finite: parameters are then to be rolled back. */
 stk_status stk_trainer_step(stk_trainer *trainer, double fraction);
 
 #endif

@@ -1,5 +1,5 @@
-/* The whole path on a real five-second clip, as a user runs it: prepare, train (stopped and resumed, one
- * and two threads), render, eval, and the refusals that need a real subject or model.
+/* The whole path on a real five-second clip, as a user runs it: prepare, train (stopped and
+ * resumed, one and two threads), render, eval, and the refusals that need a real subject or model.
  */
 #include "support.h"
 #include "program.h"
@@ -51,7 +51,9 @@ static int prepare_person(void **state) {
     return 0;
 }
 
-static void need_person(void) { test_shared_or_skip("clips/may.mp4"); }
+static void need_person(void) {
+    test_shared_or_skip("clips/may.mp4");
+}
 
 static void assert_same_file(const char *a, const char *b) {
     char digest_a[STK_SHA256_TEXT], digest_b[STK_SHA256_TEXT];
@@ -116,7 +118,8 @@ static void train_interrupted_and_resumed_is_bit_equal(void **state) {
     must_run(program_run("train %s -o %s %s", subject, whole, longer));
     int64_t steps = -1;
     for (double delay_s = 0.7; delay_s < 60 && (steps <= 0 || steps >= 150); delay_s *= 1.5) {
-        const program_result *r = program_interrupt(delay_s, "train %s -o %s %s", subject, other, longer);
+        const program_result *r =
+            program_interrupt(delay_s, "train %s -o %s %s", subject, other, longer);
         assert_true(r->exit_code == 130 || r->exit_code == 0);
         steps = steps_saved(other);
         if (r->exit_code == 0) break; /* the machine is too fast for this delay */
@@ -132,7 +135,9 @@ static void train_resume_refuses_other_settings(void **state) {
     (void)state;
     need_person();
     program_assert_refuses(program_run("train %s -o %s --steps 30 --rays 512 --frames 4 --seed 9 "
-                                       "--resume", subject, model), 1, "other settings");
+                                       "--resume",
+                                       subject, model),
+                           1, "other settings");
     char fresh[STK_PATH_MAX];
     at(fresh, "none.stk");
     program_assert_refuses(program_run("train %s -o %s %s --resume", subject, fresh, SMALL), 1,
@@ -144,8 +149,7 @@ static void render_makes_a_film_as_long_as_the_sound(void **state) {
     need_person();
     char film[STK_PATH_MAX];
     at(film, "out.mp4");
-    const program_result *r =
-        must_run(program_run("render -m %s -a %s -o %s", model, sound, film));
+    const program_result *r = must_run(program_run("render -m %s -a %s -o %s", model, sound, film));
     assert_non_null(strstr(r->err, "render_fps="));
     stk_media_info info;
     TEST_OK(stk_media_probe(film, &info));
@@ -182,7 +186,7 @@ static void eval_prints_one_json_object(void **state) {
     need_person();
     const program_result *r = must_run(program_run("eval -m %s %s --json -q", model, subject));
     static const char *const keys[] = {"frames", "psnr", "psnr_head", "psnr_mouth",
-                                       "ssim", "lmd", "render_fps"};
+                                       "ssim",   "lmd",  "render_fps"};
     assert_int_equal(r->out[0], '{');
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
         char quoted[32];
@@ -204,8 +208,8 @@ static void model_of_another_subject_is_refused(void **state) {
     TEST_OK(stk_path_join(torso, sizeof torso, subject, "torso.mp4"));
     TEST_OK(stk_model_open(&opened, model));
     opened->performance.subject_identity[0] ^= 1;
-    const stk_model_contents contents = {&opened->nets, opened->nets.params.value,
-                                         &opened->performance, opened->bits, torso, 1};
+    const stk_model_contents contents = {
+        &opened->nets, opened->nets.params.value, &opened->performance, opened->bits, torso, 1};
     TEST_OK(stk_model_save(other, &contents));
     stk_model_close(&opened);
     program_assert_refuses(program_run("eval -m %s %s", other, subject), 1, "another subject");

@@ -34,7 +34,8 @@ static void usage_mistakes_exit_two(void **state) {
     program_assert_refuses(program_run("dance"), 2, "no command \"dance\"");
     program_assert_refuses(program_run("train x --stepz 3"), 2, "no option --stepz");
     program_assert_refuses(program_run("train x --steps"), 2, "--steps needs a value");
-    program_assert_refuses(program_run("train x --steps many"), 2, "\"many\" is not a whole number");
+    program_assert_refuses(program_run("train x --steps many"), 2,
+                           "\"many\" is not a whole number");
     program_assert_refuses(program_run("train x --rays 1"), 2, "between 256 and 65536");
     program_assert_refuses(program_run("prepare a b"), 2, "one argument too many");
     program_assert_refuses(program_run("prepare"), 2, "CLIP is missing");
@@ -49,8 +50,9 @@ static void missing_files_are_named(void **state) {
                            "/nonexistent.mp4");
     program_assert_refuses(program_run("train /nonexistent -o %s", in_folder(folder, "m.stk")), 1,
                            "/nonexistent");
-    program_assert_refuses(program_run("render -m /nonexistent.stk -a /none.wav -o %s",
-                                       in_folder(folder, "o.mp4")), 1, "/nonexistent.stk");
+    program_assert_refuses(
+        program_run("render -m /nonexistent.stk -a /none.wav -o %s", in_folder(folder, "o.mp4")), 1,
+        "/nonexistent.stk");
     program_assert_refuses(program_run("eval -m /nonexistent.stk /nonexistent"), 1,
                            "/nonexistent.stk");
     program_assert_refuses(program_run("info /nonexistent"), 1, "/nonexistent");
@@ -65,8 +67,8 @@ static void text_named_mp4_is_refused(void **state) {
     TEST_OK(stk_file_write(clip, "not a film at all\n", 18));
     program_assert_refuses(program_run("prepare %s -o %s", clip, in_folder(folder, "s")), 1, clip);
     program_assert_refuses(program_run("info %s", clip), 1, clip);
-    program_assert_refuses(program_run("render -m %s -a %s -o %s", clip, clip,
-                                       in_folder(folder, "o.mp4")), 1, clip);
+    program_assert_refuses(
+        program_run("render -m %s -a %s -o %s", clip, clip, in_folder(folder, "o.mp4")), 1, clip);
 }
 
 static void unwritable_folder_is_refused(void **state) {

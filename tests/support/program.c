@@ -97,5 +97,6 @@ const program_result *program_shell(const char *format, ...) {
 void program_assert_refuses(const program_result *r, int code, const char *part) {
     const char *line = strstr(r->err, "synctalk");
     if (r->exit_code != code || line == NULL || strstr(line, part) == NULL)
-        fail_msg("expected exit %d and \"%s\"; got exit %d and: %s", code, part, r->exit_code, r->err);
+        fail_msg("expected exit %d and \"%s\"; got exit %d and: %s", code, part, r->exit_code,
+                 r->err);
 }

@@ -1,16 +1,17 @@
-/* program.h - runs the built `synctalk` as a user would: own process, captured output, exit code. */
+/* program.h - runs the built `synctalk` as a user would: own process, captured output, exit code.
+ * */
 #ifndef STK_TESTS_PROGRAM_H
 #define STK_TESTS_PROGRAM_H
 
 enum { PROGRAM_OUTPUT = 1 << 16 };
 
 typedef struct program_result {
-    int exit_code; /* 128 + signal when killed */
+    int exit_code;                                 /* 128 + signal when killed */
     char out[PROGRAM_OUTPUT], err[PROGRAM_OUTPUT]; /* cut when longer */
 } program_result;
 
-/* words: blank-separated arguments (no quoting: paths in tests have no blanks), printf-style. The result
- * is static, overwritten by the next call. */
+/* words: blank-separated arguments (no quoting: paths in tests have no blanks), printf-style. The
+ * result is static, overwritten by the next call. */
 const program_result *program_run(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* The same, but SIGINT is sent after `seconds`. */
 const program_result *program_interrupt(double seconds, const char *format, ...)

@@ -17,8 +17,10 @@ const char *test_shared(const char *relative) {
     char *path = paths[next++ % PATHS];
     const char *shared = getenv("STK_SHARED");
     const char *root = getenv("STK_SOURCE_ROOT");
-    if (shared != NULL) snprintf(path, PATH_SIZE, "%s/%s", shared, relative);
-    else snprintf(path, PATH_SIZE, "%s/../shared/%s", root != NULL ? root : ".", relative);
+    if (shared != NULL)
+        snprintf(path, PATH_SIZE, "%s/%s", shared, relative);
+    else
+        snprintf(path, PATH_SIZE, "%s/../shared/%s", root != NULL ? root : ".", relative);
     return access(path, R_OK) == 0 ? path : NULL;
 }
 
@@ -71,7 +73,8 @@ double test_relative_l2(const float *a, const float *b, size_t n) {
     return difference == 0 ? 0 : sqrt(difference / norm);
 }
 
-void test_assert_close(const char *what, const float *a, const float *b, size_t n, double tolerance) {
+void test_assert_close(const char *what, const float *a, const float *b, size_t n,
+                       double tolerance) {
     for (size_t i = 0; i < n; i++) {
         if (!(fabs((double)a[i] - (double)b[i]) <= tolerance))
             fail_msg("%s[%zu]: %.9g against %.9g, tolerance %g", what, i, (double)a[i],

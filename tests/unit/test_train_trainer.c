@@ -1,5 +1,5 @@
-/* Training on a small synthetic subject: it learns, it does not depend on the thread count, a resumed run
- * is the run that was not interrupted, and a not-a-number is undone. */
+/* Training on a small synthetic subject: it learns, it does not depend on the thread count, a
+ * resumed run is the run that was not interrupted, and a not-a-number is undone. */
 #include "support.h"
 #include "synthetic_subject.h"
 #include "base/file.h"
