@@ -14,7 +14,7 @@
     X(TEXT, clip,    "",          NULL, 0, 0,     "CLIP",   "video of one person: anything FFmpeg reads") \
     X(TEXT, output,  "-o",        NULL, 0, 0,     "FOLDER", "subject folder to make (or to go on with)") \
     X(TEXT, models,  "--models",  NULL, 0, 0,     "FOLDER", "where the pretrained weights lie") \
-    X(INT,  size,    "--size",    512, 128, 1024, "PIXELS", "side of the square picture") \
+    X(INT,  size,    "--size",    512, 64, 1024,  "PIXELS", "side of the square picture") \
     X(INT,  threads, "--threads", 0, 0, 256,      "N",      "threads, 0 = all") \
     X(FLAG, restart, "--restart", 0, 0, 1,        "",       "redo every step")
 

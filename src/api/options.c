@@ -1,6 +1,7 @@
 /* options.c - the option tables as data, their defaults and their parser, all from
  * synctalk/options.h. */
 #include "synctalk/synctalk.h"
+#include "base/types.h"
 
 #include <math.h>
 #include <stddef.h>

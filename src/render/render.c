@@ -59,6 +59,7 @@ static stk_status render_frames(session *s, const stk_job *job, stk_render_figur
 
         STK_ALIGNED(64) float code[STK_AUDIO_CODE];
         stk_voice_code(s->voice, values, i, code);
+        STK_TRY(stk_voice_check(s->voice));
 
         const stk_image *backdrop;
         STK_TRY(backdrop_of(s, k, &backdrop));
@@ -112,6 +113,17 @@ static stk_status open_writer(session *s) {
     return stk_video_writer_create(&s->writer, path, &options);
 }
 
+/* The film must be of the size that the camera speaks of. */
+static stk_status check_film(const session *s) {
+    const stk_performance *source = &s->model->performance;
+    int width, height;
+    stk_frame_store_size(s->torsos, &width, &height);
+    if (width == source->width && height == source->height) return STK_OK;
+    return stk_fail(STK_ERR_FORMAT,
+                    "%s: is damaged (its torso film is %d x %d, its camera %d x %d); train it again",
+                    s->settings->model, width, height, source->width, source->height);
+}
+
 static stk_status open_session(session *s) {
     const stk_render_settings *settings = s->settings;
     STK_TRY(stk_model_open(&s->model, settings->model));
@@ -134,6 +146,7 @@ static stk_status open_session(session *s) {
                         "%s: is damaged (its torso film has %d frames of %d); train "
                         "it again",
                         settings->model, stk_frame_store_count(s->torsos), source->frames);
+    STK_TRY(check_film(s));
     STK_TRY(stk_frame_renderer_create(&s->renderer, s->camera.width, s->camera.height, s->pool));
     STK_TRY(stk_image_init(&s->picture, s->camera.width, s->camera.height, 3));
     STK_TRY(stk_image_init(&s->scaled_backdrop, s->camera.width, s->camera.height, 3));
