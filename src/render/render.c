@@ -120,7 +120,7 @@ static stk_status check_film(const session *s) {
     stk_frame_store_size(s->torsos, &width, &height);
     if (width == source->width && height == source->height) return STK_OK;
     return stk_fail(STK_ERR_FORMAT,
-                    "%s: is damaged (its torso film is %d x %d, its camera %d x %d); train it again",
+                    "%s: is damaged (torso film %d x %d, camera %d x %d); train it again",
                     s->settings->model, width, height, source->width, source->height);
 }
 
