@@ -125,6 +125,16 @@ stk_status stk_train_lips_init(stk_trainer *trainer);
 float stk_train_lips(const stk_trainer *trainer, int slot, float *daudio, float *dweight,
                      float *dbias);
 
+/* loss.c: one ray's loss and its gradient by the composited values; inverse = 1 / rays of the step
+ * scales the gradient, not the loss. */
+typedef struct stk_ray_loss {
+    float colour; /* mean absolute error over the channels */
+    float total;  /* with the entropy and ambient terms */
+} stk_ray_loss;
+stk_ray_loss stk_train_ray_loss(const stk_ray_pick *pick, const float backdrop[3],
+                                const stk_ray_out *out, float fraction, float inverse,
+                                stk_ray_dout *dout);
+
 /* step.c: march, field, loss and their gradients for the rays of one slot. */
 void stk_train_slot(void *trainer, int slot, int worker);
 

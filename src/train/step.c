@@ -7,11 +7,6 @@
  * in no further round, since compositing would not visit its later samples. The result is the same
  * as evaluating all of them up to that limit; half the field evaluations are saved once surfaces
  * are opaque.
- *
- * The loss of a ray (reference.md 5.2, without the uncertainty term and the smoothness probe):
- *   mean |c - g|  +  1e-4 H2(w)  +  f 1e-4 (a [outside the lower face] + e [inside the lower face])
- * with c the clamped colour over the backdrop, w the accumulated weight, a and e the unweighted
- * ambient sums, f the fraction of training done; all divided by the rays of the step.
  */
 #include "train/internal.h"
 
@@ -19,12 +14,10 @@
 #include <math.h>
 #include <string.h>
 
-static const float ENTROPY_WEIGHT = 1e-4f, AMBIENT_WEIGHT = 1e-4f;
 /* A ray that lets less through takes part in no further round. DIFFERS: the published limit is
  * 1e-4; what is lost is below a quarter of an 8-bit level. Rendering stops at the same limit, but
  * at the sample, not at the end of its round. */
 static const float ROUND_TRANSMITTANCE = STK_FAST_TRANSMITTANCE;
-static const float WEIGHT_EDGE = 1e-5f; /* the entropy's clamp */
 
 typedef struct block {
     stk_trainer *trainer;
@@ -178,31 +171,6 @@ static void backdrop_of(const block *b, int r, float behind[3]) {
                            : (float)pick->backdrop[c] * (1.0f / 255.0f);
 }
 
-/* Loss of one ray and its gradient; returns the colour term. inverse = 1 / rays of the step. */
-static float ray_loss(const stk_ray_pick *pick, const float backdrop[3], const stk_ray_out *out,
-                      float fraction, float inverse, stk_ray_dout *dout) {
-    float colour = 0;
-    *dout = (stk_ray_dout){0};
-    for (int c = 0; c < 3; c++) {
-        float behind = backdrop[c];
-        float value = out->rgb[c] + (1.0f - out->weight) * behind;
-        float error = stk_clampf(value, 0.0f, 1.0f) - (float)pick->target[c] * (1.0f / 255.0f);
-        colour += fabsf(error);
-        if (value < 0.0f || value > 1.0f || error == 0.0f)
-            continue; /* the clamp stops the gradient */
-        float g = error > 0.0f ? inverse / 3.0f : -inverse / 3.0f;
-        dout->rgb[c] = g;
-        dout->weight -= g * behind;
-    }
-    float w = out->weight;
-    if (w > WEIGHT_EDGE && w < 1.0f - WEIGHT_EDGE)
-        dout->weight += ENTROPY_WEIGHT * inverse * log2f((1.0f - w) / w);
-    float ambient = fraction * AMBIENT_WEIGHT * inverse;
-    dout->amb_aud = pick->in_low_face ? 0.0f : ambient;
-    dout->amb_exp = pick->in_low_face ? ambient : 0.0f;
-    return colour / 3.0f;
-}
-
 /* Gradients of one ray's samples from ray order to tile order. */
 static void scatter_gradients(block_scratch *s, int r) {
     for (int k = 0; k < s->used[r]; k++) {
@@ -236,7 +204,9 @@ static double composite_block(block *b) {
         if (s->used[r] > 0) t->march.composite(&samples, first, s->used[r], &out);
         float behind[3];
         backdrop_of(b, r, behind);
-        sum += ray_loss(&b->picks[r], behind, &out, (float)t->fraction, inverse, &dout);
+        float fraction = (float)t->fraction;
+        sum +=
+            (double)stk_train_ray_loss(&b->picks[r], behind, &out, fraction, inverse, &dout).colour;
         if (s->used[r] == 0) continue;
         t->march.composite_backward(&samples, first, s->used[r], &out, &dout, &gradient);
         scatter_gradients(s, r);
