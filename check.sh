@@ -30,15 +30,18 @@ fi
 export ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
 
 passed=0 failed=0 skipped=0
+setup_log=$(mktemp)
+trap 'rm -f "$setup_log"' EXIT
 run() { # name, compiler, meson options...
   local name=$1 compiler=$2
   shift 2
   local folder=build-$name
   echo "== $name"
-  if [ -d "$folder" ]; then
-    meson setup --reconfigure "$folder" "$@" >/dev/null
-  else
-    CC=$compiler meson setup "$folder" "$@" >/dev/null
+  local again=()
+  [ ! -d "$folder" ] || again=(--reconfigure)
+  if ! CC=$compiler meson setup "${again[@]}" "$folder" "$@" >"$setup_log" 2>&1; then
+    cat "$setup_log"
+    exit 1
   fi
   ninja -C "$folder" --quiet
   local log=$folder/meson-logs/testlog.txt status=0
