@@ -29,6 +29,8 @@ static int temporary(void) {
 }
 
 static const program_result *run_words(char *const *words, double interrupt_s) {
+    if (getenv("SYNCTALK_MODELS") == NULL && test_shared("models") != NULL)
+        setenv("SYNCTALK_MODELS", test_shared("models"), 1);
     int out = temporary(), err = temporary();
     pid_t child = fork();
     assert_true(child >= 0);
