@@ -6,6 +6,10 @@
 #   ./check.sh quick    the gcc build and its tests only
 set -eu
 cd "$(dirname "$0")"
+case "${1:-}" in
+  "" | quick) ;;
+  *) echo "usage: ./check.sh [quick]"; exit 2 ;;
+esac
 
 packages=(gcc clang meson ninja-build pkg-config libavformat-dev libavcodec-dev libavutil-dev
   libswscale-dev libswresample-dev libdnnl-dev libcjson-dev libzip-dev zlib1g-dev nettle-dev

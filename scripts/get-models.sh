@@ -121,4 +121,8 @@ from_url lpips_v0.1_squeeze.pth 4a5350f23600cb79923ce65bb07cbf57dca461329894153e
 from_url niqe_pris_params.npz 2a7c182a68c9e7f1b2e2e5ec723279d6f65d912b6fcaf37eb2bf03d7367c4296 \
     https://github.com/XPixelGroup/BasicSR/raw/master/basicsr/metrics/niqe_pris_params.npz
 
+if [ "$missing" != 0 ]; then
+  echo "Enough to go on: face_landmarker.task (or face_landmark_468 with face_detection_short_range) and"
+  echo "mp_selfie_segmentation; mp_hair_segmentation makes hair borders better. The others are for later features."
+fi
 exit $missing

@@ -27,10 +27,10 @@ int tool_train(tool *t) {
     tool_progress_end();
     if (!t->quiet && r.steps > 0 && (status == STK_OK || status == STK_ERR_ABORTED))
         fprintf(stderr,
-                "trained: steps=%lld seconds=%.0f loss=%.4f held_out_psnr=%.2f rays_per_s=%.0f "
+                "%s: steps=%lld seconds=%.0f loss=%.4f held_out_psnr=%.2f rays_per_s=%.0f "
                 "samples_per_s=%.0f peak_mib=%.0f -> %s\n",
-                (long long)r.steps, r.seconds, r.loss, r.held_out_psnr, r.rays_per_s,
-                r.samples_per_s, r.peak_mib, options.output);
+                status == STK_OK ? "trained" : "saved", (long long)r.steps, r.seconds, r.loss,
+                r.held_out_psnr, r.rays_per_s, r.samples_per_s, r.peak_mib, options.output);
     return tool_exit_code(t, status);
 }
 

@@ -21,8 +21,8 @@
 #define STK_TRAIN_OPTIONS(X) \
     X(TEXT, subject,  "",           NULL, 0, 0,         "FOLDER", "subject made by `synctalk prepare`") \
     X(TEXT, output,   "-o",         NULL, 0, 0,         "MODEL",  "model file to write (.stk)") \
-    X(REAL, minutes,  "--minutes",  30, 0, 100000,      "M",      "how long to train; ignored when --steps is given") \
-    X(INT,  steps,    "--steps",    0, 0, 100000000,    "N",      "how many steps to train, 0 = by --minutes") \
+    X(REAL, minutes,  "--minutes",  30, 0, 100000,      "M",      "how long to train in all, resumed runs included; --steps wins") \
+    X(INT,  steps,    "--steps",    0, 0, 100000000,    "N",      "how many steps in all, 0 = by --minutes") \
     X(INT,  threads,  "--threads",  0, 0, 256,          "N",      "threads, 0 = all; the result does not depend on it") \
     X(INT,  seed,     "--seed",     1, 0, 2147483647,   "N",      "seed of every random draw") \
     X(FLAG, resume,   "--resume",   0, 0, 1,            "",       "go on from the checkpoint beside the model") \

@@ -37,9 +37,10 @@ static stk_status check_pair(const evaluation *e) {
     if (strcmp(info->identity, p->subject_identity) != 0)
         return stk_fail(
             STK_ERR_MISMATCH,
-            "%s: was trained on another subject (\"%s\"), not on %s (\"%s\"); evaluate it "
-            "with its own subject folder",
-            e->settings->model, p->subject_name, e->settings->subject, info->name);
+            "%s: was trained on another subject (\"%s\" %.8s), not on %s (\"%s\" %.8s); evaluate "
+            "it with its own subject folder",
+            e->settings->model, p->subject_name, p->subject_identity, e->settings->subject,
+            info->name, info->identity);
     if (e->model->nets.config.audio_kind != STK_AUDIO_MEL)
         return stk_fail(STK_ERR_UNSUPPORTED,
                         "%s: was trained on \"%s\" sound features; the subject has "

@@ -246,12 +246,27 @@ static stk_status read_performance(stk_model *model, const char *path) {
     return STK_OK;
 }
 
+/* The mistakes that people make, in their words: a folder, a film, a sound. */
+static stk_status check_kind(const char *path) {
+    if (stk_file_is_directory(path))
+        return stk_fail(STK_ERR_FORMAT,
+                        "%s: is a folder; give the model file that `synctalk train` wrote", path);
+    stk_map map;
+    STK_TRY(stk_map_open(&map, path));
+    int looks_right = map.size > 8 && map.data[8] == '{'; /* the JSON header of safetensors */
+    stk_map_close(&map);
+    if (looks_right) return STK_OK;
+    return stk_fail(STK_ERR_FORMAT,
+                    "%s: is not a synctalk model; give the file that `synctalk train` wrote", path);
+}
+
 stk_status stk_model_open(stk_model **out, const char *path) {
     *out = NULL;
     stk_model *model = stk_calloc_aligned(1, sizeof *model);
     if (model == NULL) return stk_fail_memory("model");
     stk_model_config config = {0};
-    stk_status status = stk_safetensors_open(&model->file, path);
+    stk_status status = check_kind(path);
+    if (status == STK_OK) status = stk_safetensors_open(&model->file, path);
     if (status == STK_OK) status = read_config(model, path, &config);
     if (status == STK_OK) status = stk_nets_init(&model->nets, &config, 0);
     if (status == STK_OK) status = read_params(model, path);

@@ -90,6 +90,17 @@ static stk_status render_frames(session *s, const stk_job *job, stk_render_figur
     return STK_OK;
 }
 
+/* An mp4 under another name would not be what the name says. */
+static stk_status check_name(const char *path) {
+    const char *dot = strrchr(path, '.');
+    static const char *const endings[] = {".mp4", ".m4v", ".mov", ".MP4"};
+    for (size_t i = 0; dot != NULL && i < sizeof endings / sizeof *endings; i++)
+        if (strcmp(dot, endings[i]) == 0) return STK_OK;
+    return stk_fail(STK_ERR_ARGUMENT,
+                    "%s: only mp4 is written; name it .mp4, or give - (y4m) or --frames FOLDER",
+                    path);
+}
+
 static stk_status open_writer(session *s) {
     const stk_render_settings *settings = s->settings;
     const char *path = settings->frames != NULL ? settings->frames : settings->output;
@@ -110,6 +121,7 @@ static stk_status open_writer(session *s) {
         .comment = comment,
         .threads = settings->threads,
     };
+    if (options.format == STK_WRITER_MP4) STK_TRY(check_name(path));
     return stk_video_writer_create(&s->writer, path, &options);
 }
 

@@ -117,6 +117,10 @@ static stk_status open_labels(stk_subject *subject) {
 
 stk_status stk_subject_open(stk_subject **out, const char *folder) {
     *out = NULL;
+    if (stk_file_exists(folder) && !stk_file_is_directory(folder))
+        return stk_fail(STK_ERR_FORMAT,
+                        "%s: is a file; give the subject folder that `synctalk prepare` made",
+                        folder);
     if (!stk_file_is_directory(folder))
         return stk_fail(STK_ERR_IO,
                         "%s: there is no such folder; make a subject with "

@@ -210,7 +210,12 @@ static void name_of_clip(const char *clip, char *name, size_t size) {
     if (dot != NULL && dot != name) *dot = '\0';
 }
 
-/* Ties the manifest to the clip; a folder that belongs to another clip is not overwritten. */
+static int wanted_side(const stk_prepare_settings *settings) {
+    return settings->size > 0 ? settings->size : STK_SUBJECT_SIZE;
+}
+
+/* Ties the manifest to the clip; a folder that belongs to another clip, or to this one at another
+ * size, is not overwritten. */
 static stk_status bind_source(stk_prepare *prepare) {
     stk_manifest *m = &prepare->manifest;
     const stk_prepare_settings *s = &prepare->settings;
@@ -220,8 +225,14 @@ static stk_status bind_source(stk_prepare *prepare) {
     if (!same && m->source_sha256[0] != '\0' && !s->restart)
         return stk_fail(STK_ERR_MISMATCH,
                         "%s: holds the subject of another clip (%s); give another folder, or "
-                        "restart to replace it",
+                        "--restart to replace it",
                         s->folder, m->info.name);
+    if (same && m->complete && m->info.width != wanted_side(s) && !s->restart)
+        return stk_fail(
+            STK_ERR_MISMATCH,
+            "%s: holds this clip at %d pixels, not %d, and models may have been trained "
+            "on it; give another folder, or --restart to replace it",
+            s->folder, m->info.width, wanted_side(s));
     if (s->restart || !same) {
         stk_manifest_clear(m);
         STK_TRY(stk_manifest_init(m));

@@ -91,6 +91,28 @@ static void prepare_again_does_nothing(void **state) {
     }
 }
 
+static void prepare_at_another_size_is_refused(void **state) {
+    (void)state;
+    need_person();
+    program_assert_refuses(
+        program_run("prepare %s -o %s --size 128", test_shared("clips/may.mp4"), subject), 1,
+        "--restart");
+}
+
+static void swapped_files_are_named_for_what_they_are(void **state) {
+    (void)state;
+    need_person();
+    char film[STK_PATH_MAX];
+    at(film, "x.avi");
+    program_assert_refuses(program_run("train %s -o %s.z", model, model), 1, "is a file");
+    program_assert_refuses(program_run("render -m %s -a %s -o x.mp4", subject, sound), 1,
+                           "is a folder");
+    program_assert_refuses(program_run("render -m %s -a %s -o x.mp4", sound, model), 1,
+                           "not a synctalk model");
+    program_assert_refuses(program_run("render -m %s -a %s -o %s", model, sound, film), 2,
+                           "only mp4");
+}
+
 static void train_thread_count_does_not_change_the_model(void **state) {
     (void)state;
     need_person();
@@ -253,6 +275,8 @@ static void sound_without_samples_is_refused(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(prepare_again_does_nothing),
+        cmocka_unit_test(prepare_at_another_size_is_refused),
+        cmocka_unit_test(swapped_files_are_named_for_what_they_are),
         cmocka_unit_test(train_thread_count_does_not_change_the_model),
         cmocka_unit_test(train_interrupted_and_resumed_is_bit_equal),
         cmocka_unit_test(train_resume_refuses_other_settings),

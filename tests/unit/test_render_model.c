@@ -348,7 +348,7 @@ static void open_something_else_is_refused(void **state) {
     TEST_OK(stk_path_join(absent, sizeof absent, folder, "absent.stk"));
     assert_int_equal(stk_model_open(&model, absent), STK_ERR_IO);
     assert_int_equal(stk_model_open(&model, torso_path), STK_ERR_FORMAT);
-    assert_int_equal(stk_model_open(&model, folder), STK_ERR_IO);
+    assert_int_equal(stk_model_open(&model, folder), STK_ERR_FORMAT);
     assert_null(model);
 }
 
