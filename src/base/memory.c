@@ -38,12 +38,5 @@ void *stk_arena_push(stk_arena *arena, size_t bytes) {
     if (need < bytes || need > arena->size - arena->used) return NULL;
     void *block = arena->base + arena->used;
     arena->used += need;
-    if (arena->used > arena->peak) arena->peak = arena->used;
     return block;
 }
-
-void stk_arena_reset(stk_arena *arena) { arena->used = 0; }
-
-size_t stk_arena_mark(const stk_arena *arena) { return arena->used; }
-
-void stk_arena_rewind(stk_arena *arena, size_t mark) { arena->used = mark; }

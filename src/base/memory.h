@@ -1,6 +1,6 @@
 /* memory.h - aligned allocation and the arena that replaces malloc inside frames and steps.
  *
- * An arena is one block sized up front; pushing moves a cursor, resetting rewinds it. Pushing past
+ * An arena is one block sized up front; pushing moves a cursor, clearing frees all. Pushing past
  * the end returns NULL (a sizing bug: callers turn it into STK_ERR_MEMORY). Not thread-safe: one
  * each.
  */
@@ -17,7 +17,7 @@ void stk_free(void *block);
 
 typedef struct stk_arena {
     uint8_t *base;
-    size_t size, used, peak;
+    size_t size, used;
 } stk_arena;
 
 /* Returns 0, or -1 when the block cannot be had. */
@@ -25,8 +25,5 @@ int stk_arena_init(stk_arena *arena, size_t bytes);
 void stk_arena_clear(stk_arena *arena);
 /* 64-byte aligned, not zeroed; NULL when full. Owned by the arena. */
 void *stk_arena_push(stk_arena *arena, size_t bytes);
-void stk_arena_reset(stk_arena *arena);
-size_t stk_arena_mark(const stk_arena *arena);
-void stk_arena_rewind(stk_arena *arena, size_t mark);
 
 #endif

@@ -5,7 +5,7 @@
  * and becomes -1, so that it is never sampled or updated.
  *
  * DIFFERS from reference.md 4.7, which only drops cells that no camera sees: the masks are there,
- * and the hull removes nine tenths of the box before the first step (doc/SPEED.md).
+ * and the hull removes most of the box before the first step (doc/SPEED.md).
  */
 #include "train/internal.h"
 #include "base/image.h"

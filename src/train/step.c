@@ -5,8 +5,8 @@
  *
  * Samples are evaluated in rounds: a ray whose transmittance has fallen below the limit takes part
  * in no further round, since compositing would not visit its later samples. The result is the same
- * as evaluating all of them up to that limit; half the field evaluations are saved once surfaces
- * are opaque.
+ * as evaluating all of them up to that limit; fewer are evaluated the more opaque the
+ * surfaces are (doc/SPEED.md).
  */
 #include "train/internal.h"
 
