@@ -1,5 +1,6 @@
 /* head_shape.c - see head_shape.h. Threading: vertices and views are tasks of the pool. */
 #include "head_sync/head_shape.h"
+#include "base/face_mesh.h"
 #include "head_sync/motion_tracker.h"
 #include "base/attr.h"
 

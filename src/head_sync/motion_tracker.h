@@ -45,7 +45,5 @@ void stk_head_track_clear(stk_head_track *track);
 /* Projects a head point: px. */
 void stk_pose_project(const stk_camera *camera, const stk_pose *pose, const float head[3],
                       float px[2]);
-/* The built-in canonical face, metres, [468][3]. */
-const float (*stk_canonical_face(void))[3];
 
 #endif

@@ -1,4 +1,5 @@
 /* synthetic_head.c */
+#include "base/face_mesh.h"
 #include "synthetic_head.h"
 #include "base/rng.h"
 #include "head_sync/motion_tracker.h"

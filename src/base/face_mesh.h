@@ -1,0 +1,18 @@
+/* face_mesh.h - the canonical face: the neutral mesh that landmark networks and models agree on.
+ *
+ * Vertex k is landmark k of the face mesh network. Positions: metres, head frame (base/types.h).
+ * Texture: u to the picture's right, v down, in [0, 1]. Triangles: counter-clockwise seen from
+ * outside. The mesh is a disc; its border is the face oval. Mouth and eyes are closed by triangles.
+ */
+#ifndef STK_BASE_FACE_MESH_H
+#define STK_BASE_FACE_MESH_H
+
+#include "base/types.h"
+
+enum { STK_MESH_TRIANGLES = 898 };
+
+const float (*stk_canonical_face(void))[3];        /* [468][3] */
+const float (*stk_face_mesh_texture(void))[2];     /* [468][2] */
+const int16_t (*stk_face_mesh_triangles(void))[3]; /* [898][3] */
+
+#endif
