@@ -13,7 +13,7 @@ esac
 
 packages=(gcc clang meson ninja-build pkg-config libavformat-dev libavcodec-dev libavutil-dev
   libswscale-dev libswresample-dev libdnnl-dev libcjson-dev libzip-dev zlib1g-dev nettle-dev
-  libcmocka-dev libclang-rt-14-dev)
+  libcmocka-dev libclang-rt-14-dev flite1-dev libespeak-ng1)
 missing=()
 for package in "${packages[@]}"; do
   dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'install ok installed' || missing+=("$package")

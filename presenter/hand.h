@@ -1,0 +1,16 @@
+/* hand.h - a hand in front of the mouth (the "hand" variant). Bound to the torso bone. */
+#ifndef STK_PRESENTER_HAND_H
+#define STK_PRESENTER_HAND_H
+
+#include "presenter/look.h"
+#include "presenter/scene.h"
+
+typedef struct stk_hand stk_hand;
+
+stk_status stk_hand_create(stk_hand **hand, const stk_look *look);
+void stk_hand_free(stk_hand **hand);
+stk_status stk_hand_add(stk_hand *hand, stk_actor *actor);
+/* raised 0 (below the picture) .. 1 (in front of the mouth). */
+void stk_hand_raise(stk_hand *hand, float raised);
+
+#endif
