@@ -2,6 +2,7 @@
 #include "tool.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 const char *const tool_commands[][2] = {
@@ -10,6 +11,7 @@ const char *const tool_commands[][2] = {
     {"render", "model + sound -> video"},
     {"eval", "held-out frames: rendered against real"},
     {"info", "what is this file?"},
+    {"sheet", "pictures and moments of videos side by side in one PNG"},
     {NULL, NULL},
 };
 
@@ -67,6 +69,21 @@ static int take_common(tool *t, const char *command, int *i) {
     return complain(command, "--cpu-mask needs one of c, avx2, avx512 or a number");
 }
 
+static int is_repeated(const stk_option *option) {
+    size_t length = strlen(option->word);
+    return length > 3 && strcmp(option->word + length - 3, "...") == 0;
+}
+
+/* The value of a repeated argument so far with one more; NULL when out of memory. */
+static const char *join(tool *t, const char *word) {
+    size_t old = t->list != NULL ? strlen(t->list) : 0;
+    char *list = realloc(t->list, old + strlen(word) + 2);
+    if (list == NULL) return NULL;
+    t->list = list;
+    snprintf(list + old, strlen(word) + 2, "%s%s", old > 0 ? "\n" : "", word);
+    return list;
+}
+
 int tool_parse(tool *t, const char *command, void *options) {
     const stk_option *table = stk_option_table(command);
     int positionals = 0, only_positionals = 0;
@@ -96,12 +113,17 @@ int tool_parse(tool *t, const char *command, void *options) {
                 value = t->argv[i];
             }
         } else {
-            option = find_positional(table, positionals++);
+            option = find_positional(table, positionals);
+            if (option != NULL && is_repeated(option))
+                value = join(t, word);
+            else
+                positionals++;
             if (option == NULL) {
                 snprintf(text, sizeof text, "\"%s\" is one argument too many", word);
                 return complain(command, text);
             }
         }
+        if (value == NULL) return complain(command, "out of memory");
         if (stk_option_set(option, options, value, text, sizeof text) != STK_OK)
             return complain(command, text);
     }

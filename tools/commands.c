@@ -84,6 +84,14 @@ int tool_eval(tool *t) {
     return tool_exit_code(t, status);
 }
 
+int tool_sheet(tool *t) {
+    stk_sheet_options options;
+    stk_sheet_options_init(&options);
+    int code = tool_parse(t, "sheet", &options);
+    if (code >= 0) return code;
+    return tool_exit_code(t, stk_sheet(t->ctx, &options));
+}
+
 int tool_info(tool *t) {
     stk_info_options options;
     stk_info_options_init(&options);

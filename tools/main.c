@@ -2,6 +2,7 @@
 #include "tool.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static void print_usage(FILE *out) {
@@ -25,7 +26,8 @@ static int dispatch(tool *t, const char *command) {
                     {"train", tool_train},
                     {"render", tool_render},
                     {"eval", tool_eval},
-                    {"info", tool_info}};
+                    {"info", tool_info},
+                    {"sheet", tool_sheet}};
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
         if (strcmp(commands[i].name, command) == 0) return commands[i].run(t);
     fprintf(stderr, "synctalk: there is no command \"%s\"\n\n", command);
@@ -61,5 +63,6 @@ int main(int argc, char **argv) {
         code = EXIT_FAILED;
     }
     stk_context_free(&t.ctx);
+    free(t.list);
     return code;
 }

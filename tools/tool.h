@@ -10,6 +10,7 @@ typedef struct tool {
     int quiet, verbose;
     int argc; /* arguments after the subcommand, global options taken out */
     char **argv;
+    char *list; /* joined values of a repeated argument; main frees it */
 } tool;
 
 /* Exit codes: 0 done, 1 failed, 2 wrong usage, 130 stopped by Ctrl-C (state saved). */
@@ -20,6 +21,7 @@ int tool_train(tool *t);
 int tool_render(tool *t);
 int tool_eval(tool *t);
 int tool_info(tool *t);
+int tool_sheet(tool *t);
 
 /* args.c: fills the options struct of `command` from t->argv; -1 = go on, else the exit code (after
  * printing help or a complaint). */

@@ -4,7 +4,8 @@
  *   X(kind, name, flag, default, lowest, highest, value word, help)
  *
  * kind: TEXT (const char *, NULL = not given), INT (int), REAL (double), FLAG (int 0/1). A flag of
- * "" is a positional argument. TEXT rows ignore lowest and highest.
+ * "" is a positional argument; if its value word ends in "..." it may be repeated on the command
+ * line, and the values are joined by newlines. TEXT rows ignore lowest and highest.
  */
 #ifndef SYNCTALK_OPTIONS_H
 #define SYNCTALK_OPTIONS_H
@@ -55,6 +56,12 @@
 #define STK_INFO_OPTIONS(X) \
     X(TEXT, path,    "",          NULL, 0, 0,     "FILE",   "subject folder, model, clip or weight file") \
     X(FLAG, json,    "--json",    0, 0, 1,        "",       "print one JSON object")
+
+#define STK_SHEET_OPTIONS(X) \
+    X(TEXT, pictures, "",          NULL, 0, 0,     "PICTURE...", "PNG, JPEG, or video@seconds; one or more") \
+    X(TEXT, output,   "-o",        NULL, 0, 0,     "PNG",    "picture to write") \
+    X(INT,  columns,  "--columns", 0, 0, 256,      "N",      "pictures in a row, 0 = all in one") \
+    X(INT,  height,   "--height",  0, 0, 4096,     "PIXELS", "height of each, 0 = that of the first")
 /* clang-format on */
 
 #define STK_OPTION_TYPE_TEXT const char *

@@ -187,6 +187,15 @@ void stk_info_options_init(stk_info_options *options);
  * options->json. */
 stk_status stk_info(stk_context *ctx, const stk_info_options *options, char **text);
 
+/* ---- sheet: pictures side by side ------------------------------------------------------------ */
+
+typedef struct stk_sheet_options {
+    STK_SHEET_OPTIONS(STK_OPTION_MEMBER)
+} stk_sheet_options;
+void stk_sheet_options_init(stk_sheet_options *options);
+/* options->pictures: paths separated by newlines, of videos with "@seconds". Writes one PNG. */
+stk_status stk_sheet(stk_context *ctx, const stk_sheet_options *options);
+
 /* ---- options as data: for command lines and bindings ---------------------------------------- */
 
 typedef enum stk_option_kind {
@@ -203,8 +212,7 @@ typedef struct stk_option {
     const char *word, *help;
     int offset; /* of the member in the options struct */
 } stk_option;
-/* The table of "prepare", "train", "render", "eval" or "info", ended by a NULL name; NULL if
- * unknown. */
+/* The table of a command ("prepare", "train" ...), ended by a NULL name; NULL if unknown. */
 const stk_option *stk_option_table(const char *command);
 /* All members of an options struct within their ranges? The calls above check this themselves. */
 stk_status stk_options_check(const char *command, const void *options, char *error, int size);

@@ -31,6 +31,10 @@ static const stk_option eval_table[] = {STK_EVAL_OPTIONS(ROW) END_ROW};
 static const stk_option info_table[] = {STK_INFO_OPTIONS(ROW) END_ROW};
 #undef OPTIONS
 
+#define OPTIONS stk_sheet_options
+static const stk_option sheet_table[] = {STK_SHEET_OPTIONS(ROW) END_ROW};
+#undef OPTIONS
+
 void stk_prepare_options_init(stk_prepare_options *options) {
     STK_PREPARE_OPTIONS(ASSIGN)
 }
@@ -47,6 +51,10 @@ void stk_info_options_init(stk_info_options *options) {
     STK_INFO_OPTIONS(ASSIGN)
 }
 
+void stk_sheet_options_init(stk_sheet_options *options) {
+    STK_SHEET_OPTIONS(ASSIGN)
+}
+
 const stk_option *stk_option_table(const char *command) {
     static const struct {
         const char *command;
@@ -55,7 +63,8 @@ const stk_option *stk_option_table(const char *command) {
                   {"train", train_table},
                   {"render", render_table},
                   {"eval", eval_table},
-                  {"info", info_table}};
+                  {"info", info_table},
+                  {"sheet", sheet_table}};
     for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++)
         if (strcmp(tables[i].command, command) == 0) return tables[i].table;
     return NULL;
