@@ -4,7 +4,7 @@
  *   text -> speech -> mouth shapes; motion -> bones, brows, lids, gaze
  *   frame by frame: express -> draw -> resolve -> mp4; truth -> folder
  *
- * Apart from the product's rooms: includes base, kernels/image.h and media only.
+ * Apart from the product's rooms: includes base, media and the writer of tensor files only.
  */
 #ifndef STK_PRESENTER_PRESENTER_H
 #define STK_PRESENTER_PRESENTER_H
@@ -33,22 +33,26 @@ typedef struct stk_presenter_settings {
     double seconds;                   /* of picture; 0 = as long as the sound of text or audio */
     int width, height;                /* even, 64 .. 2048 */
     int seed;
-    double fps;       /* 25 */
+    double fps;       /* 1 .. 120; any, e.g. 29.97 */
     int audio_offset; /* frames the sound is late (early when negative) */
     int crf;
     int threads;
     stk_presenter_variant variant;
 } stk_presenter_settings;
 
-typedef struct stk_presenter_result {
+typedef struct stk_presenter_figures {
     int frames;
     double seconds, fps; /* wall time, frames a second */
-    double sound_s;
-} stk_presenter_result;
+    double sound_s; /* of the track that was asked for, 0 = none */
+} stk_presenter_figures;
 
 /* Comma-separated names ("cut,hand"): see the struct. */
 stk_status stk_presenter_variant_parse(const char *names, stk_presenter_variant *variant);
+/* Name of the index-th that is set (of all, when variant is NULL); NULL after the last. */
+const char *stk_presenter_variant_name(const stk_presenter_variant *variant, int index);
+/* Writes settings->output, and settings->truth (doc/FORMATS.md) when given. Stopped or failed, it
+ * leaves neither. */
 stk_status stk_presenter_make(const stk_presenter_settings *settings, const stk_job *job,
-                              stk_presenter_result *result);
+                              stk_presenter_figures *figures);
 
 #endif
