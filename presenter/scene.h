@@ -53,6 +53,9 @@ typedef struct stk_material {
     float roughness;     /* used where the texture has no detail */
 } stk_material;
 
+/* Directions for which the key light's visibility is baked: across times up (light.h). */
+enum { STK_KEY_ACROSS = 5, STK_KEY_UP = 3, STK_KEY_CELLS = STK_KEY_ACROSS * STK_KEY_UP };
+
 typedef struct stk_surface {
     const char *name;
     int vertices, triangles;
@@ -67,15 +70,25 @@ typedef struct stk_surface {
     int casts;              /* takes part in shadowing (light.h) */
     int hidden;             /* not drawn */
     int two_sided;
+    float (*key)[STK_KEY_CELLS]; /* share of the key light seen (light.h); as `transfer`, baked */
     /* per frame */
     float (*position)[3]; /* cam, m */
     float (*normal)[3];   /* cam, unit */
-    float (*light)[3];    /* irradiance / pi by channel */
+    float (*light)[3];    /* irradiance / pi by channel, without the key light */
+    /* Triangles around each vertex: ring[ring_start[v]] .. ring[ring_start[v + 1]]; vertices at
+     * the same place (texture seams) share theirs. Built on first use by stk_surface_link. */
+    int32_t *ring_start, *ring;
 } stk_surface;
 
 /* Zeroed arrays (bind and shade 1); stk_surface_clear frees. */
 stk_status stk_surface_init(stk_surface *surface, const char *name, int vertices, int triangles);
 void stk_surface_clear(stk_surface *surface);
+/* Makes the rings (once) from the rest positions of now. */
+stk_status stk_surface_link(stk_surface *surface);
+/* Unit normals of vertices [first, last) from corner-angle weighted triangles around them;
+ * `position` is rest or cam. Linked surfaces only. */
+void stk_surface_normals(const stk_surface *surface, const float (*position)[3], int first,
+                         int last, float (*normal)[3]);
 
 /* Polylines drawn as ribbons that face the camera, from root (width_m[0]) to tip (width_m[1]). */
 typedef struct stk_strands {
@@ -90,9 +103,10 @@ typedef struct stk_strands {
     uint8_t part;
     int hidden;
     float (*transfer)[9]; /* [count][points] */
+    float (*key)[STK_KEY_CELLS];
     /* per frame */
     float (*position)[3];
-    float (*light)[3];
+    float (*light)[3]; /* what is drawn: radiance towards the camera */
 } stk_strands;
 
 stk_status stk_strands_init(stk_strands *strands, const char *name, int count, int points);

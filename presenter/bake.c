@@ -1,0 +1,378 @@
+/* bake.c - visibility of the surroundings and of the key light from every vertex and strand point.
+ *
+ *   directions: SKY over the whole sphere (for `transfer`), KEY_SAMPLES around the key's place (for
+ *   `key`); in batches of BATCH:
+ *     maps      [BATCH][SIDE][SIDE] largest distance along the direction of all that casts;
+ *               one task a map
+ *     receivers one task a chunk; bilinear share of the four nearest texels that do not hide it
+ *
+ * Every receiver sums its directions in order, so the result is the same for any number of threads.
+ */
+#include "presenter/light.h"
+
+#include "base/memory.h"
+
+#include <math.h>
+#include <string.h>
+
+#define PI_F 3.14159265f
+
+enum {
+    SKY = 96,
+    KEY_YAW = 12,
+    KEY_PITCH = 7,
+    KEY_SAMPLES = KEY_YAW * KEY_PITCH,
+    DIRECTIONS = SKY + KEY_SAMPLES,
+    BATCH = 12,
+    SIDE = 256,
+    CHUNK = 512,
+    CELLS_MAX = STK_KEY_CELLS,
+};
+
+static const float DEGREE = PI_F / 180;
+/* Spacing of the baked places of the key light, and its size as a Gaussian. A head that turns by
+ * more than two cells keeps the outermost. */
+static const float CELL_YAW = 22 * PI_F / 180, CELL_PITCH = 18 * PI_F / 180;
+static const float KEY_SIGMA = 7.5f * PI_F / 180;
+/* What hides a point sends back this share of the dome's light. */
+static const float BOUNCE = 0.3f;
+/* Surfaces of wet things seen less than this on average lie in a closed mouth: they are lit when
+ * it opens, their makers darken them by `shade`. */
+static const float ENCLOSED = 0.25f, ENCLOSED_LIGHT = 0.6f;
+
+typedef struct light_direction {
+    float d[3], u[3], v[3]; /* towards the light, and across */
+    float low[2], scale;    /* texel = (p.u - low) scale */
+    int cells;
+    int cell[CELLS_MAX];
+    float weight[CELLS_MAX];
+    float basis[9]; /* sky only, times the solid angle / pi */
+} light_direction;
+
+typedef struct light_receiver {
+    float p[3], n[3];
+    float *transfer, *key;
+    float facing[STK_KEY_CELLS]; /* weights of `key` so far */
+} light_receiver;
+
+typedef struct light_baker {
+    const stk_actor *actor;
+    light_direction directions[DIRECTIONS];
+    light_receiver *receivers;
+    int count, first; /* receivers; first direction of this batch */
+    float (*maps)[SIDE * SIDE];
+} light_baker;
+
+static float dot3(const float a[3], const float b[3]) {
+    return a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
+}
+
+static void key_place(float *yaw, float *pitch) {
+    stk_light studio;
+    stk_light_studio(&studio);
+    *yaw = atan2f(studio.key_dir[0], studio.key_dir[2]);
+    *pitch = asinf(studio.key_dir[1]);
+}
+
+static void from_angles(float yaw, float pitch, float out[3]) {
+    out[0] = sinf(yaw) * cosf(pitch);
+    out[1] = sinf(pitch);
+    out[2] = cosf(yaw) * cosf(pitch);
+}
+
+static float wrap_angle(float a) { return a > PI_F ? a - 2 * PI_F : a < -PI_F ? a + 2 * PI_F : a; }
+
+void stk_light_key_cells(const float key[3], float weight[STK_KEY_CELLS]) {
+    float yaw, pitch;
+    key_place(&yaw, &pitch);
+    const float across = stk_clampf(wrap_angle(atan2f(key[0], key[2]) - yaw) / CELL_YAW +
+                                        0.5f * (STK_KEY_ACROSS - 1),
+                                    0, STK_KEY_ACROSS - 1.001f);
+    const float up = stk_clampf((asinf(stk_clampf(key[1], -1, 1)) - pitch) / CELL_PITCH +
+                                    0.5f * (STK_KEY_UP - 1),
+                                0, STK_KEY_UP - 1.001f);
+    const int i = (int)across, j = (int)up;
+    const float a = across - (float)i, b = up - (float)j;
+    memset(weight, 0, STK_KEY_CELLS * sizeof *weight);
+    weight[j * STK_KEY_ACROSS + i] = (1 - a) * (1 - b);
+    weight[j * STK_KEY_ACROSS + i + 1] = a * (1 - b);
+    weight[(j + 1) * STK_KEY_ACROSS + i] = (1 - a) * b;
+    weight[(j + 1) * STK_KEY_ACROSS + i + 1] = a * b;
+}
+
+static void key_weights(light_direction *direction, float yaw0, float pitch0) {
+    for (int cell = 0; cell < STK_KEY_CELLS; cell++) {
+        const float yaw = yaw0 + ((float)(cell % STK_KEY_ACROSS) - 0.5f * (STK_KEY_ACROSS - 1)) *
+                                     CELL_YAW;
+        const float pitch =
+            pitch0 + ((float)(cell / STK_KEY_ACROSS) - 0.5f * (STK_KEY_UP - 1)) * CELL_PITCH;
+        float centre[3];
+        from_angles(yaw, pitch, centre);
+        const float angle = acosf(stk_clampf(dot3(centre, direction->d), -1, 1)) / KEY_SIGMA;
+        const float weight = expf(-0.5f * angle * angle);
+        if (weight < 0.03f) continue;
+        direction->cell[direction->cells] = cell;
+        direction->weight[direction->cells++] = weight;
+    }
+}
+
+static void across(light_direction *direction) {
+    const float *d = direction->d;
+    const float helper[3] = {fabsf(d[1]) < 0.9f ? 0 : 1, fabsf(d[1]) < 0.9f ? 1 : 0, 0};
+    float *u = direction->u, *v = direction->v;
+    u[0] = helper[1] * d[2] - helper[2] * d[1];
+    u[1] = helper[2] * d[0] - helper[0] * d[2];
+    u[2] = helper[0] * d[1] - helper[1] * d[0];
+    const float scale = 1 / sqrtf(dot3(u, u));
+    for (int i = 0; i < 3; i++) u[i] *= scale;
+    v[0] = d[1] * u[2] - d[2] * u[1];
+    v[1] = d[2] * u[0] - d[0] * u[2];
+    v[2] = d[0] * u[1] - d[1] * u[0];
+}
+
+/* The sky by a Fibonacci spiral, equal areas; the key's surroundings by a grid of angles. */
+static void make_directions(light_baker *baker) {
+    float yaw, pitch;
+    key_place(&yaw, &pitch);
+    for (int i = 0; i < DIRECTIONS; i++) {
+        light_direction *direction = &baker->directions[i];
+        if (i < SKY) {
+            const float y = 1 - (2 * (float)i + 1) / SKY, r = sqrtf(1 - y * y);
+            const float turn = (float)i * 2.39996323f;
+            direction->d[0] = r * cosf(turn);
+            direction->d[1] = y;
+            direction->d[2] = r * sinf(turn);
+            stk_light_basis(direction->d, direction->basis);
+            for (int j = 0; j < 9; j++) direction->basis[j] *= 4.0f / SKY;
+        } else {
+            const int k = i - SKY;
+            from_angles(yaw + ((float)(k % KEY_YAW) - 0.5f * (KEY_YAW - 1)) * 10 * DEGREE,
+                        pitch + ((float)(k / KEY_YAW) - 0.5f * (KEY_PITCH - 1)) * 9 * DEGREE,
+                        direction->d);
+            key_weights(direction, yaw, pitch);
+        }
+        across(direction);
+    }
+}
+
+static int casts(const stk_surface *surface) { return surface->casts && !surface->hidden; }
+
+/* Fits the map's frame to all that casts, one texel of border. */
+static void fit_map(const stk_actor *actor, light_direction *direction) {
+    float low[2] = {1e9f, 1e9f}, high[2] = {-1e9f, -1e9f};
+    for (int s = 0; s < actor->surfaces; s++) {
+        const stk_surface *surface = actor->surface[s];
+        if (!casts(surface)) continue;
+        for (int i = 0; i < surface->vertices; i++) {
+            const float at[2] = {dot3(surface->rest[i], direction->u),
+                                 dot3(surface->rest[i], direction->v)};
+            for (int k = 0; k < 2; k++) {
+                if (at[k] < low[k]) low[k] = at[k];
+                if (at[k] > high[k]) high[k] = at[k];
+            }
+        }
+    }
+    const float extent = fmaxf(fmaxf(high[0] - low[0], high[1] - low[1]), 1e-3f);
+    direction->scale = (SIDE - 4) / extent;
+    for (int k = 0; k < 2; k++) direction->low[k] = low[k] - 2 / direction->scale;
+}
+
+static void fill_map(float *map, const float (*p)[3]) {
+    const float area = (p[1][0] - p[0][0]) * (p[2][1] - p[0][1]) -
+                       (p[1][1] - p[0][1]) * (p[2][0] - p[0][0]);
+    if (fabsf(area) < 1e-12f) return;
+    const float scale = 1 / area;
+    const float bx = (p[2][1] - p[0][1]) * scale, by = -(p[2][0] - p[0][0]) * scale;
+    const float cx = -(p[1][1] - p[0][1]) * scale, cy = (p[1][0] - p[0][0]) * scale;
+    const float low_x = fminf(p[0][0], fminf(p[1][0], p[2][0]));
+    const float high_x = fmaxf(p[0][0], fmaxf(p[1][0], p[2][0]));
+    const float low_y = fminf(p[0][1], fminf(p[1][1], p[2][1]));
+    const float high_y = fmaxf(p[0][1], fmaxf(p[1][1], p[2][1]));
+    const int x0 = stk_clampi((int)ceilf(low_x), 0, SIDE), x1 = stk_clampi((int)high_x, -1, SIDE - 1);
+    const int y0 = stk_clampi((int)ceilf(low_y), 0, SIDE), y1 = stk_clampi((int)high_y, -1, SIDE - 1);
+    for (int y = y0; y <= y1; y++) {
+        for (int x = x0; x <= x1; x++) {
+            const float dx = (float)x - p[0][0], dy = (float)y - p[0][1];
+            const float b = dx * bx + dy * by, c = dx * cx + dy * cy;
+            if (b < 0 || c < 0 || b + c > 1) continue;
+            const float depth = p[0][2] + b * (p[1][2] - p[0][2]) + c * (p[2][2] - p[0][2]);
+            float *texel = map + y * SIDE + x;
+            if (depth > *texel) *texel = depth;
+        }
+    }
+}
+
+static void draw_map(void *ctx, int task, int worker) {
+    (void)worker;
+    light_baker *baker = ctx;
+    light_direction *direction = &baker->directions[baker->first + task];
+    float *map = baker->maps[task];
+    fit_map(baker->actor, direction);
+    for (int i = 0; i < SIDE * SIDE; i++) map[i] = -1e9f;
+    for (int s = 0; s < baker->actor->surfaces; s++) {
+        const stk_surface *surface = baker->actor->surface[s];
+        if (!casts(surface)) continue;
+        for (int t = 0; t < surface->triangles; t++) {
+            float p[3][3];
+            for (int k = 0; k < 3; k++) {
+                const float *at = surface->rest[surface->triangle[t][k]];
+                p[k][0] = (dot3(at, direction->u) - direction->low[0]) * direction->scale;
+                p[k][1] = (dot3(at, direction->v) - direction->low[1]) * direction->scale;
+                p[k][2] = dot3(at, direction->d);
+            }
+            fill_map(map, (const float(*)[3])p);
+        }
+    }
+}
+
+/* Share of the direction's light that reaches the receiver. It is held off its surface by one and
+ * a half texels, half of it along the normal, the rest towards the light. */
+static float seen(const light_direction *direction, const float *map, const light_receiver *receiver,
+                  float facing) {
+    const float texel = 1 / direction->scale;
+    const float off = texel * (0.6f + 0.9f * (1 - facing));
+    float p[3];
+    for (int i = 0; i < 3; i++) p[i] = receiver->p[i] + off * receiver->n[i];
+    const float x = (dot3(p, direction->u) - direction->low[0]) * direction->scale;
+    const float y = (dot3(p, direction->v) - direction->low[1]) * direction->scale;
+    const float depth = dot3(p, direction->d) + 0.9f * texel;
+    if (!(x >= 0 && y >= 0 && x < SIDE - 1 && y < SIDE - 1)) return 1;
+    const int i = (int)x, j = (int)y;
+    const float a = x - (float)i, b = y - (float)j;
+    const float *at = map + j * SIDE + i;
+    return (1 - b) * ((at[0] <= depth) * (1 - a) + (at[1] <= depth) * a) +
+           b * ((at[SIDE] <= depth) * (1 - a) + (at[SIDE + 1] <= depth) * a);
+}
+
+static void receive(void *ctx, int task, int worker) {
+    (void)worker;
+    light_baker *baker = ctx;
+    const int end = (task + 1) * CHUNK < baker->count ? (task + 1) * CHUNK : baker->count;
+    const int last = baker->first + BATCH < DIRECTIONS ? baker->first + BATCH : DIRECTIONS;
+    for (int k = baker->first; k < last; k++) {
+        const light_direction *direction = &baker->directions[k];
+        const float *map = baker->maps[k - baker->first];
+        for (int i = task * CHUNK; i < end; i++) {
+            light_receiver *receiver = &baker->receivers[i];
+            const float facing = dot3(receiver->n, direction->d);
+            if (k >= SKY) { /* a little beyond the horizon, where light still wraps round */
+                const float weight = fmaxf(facing, 0) + 0.02f;
+                const float share = facing > -0.3f ? seen(direction, map, receiver, fmaxf(facing, 0))
+                                                   : 1;
+                for (int c = 0; c < direction->cells; c++) {
+                    const float w = weight * direction->weight[c];
+                    receiver->facing[direction->cell[c]] += w;
+                    receiver->key[direction->cell[c]] += w * share;
+                }
+            } else if (facing > 0) {
+                const float share = seen(direction, map, receiver, facing) * facing;
+                for (int j = 0; j < 9; j++) receiver->transfer[j] += share * direction->basis[j];
+            }
+        }
+    }
+}
+
+static void open_transfer(const float n[3], float transfer[9]) {
+    stk_light_basis(n, transfer);
+    for (int j = 1; j < 4; j++) transfer[j] *= 2.0f / 3;
+    for (int j = 4; j < 9; j++) transfer[j] *= 0.25f;
+}
+
+/* Divides the key's sums by their weights and adds what the hiding surfaces send back. */
+static void finish(const light_receiver *receiver) {
+    static const float open = 0.282095f;
+    for (int c = 0; c < STK_KEY_CELLS; c++)
+        receiver->key[c] = receiver->facing[c] > 0 ? receiver->key[c] / receiver->facing[c] : 1;
+    if (receiver->transfer[0] < open)
+        receiver->transfer[0] += BOUNCE * (open - receiver->transfer[0]);
+}
+
+static void finish_wet(const stk_surface *surface, const light_receiver *receivers) {
+    static const float open = 0.282095f;
+    float mean = 0;
+    for (int i = 0; i < surface->vertices; i++) mean += surface->transfer[i][0] / open;
+    mean /= (float)(surface->vertices > 0 ? surface->vertices : 1);
+    if ((mean - BOUNCE) / (1 - BOUNCE) > ENCLOSED) return;
+    for (int i = 0; i < surface->vertices; i++) {
+        open_transfer(receivers[i].n, surface->transfer[i]);
+        for (int j = 0; j < 9; j++) surface->transfer[i][j] *= ENCLOSED_LIGHT;
+        for (int c = 0; c < STK_KEY_CELLS; c++) surface->key[i][c] = ENCLOSED_LIGHT;
+    }
+}
+
+/* Strand normals point away from the middle of the skull, which lies behind the face's origin. */
+static void add_strands(light_receiver *receivers, const stk_strands *strands) {
+    static const float middle[3] = {0, 0.03f, -0.06f};
+    for (int i = 0; i < strands->count * strands->points; i++) {
+        light_receiver *r = &receivers[i];
+        *r = (light_receiver){.transfer = strands->transfer[i], .key = strands->key[i]};
+        memcpy(r->p, strands->rest[i], sizeof r->p);
+        for (int k = 0; k < 3; k++) r->n[k] = r->p[k] - middle[k];
+        const float length = sqrtf(dot3(r->n, r->n));
+        for (int k = 0; k < 3; k++) r->n[k] = length > 1e-6f ? r->n[k] / length : k == 2;
+    }
+}
+
+static void add_surface(light_receiver *receivers, stk_surface *surface) {
+    stk_surface_normals(surface, (const float(*)[3])surface->rest, 0, surface->vertices,
+                        surface->normal);
+    for (int i = 0; i < surface->vertices; i++) {
+        receivers[i] = (light_receiver){.transfer = surface->transfer[i], .key = surface->key[i]};
+        memcpy(receivers[i].p, surface->rest[i], sizeof receivers[i].p);
+        memcpy(receivers[i].n, surface->normal[i], sizeof receivers[i].n);
+    }
+}
+
+static void gather(light_baker *baker) {
+    const stk_actor *actor = baker->actor;
+    int at = 0;
+    for (int s = 0; s < actor->surfaces; s++) {
+        add_surface(baker->receivers + at, actor->surface[s]);
+        at += actor->surface[s]->vertices;
+    }
+    for (int s = 0; s < actor->strands_count; s++) {
+        add_strands(baker->receivers + at, actor->strands[s]);
+        at += actor->strands[s]->count * actor->strands[s]->points;
+    }
+    for (int i = 0; i < at; i++) {
+        memset(baker->receivers[i].transfer, 0, 9 * sizeof(float));
+        memset(baker->receivers[i].key, 0, STK_KEY_CELLS * sizeof(float));
+    }
+}
+
+stk_status stk_light_bake(stk_actor *actor, stk_pool *pool) {
+    stk_status status = STK_OK;
+    light_baker *baker = stk_calloc_aligned(1, sizeof *baker);
+    if (baker == NULL) return stk_fail_memory("light baking");
+    baker->actor = actor;
+    for (int s = 0; s < actor->surfaces; s++) {
+        if ((status = stk_surface_link(actor->surface[s])) != STK_OK) goto done;
+        baker->count += actor->surface[s]->vertices;
+    }
+    for (int s = 0; s < actor->strands_count; s++)
+        baker->count += actor->strands[s]->count * actor->strands[s]->points;
+    baker->receivers = stk_calloc_aligned((size_t)baker->count + 1, sizeof *baker->receivers);
+    baker->maps = stk_calloc_aligned(BATCH, sizeof *baker->maps);
+    if (baker->receivers == NULL || baker->maps == NULL) {
+        status = stk_fail_memory("light baking");
+        goto done;
+    }
+    gather(baker);
+    make_directions(baker);
+    for (; baker->first < DIRECTIONS; baker->first += BATCH) {
+        const int left = DIRECTIONS - baker->first;
+        stk_pool_run(pool, left < BATCH ? left : BATCH, draw_map, baker);
+        stk_pool_run(pool, (baker->count + CHUNK - 1) / CHUNK, receive, baker);
+    }
+    for (int i = 0; i < baker->count; i++) finish(&baker->receivers[i]);
+    for (int s = 0, at = 0; s < actor->surfaces; at += actor->surface[s++]->vertices) {
+        const stk_material *material = actor->surface[s]->material;
+        if (material != NULL && material->kind == STK_MATERIAL_WET)
+            finish_wet(actor->surface[s], baker->receivers + at);
+    }
+done:
+    stk_free(baker->receivers);
+    stk_free(baker->maps);
+    stk_free(baker);
+    return status;
+}
