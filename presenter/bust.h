@@ -14,6 +14,24 @@
 #include "presenter/look.h"
 #include "presenter/scene.h"
 
+/* Where texture lies, uv in [0, 1], v down:
+ *   skin   injective. The face mesh' texture coordinates t about the middle: uv = 0.5 +
+ *          0.64 (t - (0.5, 0.5307)); the rings outside of its oval are concentric, out to a circle
+ *          of radius 0.49 (neck's base). The strips behind lids and lips lie in the openings.
+ *          Around the mouth v is opened by up to +-0.016 for them.
+ *   eye    both eyes alike: 0.5 + 0.5 (angle from the optical axis / STK_BUST_EYE_SPAN) (cos a,
+ *          -sin a); a = 0 to the picture's right. The iris ends at STK_BUST_IRIS_ANGLE.
+ *   teeth  u along the row from the picture's left to right (14 teeth, a fourteenth each, the middle
+ *          at 0.5). Upper row v = 0.02 .. 0.48: 0.02-0.12 tongue's side and edge, 0.12-0.30 crown,
+ *          gum from 0.305 (neck of the teeth, 0.30 at the middle of a tooth) to 0.48. Lower row the
+ *          same with 1 - v.
+ *   mouth  wall: centre (0.5, 0.25), radii 0.48 x 0.24, the lips' inner side at the rim, throat at
+ *          the centre; tongue: u 0.02 .. 0.98 across, v 0.52 (tip) .. 0.98 (root).
+ *   ear    both alike, see ears.c: polar about the ear canal.
+ */
+#define STK_BUST_EYE_SPAN 1.70f   /* rad */
+#define STK_BUST_IRIS_ANGLE 0.48f /* rad: 5.7 mm on a globe of 12.3 */
+
 typedef struct stk_bust stk_bust;
 
 /* Materials of the bust; makers of textures fill them (skin.h). */
@@ -44,8 +62,10 @@ void stk_bust_express(stk_bust *bust, const stk_face_state *state);
  * lie on the drawn surface, then iris centre and four border points of the person's right (468-472)
  * and left (473-477) eye, order of the mesh with attention. */
 void stk_bust_landmarks(const stk_bust *bust, float head[STK_LANDMARKS][3]);
-/* The skin surface (for painting and for planting hair): fine mesh in its neutral state. */
+/* The skin surface (for painting and for planting hair): neutral until the first expression. */
 const stk_surface *stk_bust_skin(const stk_bust *bust);
+/* Its positions in the neutral state, [vertices of the skin][3], whatever is expressed now. */
+const float (*stk_bust_neutral(const stk_bust *bust))[3];
 /* 1 where hair grows on the skull (0 .. 1, soft border), per fine vertex of the skin. */
 const float *stk_bust_scalp(const stk_bust *bust);
 /* The neck without head: shows (1) or hides the plug that closes the neck where the head was, and

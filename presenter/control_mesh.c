@@ -1,0 +1,348 @@
+/* control_mesh.c - see control_mesh.h.
+ *
+ *   canonical face -> lips closed, lids at a normal opening -> holes cut
+ *   guide curves over skull and throat -> rings of 36 -> faired (bilaplacian, face fixed)
+ *   identity modes (smooth fields of the average position) -> this person
+ *
+ * Guides and modes are in millimetres, in the frame of the canonical face. The skull's measures are
+ * those of an average adult (head 19.3 cm deep, 22.3 high, 15.6 wide; neck 11.6 wide).
+ */
+#include "presenter/control_mesh.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/face_mesh.h"
+#include "base/memory.h"
+#include "base/rng.h"
+#include "presenter/bust_math.h"
+#include "presenter/look.h"
+
+enum { FACE = STK_MESH_LANDMARKS, RINGS = STK_CONTROL_RINGS, COLUMNS = STK_CONTROL_COLUMNS };
+
+const int16_t stk_lip_loop[STK_LIP_LOOP] = {78,  191, 80,  81,  82,  13, 312, 311, 310, 415,
+                                            308, 324, 318, 402, 317, 14, 87,  178, 88,  95};
+const int16_t stk_lid_loop[2][STK_LID_LOOP] = {
+    {33, 246, 161, 160, 159, 158, 157, 173, 133, 155, 154, 153, 145, 144, 163, 7},
+    {362, 398, 384, 385, 386, 387, 388, 466, 263, 249, 390, 373, 374, 380, 381, 382}};
+
+/* Columns that are given by hand, of one half; the others are interpolated. */
+enum { GUIDES = 9 };
+static const int guide_column[GUIDES] = {0, 3, 6, 8, 10, 12, 14, 16, 18};
+static const float guide[GUIDES][RINGS][3] = {
+    {{0, 102, 30}, {0, 118, 7}, {0, 127.5f, -23}, {0, 128, -57}, {0, 116, -91},
+     {0, 92, -117}, {0, 60, -133}, {0, 25, -134}, {0, -8, -123}, {0, -38, -108},
+     {0, -68, -101}, {0, -98, -102}, {0, -128, -108}},
+    {{52, 90, 14}, {53, 104, -5}, {53.5f, 112, -29}, {53, 111, -58}, {51.5f, 99, -88},
+     {49, 78, -112}, {46, 50, -125}, {43, 19, -126}, {40, -11, -117}, {38, -40, -105},
+     {37, -69, -99}, {37, -99, -100}, {38, -130, -105}},
+    {{77, 47, -24}, {78, 51, -40}, {78.5f, 52, -57}, {77.5f, 49, -74}, {75, 41, -90},
+     {71.5f, 28, -102}, {67, 11, -108}, {62.5f, -8, -108}, {59, -28, -103}, {56.5f, -50, -97},
+     {55.5f, -74, -92}, {56, -102, -92}, {58, -136, -95}},
+    {{76.5f, 6, -36}, {76, 4, -48}, {75, 0, -60}, {73, -6, -70}, {70, -14, -77},
+     {66.5f, -24, -82}, {63, -36, -84}, {60.5f, -49, -84}, {58.5f, -62, -83}, {57.5f, -77, -81},
+     {57.5f, -94, -79}, {58.5f, -116, -79}, {61, -146, -81}},
+    {{70.5f, -31, -33}, {68, -35, -43}, {65.5f, -41, -51}, {63, -49, -57}, {61, -58, -61},
+     {59, -67, -64}, {57.5f, -76, -65}, {56.5f, -85, -65.5f}, {56, -94, -65}, {56, -104, -64},
+     {56.5f, -116, -63.5f}, {57.5f, -133, -63}, {60, -157, -64}},
+    {{56.5f, -67, -15}, {54, -72.5f, -24}, {52.5f, -79, -32}, {51.5f, -86, -38}, {50.5f, -93, -42},
+     {50, -100, -44.5f}, {49.5f, -107, -46}, {49, -114, -46.5f}, {49, -121, -46.5f},
+     {49, -129, -46.5f}, {49, -138, -46.5f}, {50, -151, -47}, {52, -168, -48}},
+    {{38.5f, -84, 9}, {36.5f, -88, -1}, {35, -92.5f, -9.5f}, {34, -98, -17}, {33.5f, -104, -22.5f},
+     {33, -111, -25.5f}, {32.5f, -119, -27}, {32, -127, -27.5f}, {32, -135, -28}, {32, -143, -29},
+     {32.5f, -152, -30.5f}, {33.5f, -163, -32.5f}, {35, -177, -35}},
+    {{22, -93.5f, 23}, {21, -96, 10}, {20, -98.5f, -1.5f}, {19, -103, -9.5f}, {18.5f, -110, -15},
+     {18, -118.5f, -17}, {17.5f, -127.5f, -17.5f}, {17.5f, -136, -18}, {17.5f, -145, -19},
+     {17.5f, -154, -20.5f}, {18, -163, -22.5f}, {18.5f, -173, -25}, {19.5f, -185, -28}},
+    {{0, -98.5f, 29}, {0, -100.5f, 15}, {0, -102, 3}, {0, -106, -6}, {0, -113, -11.5f},
+     {0, -122, -13}, {0, -131, -13}, {0, -140, -14}, {0, -149, -15.5f}, {0, -158, -17},
+     {0, -167, -19}, {0, -177, -22}, {0, -188, -25}},
+};
+
+int stk_mesh_border(const int32_t (*triangle)[3], int triangles, int vertices, int start,
+                    int32_t *loop, int most) {
+    /* next[v]: the vertex after v on a border. An edge is on a border when its reverse is in no
+     * triangle; only edges out of the border's own vertices are asked for. */
+    int count = 0;
+    for (int at = start; count < most;) {
+        int next = -1;
+        for (int t = 0; t < triangles && next < 0; t++)
+            for (int s = 0; s < 3; s++) {
+                if (triangle[t][s] != at) continue;
+                const int to = triangle[t][(s + 1) % 3];
+                int twin = 0;
+                for (int u = 0; u < triangles && !twin; u++)
+                    for (int r = 0; r < 3; r++)
+                        twin |= triangle[u][r] == to && triangle[u][(r + 1) % 3] == at;
+                if (!twin) next = to;
+            }
+        if (next < 0 || next >= vertices) return 0;
+        loop[count++] = at;
+        if (next == start) return count;
+        at = next;
+    }
+    return 0;
+}
+
+/* Place of a vertex in a loop, or -1. */
+static int place_in(const int16_t *loop, int count, int vertex) {
+    for (int i = 0; i < count; i++)
+        if (loop[i] == vertex) return i;
+    return -1;
+}
+
+static int all_in(const int16_t *loop, int count, const int16_t triangle[3]) {
+    for (int s = 0; s < 3; s++)
+        if (place_in(loop, count, triangle[s]) < 0) return 0;
+    return 1;
+}
+
+/* The face without the triangles in the openings, then two triangles a ring and column. */
+static stk_status connect(stk_control_mesh *mesh) {
+    const int16_t(*face)[3] = stk_face_mesh_triangles();
+    int count = 0;
+    for (int t = 0; t < STK_MESH_TRIANGLES; t++) {
+        if (all_in(stk_lip_loop, STK_LIP_LOOP, face[t]) ||
+            all_in(stk_lid_loop[0], STK_LID_LOOP, face[t]) ||
+            all_in(stk_lid_loop[1], STK_LID_LOOP, face[t]))
+            continue;
+        if (count == STK_CONTROL_TRIANGLES) break;
+        for (int s = 0; s < 3; s++) mesh->triangle[count][s] = face[t][s];
+        count++;
+    }
+    const int top = 10;
+    int32_t loop[COLUMNS];
+    if (count != STK_MESH_TRIANGLES - STK_CONTROL_HOLES ||
+        stk_mesh_border((const int32_t(*)[3])mesh->triangle, count, FACE, top, loop, COLUMNS) !=
+            COLUMNS)
+        return stk_fail(STK_ERR_ARGUMENT, "bust: the face mesh is not the expected disc");
+    for (int j = 0; j < COLUMNS; j++) mesh->oval[j] = loop[j];
+    for (int ring = 0; ring < RINGS; ring++)
+        for (int j = 0; j < COLUMNS; j++) {
+            const int k = (j + 1) % COLUMNS, outer = FACE + ring * COLUMNS;
+            const int a = ring ? outer - COLUMNS + j : loop[j];
+            const int b = ring ? outer - COLUMNS + k : loop[k];
+            /* The shorter way of symmetric halves: diagonals mirror at the middle plane. */
+            const int32_t left[2][3] = {{b, a, outer + j}, {b, outer + j, outer + k}};
+            const int32_t right[2][3] = {{b, a, outer + k}, {a, outer + j, outer + k}};
+            memcpy(mesh->triangle[count], j < COLUMNS / 2 ? left : right, sizeof left);
+            count += 2;
+        }
+    return STK_OK;
+}
+
+/* Cubic through the guides of one ring at column c of a half; mirrored at both ends. */
+static void guide_at(int ring, int c, float out[3]) {
+    int i = 0;
+    while (i < GUIDES - 2 && guide_column[i + 1] <= c) i++;
+    const float x0 = (float)guide_column[i], x1 = (float)guide_column[i + 1];
+    const float h = x1 - x0, t = ((float)c - x0) / h;
+    const int before = i > 0 ? i - 1 : 1, after = i + 2 < GUIDES ? i + 2 : GUIDES - 2;
+    const float xb = i > 0 ? (float)guide_column[before] : x0 - (float)guide_column[1];
+    const float xa = i + 2 < GUIDES ? (float)guide_column[after]
+                                    : x1 + (x1 - (float)guide_column[GUIDES - 2]);
+    for (int k = 0; k < 3; k++) {
+        const float sb = i > 0 || k ? 1.0f : -1.0f, sa = i + 2 < GUIDES || k ? 1.0f : -1.0f;
+        const float p0 = guide[i][ring][k], p1 = guide[i + 1][ring][k];
+        const float m0 = (p1 - sb * guide[before][ring][k]) / (x1 - xb) * h;
+        const float m1 = (sa * guide[after][ring][k] - p0) / (xa - x0) * h;
+        const float t2 = t * t, t3 = t2 * t;
+        out[k] = (2 * t3 - 3 * t2 + 1) * p0 + (t3 - 2 * t2 + t) * m0 + (3 * t2 - 2 * t3) * p1 +
+                 (t3 - t2) * m1;
+    }
+}
+
+/* Umbrella Laplacian: mean of the neighbours minus the vertex. */
+static void laplacian(const stk_control_mesh *mesh, const float (*in)[3], float (*out)[3],
+                      int *valence) {
+    memset(out, 0, STK_CONTROL_VERTICES * sizeof *out);
+    memset(valence, 0, STK_CONTROL_VERTICES * sizeof *valence);
+    for (int t = 0; t < STK_CONTROL_TRIANGLES; t++)
+        for (int s = 0; s < 3; s++) {
+            const int a = mesh->triangle[t][s], b = mesh->triangle[t][(s + 1) % 3];
+            for (int k = 0; k < 3; k++) out[a][k] += in[b][k], out[b][k] += in[a][k];
+            valence[a]++, valence[b]++;
+        }
+    for (int v = 0; v < STK_CONTROL_VERTICES; v++)
+        for (int k = 0; k < 3; k++)
+            out[v][k] = valence[v] ? out[v][k] / (float)valence[v] - in[v][k] : 0;
+}
+
+/* Bilaplacian flow of the rings 1 .. 12: the surface leaves the face oval without a crease. */
+static stk_status fair(const stk_control_mesh *mesh, float (*p)[3], int rounds) {
+    float(*first)[3] = stk_calloc_aligned(STK_CONTROL_VERTICES, sizeof *first);
+    float(*second)[3] = stk_calloc_aligned(STK_CONTROL_VERTICES, sizeof *second);
+    int *valence = stk_calloc_aligned(STK_CONTROL_VERTICES, sizeof *valence);
+    const float rate = 0.2f; /* stable below 1/4: the umbrella's eigenvalues lie in [-2, 0] */
+    if (first && second && valence)
+        for (int round = 0; round < rounds; round++) {
+            laplacian(mesh, (const float(*)[3])p, first, valence);
+            laplacian(mesh, (const float(*)[3])first, second, valence);
+            for (int v = FACE; v < STK_CONTROL_VERTICES - COLUMNS; v++)
+                for (int k = 0; k < 3; k++) p[v][k] -= rate * second[v][k];
+        }
+    const int ok = first && second && valence;
+    stk_free(first);
+    stk_free(second);
+    stk_free(valence);
+    return ok ? STK_OK : stk_fail_memory("bust");
+}
+
+/* How far a face vertex is from an opening in rows of the mesh: 0 on the loop itself. */
+static void rows_from(const stk_control_mesh *mesh, const int16_t *loop, int count, int *row) {
+    const int far = 99;
+    for (int v = 0; v < FACE; v++) row[v] = far;
+    for (int i = 0; i < count; i++) row[loop[i]] = 0;
+    for (int r = 1; r < 6; r++)
+        for (int t = 0; t < STK_CONTROL_TRIANGLES; t++)
+            for (int s = 0; s < 3; s++) {
+                const int a = mesh->triangle[t][s], b = mesh->triangle[t][(s + 1) % 3];
+                if (a >= FACE || b >= FACE) continue;
+                if (row[a] == r - 1 && row[b] > r) row[b] = r;
+                if (row[b] == r - 1 && row[a] > r) row[a] = r;
+            }
+}
+
+/* The canonical lips stand 5.5 mm apart; they meet at y = -42 (middle), -43 (corners). */
+static void close_lips(const stk_control_mesh *mesh, float (*p)[3]) {
+    int row[FACE];
+    rows_from(mesh, stk_lip_loop, STK_LIP_LOOP, row);
+    const float share[6] = {1, 0.88f, 0.62f, 0.34f, 0.12f, 0.03f};
+    const float gap = 0.06f;
+    for (int v = 0; v < FACE; v++) {
+        if (row[v] > 5) continue;
+        const float x = fabsf(p[v][0]) / 21.531f, inside = stk_clampf(1 - x * x, 0, 1);
+        const float upper = -39.6f - 3.1f * (1 - inside), lower = -45.4f + 2.6f * (1 - inside);
+        const float line = -42.2f - 0.5f * (1 - inside) - 0.5f * inside * x * x;
+        const float middle = 0.5f * (upper + lower);
+        const int above = row[v] == 0 ? place_in(stk_lip_loop, STK_LIP_LOOP, v) <= 10
+                                      : p[v][1] > middle;
+        const float target = above ? line - upper + gap : line - lower - gap;
+        p[v][1] += share[row[v]] * inside * target;
+        if (row[v] == 0 && v != 78 && v != 308)
+            p[v][1] = bust_mix(p[v][1], line + (above ? gap : -gap), stk_clampf(4 * inside, 0, 1));
+    }
+    for (int i = 1; i < 10; i++) { /* the two inner borders lie on each other */
+        float *a = p[stk_lip_loop[i]], *b = p[stk_lip_loop[STK_LIP_LOOP - i]];
+        const float x = 0.5f * (a[0] + b[0]), z = 0.5f * (a[2] + b[2]);
+        a[0] = b[0] = x, a[2] = b[2] = z;
+    }
+}
+
+/* The canonical lids stand 6.7 mm apart: opened to about 9; the inner corner lies deeper. */
+static void open_lids(float (*p)[3]) {
+    for (int v = 0; v < FACE; v++) {
+        const float side = p[v][0] < 0 ? -1.0f : 1.0f, x = side * p[v][0] - 31.6f;
+        const float y = p[v][1] - 26.2f;
+        const float r2 = (x * x) / (15.0f * 15) + y * y / (6.5f * 6.5f);
+        if (p[v][2] < 20) continue;
+        const float near = expf(-r2 * r2), open = y > 0 ? 1.5f : 0.9f;
+        p[v][1] += near * open * (y > 0 ? 1 : -1) * bust_step(0, 3, fabsf(y)) *
+                   (1 - bust_step(8, 14, fabsf(x)));
+        const float corner = expf(-((x + 12) * (x + 12) + y * y) / (2 * 2.6f * 2.6f));
+        p[v][2] -= 2.2f * corner;
+    }
+}
+
+static stk_status average_head(stk_control_mesh *mesh, float (*p)[3]) {
+    const float(*canonical)[3] = stk_canonical_face();
+    for (int v = 0; v < FACE; v++)
+        for (int k = 0; k < 3; k++) p[v][k] = canonical[v][k] * 1000;
+    close_lips(mesh, p);
+    open_lids(p);
+    for (int ring = 0; ring < RINGS; ring++)
+        for (int j = 0; j < COLUMNS; j++) {
+            const int half = COLUMNS / 2, c = j <= half ? j : COLUMNS - j;
+            float *at = p[FACE + ring * COLUMNS + j];
+            guide_at(ring, c, at);
+            if (j < half) at[0] = -at[0];
+            mesh->ring[FACE + ring * COLUMNS + j] = (float)(ring + 1);
+        }
+    return fair(mesh, p, 40);
+}
+
+/* Fields of the identity modes: p in mm on the average head, side = sign of x; adds to d. Each is a
+ * few millimetres at one sigma. */
+static void move_by_modes(const float m[STK_LOOK_MODES], const float p[3], float d[3]) {
+    const float side = p[0] < 0 ? -1.0f : 1.0f, ax = fabsf(p[0]);
+    const float q[3] = {ax, p[1], p[2]}, front = bust_step(-70, -5, p[2]);
+    const float off = side * stk_clampf(ax / 4, 0, 1); /* sideways, smooth across the middle */
+    d[0] += p[0] * 0.022f * m[0];
+    d[0] += off * front * 2.4f * m[1] * bust_bump(q, 58, -58, 26, 26);
+    d[1] -= front * 2.4f * m[2] * bust_bump(q, 0, -94, 42, 20);
+    const float tip = front * bust_bump(q, 0, -8, 13, 11);
+    d[1] -= 1.9f * m[3] * tip, d[2] += 0.7f * m[3] * tip;
+    d[0] += off * front * 1.4f * m[4] * bust_bump(q, 15, -9, 8, 9);
+    d[2] += front * 1.6f * m[5] * bust_bump(q, 0, 16, 9, 15);
+    d[2] += front * 1.5f * m[6] * bust_bump(q, 24, 47, 22, 9);
+    d[0] += off * front * 1.1f * m[7] * bust_bump(q, 31, 26, 18, 14);
+    const float eye = front * 0.05f * m[8] * bust_bump(q, 31.5f, 26.2f, 15, 9);
+    d[0] += side * eye * (ax - 31.5f), d[1] += eye * (p[1] - 26.2f) * 1.4f;
+    const float cheek = front * m[9] * bust_bump(q, 54, 0, 16, 14);
+    d[0] += off * 1.4f * cheek, d[2] += 1.2f * cheek;
+    const float lips = front * m[10] * bust_bump(q, 0, -43, 19, 9);
+    d[1] += 0.9f * lips * stk_clampf((p[1] + 42.3f) / 5, -1, 1), d[2] += 0.7f * lips;
+    d[0] += off * front * 1.7f * m[11] * bust_bump(q, 23, -43, 9, 12);
+    d[1] += 2.6f * m[12] * bust_step(52, 92, p[1]);
+    d[1] += p[1] * 0.016f * m[13];
+    const float full = front * m[14] * bust_bump(q, 44, -34, 17, 18);
+    d[0] += off * 1.4f * full, d[2] += 1.1f * full;
+    const float neck = bust_step(-70, -120, p[1]) * bust_step(35, 0, p[2]);
+    d[0] += p[0] * 0.05f * m[15] * neck, d[2] += (p[2] + 60) * 0.04f * m[15] * neck;
+}
+
+/* Nobody is quite symmetric: nose, mouth and brows a fraction of a millimetre aside. */
+static void move_aside(const float a[4], const float p[3], float d[3]) {
+    const float front = bust_step(-50, 0, p[2]);
+    d[0] += 0.6f * a[0] * front * bust_bump(p, 0, -4, 16, 20);
+    d[1] += 0.5f * a[1] * front * bust_bump(p, 0, -43, 26, 10) * stk_clampf(p[0] / 20, -1, 1);
+    d[1] += 0.7f * a[2] * front * bust_bump(p, 34, 49, 24, 8);
+    d[0] += 0.7f * a[3] * front * bust_bump(p, 0, -90, 50, 28);
+}
+
+static void texture_place(const stk_control_mesh *mesh, float (*uv)[2]) {
+    const float(*t)[2] = stk_face_mesh_texture();
+    const float scale = 0.64f, radius = 0.49f;
+    for (int v = 0; v < FACE; v++) {
+        uv[v][0] = 0.5f + scale * (t[v][0] - 0.5f);
+        uv[v][1] = 0.5f + scale * (t[v][1] - 0.5307f);
+        /* The texture's lips touch: room for their inner side. */
+        const float x = (t[v][0] - 0.5f) / 0.0964f, from = t[v][1] - 0.69385f;
+        const float room = stk_clampf(1 - x * x, 0, 1) * stk_clampf(1 - fabsf(from) / 0.13f, 0, 1);
+        uv[v][1] += (from < 0 ? -0.016f : 0.016f) * room;
+    }
+    for (int j = 0; j < COLUMNS; j++) {
+        const float *from = uv[mesh->oval[j]];
+        float d[2] = {from[0] - 0.5f, from[1] - 0.5f};
+        const float length = sqrtf(d[0] * d[0] + d[1] * d[1]);
+        for (int ring = 1; ring <= RINGS; ring++)
+            for (int k = 0; k < 2; k++)
+                uv[FACE + (ring - 1) * COLUMNS + j][k] = bust_mix(
+                    from[k], 0.5f + radius * d[k] / length, (float)ring / (float)RINGS);
+    }
+}
+
+stk_status stk_control_mesh_build(stk_control_mesh *mesh, const float *shape, float asymmetry,
+                                  int seed) {
+    memset(mesh, 0, sizeof *mesh);
+    STK_TRY(connect(mesh));
+    STK_TRY(average_head(mesh, mesh->average));
+    float aside[4];
+    stk_rng rng;
+    stk_rng_seed(&rng, (uint64_t)seed, 77);
+    for (int i = 0; i < 4; i++)
+        aside[i] = asymmetry * stk_clampf(stk_rng_normal(&rng), -2, 2);
+    for (int v = 0; v < STK_CONTROL_VERTICES; v++) {
+        float *p = mesh->average[v], d[3] = {0, 0, 0};
+        move_by_modes(shape, p, d);
+        move_aside(aside, p, d);
+        for (int k = 0; k < 3; k++) {
+            mesh->position[v][k] = (p[k] + d[k]) * 1e-3f;
+            p[k] *= 1e-3f;
+        }
+    }
+    texture_place(mesh, mesh->uv);
+    static const int16_t corners[] = {33, 133, 263, 362, 78, 308};
+    for (size_t i = 0; i < sizeof corners / sizeof *corners; i++) mesh->corner[corners[i]] = 1;
+    return STK_OK;
+}
