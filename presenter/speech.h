@@ -39,7 +39,7 @@ typedef enum stk_phone_class {
 typedef struct stk_phone {
     stk_phone_class class;
     float start_s, end_s;
-    float stress; /* 0 none, 1 primary */
+    float stress; /* of vowels: 0 none, 0.6 stressed, 1 accented in its phrase */
     char name[8]; /* as the voice calls it */
 } stk_phone;
 
@@ -58,13 +58,17 @@ stk_status stk_speech_synthesise(const char *text, const char *voice, double min
 /* A sound file: the sound itself, no phones (count 0). */
 stk_status stk_speech_from_file(const char *path, stk_utterance *utterance);
 void stk_utterance_clear(stk_utterance *utterance);
-/* Some two minutes of text with every English phone, for clips without --text; changes by seed. */
+/* Some two minutes of text with every English phone, for clips without --text; changes by seed.
+ * Part 0 is the opening, the others paragraphs; NULL after the last. Static. */
 const char *stk_speech_script(int seed, int part);
+/* All parts in one text; owned by the caller: free(). */
+stk_status stk_speech_script_join(int seed, char **text);
 
-/* Mouth shapes frame by frame: the blendshapes of jaw, lips, tongue (others stay untouched) of each
+/* Mouth shapes frame by frame: the blendshapes of jaw and lips (others stay untouched) of each
  * 1/fps s, frame i at time i/fps. With phones: targets per class, blended by dominance functions
  * [Cohen & Massaro 1993]; closures of p b m and f v are always reached. Without: opening from the
- * loudness of 200-4000 Hz, width from its spectral centre, closures at its dips. */
+ * loudness of 200-4000 Hz, width from its spectral centre, closures at its dips.
+ * The lips touch where mouthClose equals jawOpen and mouthLowerDown, mouthUpperUp are 0. */
 stk_status stk_mouth_track(const stk_utterance *utterance, double fps, int frames,
                            float (*shapes)[STK_BLENDSHAPES]);
 
