@@ -80,7 +80,9 @@ static void from_angles(float yaw, float pitch, float out[3]) {
     out[2] = cosf(yaw) * cosf(pitch);
 }
 
-static float wrap_angle(float a) { return a > PI_F ? a - 2 * PI_F : a < -PI_F ? a + 2 * PI_F : a; }
+static float wrap_angle(float a) {
+    return a > PI_F ? a - 2 * PI_F : a < -PI_F ? a + 2 * PI_F : a;
+}
 
 void stk_light_key_cells(const float key[3], float weight[STK_KEY_CELLS]) {
     float yaw, pitch;
@@ -102,8 +104,8 @@ void stk_light_key_cells(const float key[3], float weight[STK_KEY_CELLS]) {
 
 static void key_weights(light_direction *direction, float yaw0, float pitch0) {
     for (int cell = 0; cell < STK_KEY_CELLS; cell++) {
-        const float yaw = yaw0 + ((float)(cell % STK_KEY_ACROSS) - 0.5f * (STK_KEY_ACROSS - 1)) *
-                                     CELL_YAW;
+        const float yaw =
+            yaw0 + ((float)(cell % STK_KEY_ACROSS) - 0.5f * (STK_KEY_ACROSS - 1)) * CELL_YAW;
         const float pitch =
             pitch0 + ((float)(cell / STK_KEY_ACROSS) - 0.5f * (STK_KEY_UP - 1)) * CELL_PITCH;
         float centre[3];
@@ -155,7 +157,9 @@ static void make_directions(light_baker *baker) {
     }
 }
 
-static int casts(const stk_surface *surface) { return surface->casts && !surface->hidden; }
+static int casts(const stk_surface *surface) {
+    return surface->casts && !surface->hidden;
+}
 
 /* Fits the map's frame to all that casts, one texel of border. */
 static void fit_map(const stk_actor *actor, light_direction *direction) {
@@ -178,8 +182,8 @@ static void fit_map(const stk_actor *actor, light_direction *direction) {
 }
 
 static void fill_map(float *map, const float (*p)[3]) {
-    const float area = (p[1][0] - p[0][0]) * (p[2][1] - p[0][1]) -
-                       (p[1][1] - p[0][1]) * (p[2][0] - p[0][0]);
+    const float area =
+        (p[1][0] - p[0][0]) * (p[2][1] - p[0][1]) - (p[1][1] - p[0][1]) * (p[2][0] - p[0][0]);
     if (fabsf(area) < 1e-12f) return;
     const float scale = 1 / area;
     const float bx = (p[2][1] - p[0][1]) * scale, by = -(p[2][0] - p[0][0]) * scale;
@@ -188,8 +192,10 @@ static void fill_map(float *map, const float (*p)[3]) {
     const float high_x = fmaxf(p[0][0], fmaxf(p[1][0], p[2][0]));
     const float low_y = fminf(p[0][1], fminf(p[1][1], p[2][1]));
     const float high_y = fmaxf(p[0][1], fmaxf(p[1][1], p[2][1]));
-    const int x0 = stk_clampi((int)ceilf(low_x), 0, SIDE), x1 = stk_clampi((int)high_x, -1, SIDE - 1);
-    const int y0 = stk_clampi((int)ceilf(low_y), 0, SIDE), y1 = stk_clampi((int)high_y, -1, SIDE - 1);
+    const int x0 = stk_clampi((int)ceilf(low_x), 0, SIDE),
+              x1 = stk_clampi((int)high_x, -1, SIDE - 1);
+    const int y0 = stk_clampi((int)ceilf(low_y), 0, SIDE),
+              y1 = stk_clampi((int)high_y, -1, SIDE - 1);
     for (int y = y0; y <= y1; y++) {
         for (int x = x0; x <= x1; x++) {
             const float dx = (float)x - p[0][0], dy = (float)y - p[0][1];
@@ -227,8 +233,8 @@ static void draw_map(void *ctx, int task, int worker) {
 
 /* Share of the direction's light that reaches the receiver. It is held off its surface by one and
  * a half texels, half of it along the normal, the rest towards the light. */
-static float seen(const light_direction *direction, const float *map, const light_receiver *receiver,
-                  float facing) {
+static float seen(const light_direction *direction, const float *map,
+                  const light_receiver *receiver, float facing) {
     const float texel = 1 / direction->scale;
     const float off = texel * (0.6f + 0.9f * (1 - facing));
     float p[3];
@@ -257,8 +263,8 @@ static void receive(void *ctx, int task, int worker) {
             const float facing = dot3(receiver->n, direction->d);
             if (k >= SKY) { /* a little beyond the horizon, where light still wraps round */
                 const float weight = fmaxf(facing, 0) + 0.02f;
-                const float share = facing > -0.3f ? seen(direction, map, receiver, fmaxf(facing, 0))
-                                                   : 1;
+                const float share =
+                    facing > -0.3f ? seen(direction, map, receiver, fmaxf(facing, 0)) : 1;
                 for (int c = 0; c < direction->cells; c++) {
                     const float w = weight * direction->weight[c];
                     receiver->facing[direction->cell[c]] += w;

@@ -46,10 +46,13 @@ static void set_range(const stk_canvas *canvas, float y0, float y1, uint16_t ran
     range[0] = range[1] = 0;
     if (!(y1 > 0 && y0 < (float)canvas->height)) return;
     range[0] = (uint16_t)(stk_clampi((int)y0, 0, canvas->height - 1) / CANVAS_BAND);
-    range[1] = (uint16_t)(stk_clampi((int)fminf(y1, 1e6f), 0, canvas->height - 1) / CANVAS_BAND + 1);
+    range[1] =
+        (uint16_t)(stk_clampi((int)fminf(y1, 1e6f), 0, canvas->height - 1) / CANVAS_BAND + 1);
 }
 
-static int kept(const canvas_job *job, int part) { return job->keep == -1 || (job->keep >> part & 1); }
+static int kept(const canvas_job *job, int part) {
+    return job->keep == -1 || (job->keep >> part & 1);
+}
 
 static int group_of(const int *first, int item) {
     int group = 0;

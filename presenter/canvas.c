@@ -34,9 +34,8 @@ stk_status stk_canvas_create(stk_canvas **out, int width, int height, stk_pool *
     canvas->pixel = stk_calloc_aligned(pixels, sizeof *canvas->pixel);
     canvas->part = stk_calloc_aligned(pixels, sizeof *canvas->part);
     canvas->live = stk_calloc_aligned(pixels, 1);
-    canvas->nearest =
-        stk_calloc_aligned((size_t)stk_pool_threads(pool) * CANVAS_BAND * (size_t)width,
-                           sizeof *canvas->nearest);
+    canvas->nearest = stk_calloc_aligned(
+        (size_t)stk_pool_threads(pool) * CANVAS_BAND * (size_t)width, sizeof *canvas->nearest);
     canvas->to_srgb = stk_calloc_aligned(CANVAS_SRGB_STEPS + 1, sizeof *canvas->to_srgb);
     if (!canvas->fresh || !canvas->nearness || !canvas->pixel || !canvas->part || !canvas->live ||
         !canvas->nearest || !canvas->to_srgb) {
@@ -56,8 +55,9 @@ void stk_canvas_free(stk_canvas **handle) {
     for (int i = 0; i < canvas->textures; i++) canvas_texture_clear(&canvas->texture[i]);
     canvas_bins_free(&canvas->triangles);
     canvas_bins_free(&canvas->segments);
-    void *blocks[] = {canvas->fresh, canvas->nearness, canvas->pixel,  canvas->part, canvas->live,
-                      canvas->nearest, canvas->vertex, canvas->point, canvas->to_srgb};
+    void *blocks[] = {canvas->fresh,  canvas->nearness, canvas->pixel,
+                      canvas->part,   canvas->live,     canvas->nearest,
+                      canvas->vertex, canvas->point,    canvas->to_srgb};
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) stk_free(blocks[i]);
     stk_free(canvas);
     *handle = NULL;
@@ -82,7 +82,8 @@ static stk_status reserve(stk_canvas *canvas) {
         const stk_strands *strands = actor->strands[s];
         job->strand_first[s + 1] = job->strand_first[s] + strands->count * strands->points;
         job->segment_first[s + 1] =
-            job->segment_first[s] + (strands->points > 1 ? strands->count * (strands->points - 1) : 0);
+            job->segment_first[s] +
+            (strands->points > 1 ? strands->count * (strands->points - 1) : 0);
     }
     const int vertices = job->surface_first[actor->surfaces];
     const int points = job->strand_first[actor->strands_count];
@@ -140,8 +141,8 @@ static void draw_band(void *ctx, int band, int worker) {
 
 stk_status stk_canvas_draw(stk_canvas *canvas, const stk_actor *actor, const stk_bones *bones,
                            int keep, int force_part) {
-    canvas->job = (canvas_job){
-        .actor = actor, .bones = *bones, .keep = keep, .force_part = force_part};
+    canvas->job =
+        (canvas_job){.actor = actor, .bones = *bones, .keep = keep, .force_part = force_part};
     STK_TRY(prepare(canvas));
     canvas_transform(canvas);
     STK_TRY(canvas_bin(canvas));

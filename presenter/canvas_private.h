@@ -60,11 +60,11 @@ typedef struct canvas_texture {
 
 /* Items (surface << 24 | triangle, or set << 26 | segment) of each band, in drawing order. */
 typedef struct canvas_bins {
-    int32_t *item;      /* [capacity] */
-    int32_t *start;     /* [bands + 1] */
-    int32_t *count;     /* [chunks][bands]: of a chunk, then where it writes */
+    int32_t *item;        /* [capacity] */
+    int32_t *start;       /* [bands + 1] */
+    int32_t *count;       /* [chunks][bands]: of a chunk, then where it writes */
     uint16_t (*range)[2]; /* [items] first and last band + 1 of an item, equal: not drawn */
-    int32_t *code;      /* [items] */
+    int32_t *code;        /* [items] */
     int capacity, chunks, items;
 } canvas_bins;
 
@@ -87,12 +87,12 @@ struct stk_canvas {
     stk_pool *pool;
     stk_camera camera;
     stk_light light;
-    uint8_t *fresh;       /* [bands] nothing drawn in this frame yet */
-    canvas_f4 *nearness;  /* [height][width] of the samples, 0 = infinitely far */
-    canvas_pixel *pixel;  /* [height][width], valid where live */
-    uint8_t (*part)[4];   /* [height][width] */
-    uint8_t *live;        /* [height][width] something was drawn */
-    canvas_i4 *nearest;   /* [workers][BAND][width] item of each sample in this draw, -1 none */
+    uint8_t *fresh;      /* [bands] nothing drawn in this frame yet */
+    canvas_f4 *nearness; /* [height][width] of the samples, 0 = infinitely far */
+    canvas_pixel *pixel; /* [height][width], valid where live */
+    uint8_t (*part)[4];  /* [height][width] */
+    uint8_t *live;       /* [height][width] something was drawn */
+    canvas_i4 *nearest;  /* [workers][BAND][width] item of each sample in this draw, -1 none */
     canvas_vertex *vertex;
     canvas_point *point;
     int vertices, points; /* room */

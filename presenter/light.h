@@ -37,8 +37,8 @@ void stk_light_basis(const float direction[3], float basis[9]);
 /* Weights of the baked key directions for a light whose key stands at `key` (unit, frame of the
  * bone). They sum to 1. */
 void stk_light_key_cells(const float key[3], float weight[STK_KEY_CELLS]);
-/* Fills `transfer` and `key` of everything in the actor from its rest state now (neutral expression). Hair
- * strands use a normal made from the direction away from the head's centre. */
+/* Fills `transfer` and `key` of everything in the actor from its rest state now (neutral
+ * expression). Hair strands use a normal made from the direction away from the head's centre. */
 stk_status stk_light_bake(stk_actor *actor, stk_pool *pool);
 
 #endif

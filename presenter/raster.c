@@ -19,7 +19,9 @@ static edge edge_make(const canvas_vertex *p, const canvas_vertex *q) {
     return (edge){a->x, a->y, b->x - a->x, b->y - a->y, swap ? -1 : 0};
 }
 
-static canvas_f4 splat(float v) { return (canvas_f4){v, v, v, v}; }
+static canvas_f4 splat(float v) {
+    return (canvas_f4){v, v, v, v};
+}
 
 typedef struct fill {
     edge e[3];
@@ -70,15 +72,14 @@ static void fill_rows(const fill *f, int width, canvas_f4 *nearness, canvas_i4 *
             const canvas_f4 fx = splat((float)x) + off_x;
             canvas_i4 in = {-1, -1, -1, -1};
             for (int k = 0; k < 3; k++) {
-                const canvas_f4 product =
-                    row[k] - (fx - splat(f->e[k].x)) * splat(f->e[k].dy);
+                const canvas_f4 product = row[k] - (fx - splat(f->e[k].x)) * splat(f->e[k].dy);
                 in &= (canvas_i4)(product >= splat(0)) ^ flip[k];
             }
             if (!canvas_any(in)) continue;
             const canvas_f4 near = near_row + (fx - splat(f->x)) * splat(f->slope_x);
             in &= (canvas_i4)(near > nearness[at + x]);
-            nearness[at + x] = (canvas_f4)(((canvas_i4)near & in) |
-                                           ((canvas_i4)nearness[at + x] & ~in));
+            nearness[at + x] =
+                (canvas_f4)(((canvas_i4)near & in) | ((canvas_i4)nearness[at + x] & ~in));
             nearest[at + x] = (id & in) | (nearest[at + x] & ~in);
         }
     }

@@ -23,8 +23,8 @@ static uint32_t mix(uint32_t v) {
 
 /* About normal, unit variance: the sum of four bytes and of one shared by the colours. */
 static float noise(uint32_t bits) {
-    const int sum = (int)(bits & 255) + (int)(bits >> 8 & 255) + (int)(bits >> 16 & 255) +
-                    (int)(bits >> 24);
+    const int sum =
+        (int)(bits & 255) + (int)(bits >> 8 & 255) + (int)(bits >> 16 & 255) + (int)(bits >> 24);
     return ((float)sum - 510) * (1 / 147.8f);
 }
 
@@ -42,7 +42,9 @@ static uint8_t majority(const uint8_t part[4]) {
     return best;
 }
 
-static float sum4(canvas_f4 v) { return (v[0] + v[1]) + (v[2] + v[3]); }
+static float sum4(canvas_f4 v) {
+    return (v[0] + v[1]) + (v[2] + v[3]);
+}
 
 static void resolve_pixel(const resolve_run *run, int x, int y, uint8_t out[3]) {
     const stk_canvas *canvas = run->canvas;

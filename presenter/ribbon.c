@@ -57,8 +57,8 @@ static void draw_ribbon(stk_canvas *canvas, const ribbon *r) {
     const float left = fminf(r->a->x, r->b->x) - r->reach;
     const float right = fmaxf(r->a->x, r->b->x) + r->reach;
     const float slope = fabsf(r->dy) > 1e-4f * r->length ? r->dx / r->dy : 0;
-    const float half = r->reach * r->length / fmaxf(fabsf(r->dy), 1e-4f * r->length) +
-                       0.5f * fabsf(slope);
+    const float half =
+        r->reach * r->length / fmaxf(fabsf(r->dy), 1e-4f * r->length) + 0.5f * fabsf(slope);
     for (int y = r->y0; y <= r->y1; y++) {
         float low = left, high = right;
         if (slope != 0) {

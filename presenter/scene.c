@@ -14,6 +14,8 @@
 #include <string.h>
 
 static const float WELD_COSINE = 0.5f;
+/* Edges below a third of a micrometre are rounding. */
+static const float SHORTEST_M2 = 1e-13f;
 
 static void *array(int count, size_t size, int *failed) {
     void *block = stk_calloc_aligned(count > 0 ? (size_t)count : 1, size);
@@ -44,8 +46,9 @@ stk_status stk_surface_init(stk_surface *s, const char *name, int vertices, int 
 }
 
 void stk_surface_clear(stk_surface *s) {
-    void *blocks[] = {s->triangle, s->rest, s->uv,     s->bind,  s->shade,      s->part, s->transfer,
-                      s->key,      s->position, s->normal, s->light, s->ring_start, s->ring};
+    void *blocks[] = {s->triangle, s->rest,       s->uv,  s->bind,     s->shade,
+                      s->part,     s->transfer,   s->key, s->position, s->normal,
+                      s->light,    s->ring_start, s->ring};
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) stk_free(blocks[i]);
     *s = (stk_surface){.name = NULL};
 }
@@ -65,9 +68,9 @@ static void add_corner(const int32_t t[3], const float (*p)[3], int k, float sum
     const float n[3] = {a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2],
                         a[0] * b[1] - a[1] * b[0]};
     /* sin(angle) / (|a| |b|) is the angle's weight to second order [Max 1999] */
-    const float lengths = dot(a, a) * dot(b, b);
-    if (lengths < 1e-24f) return;
-    const float weight = 1 / lengths;
+    const float aa = dot(a, a), bb = dot(b, b);
+    if (aa < SHORTEST_M2 || bb < SHORTEST_M2) return;
+    const float weight = 1 / (aa * bb);
     for (int i = 0; i < 3; i++) sum[i] += weight * n[i];
 }
 
@@ -144,6 +147,16 @@ static int compare_places(const void *a, const void *b) {
     return p->vertex < q->vertex ? -1 : p->vertex > q->vertex;
 }
 
+/* 0 for a vertex that only triangles without area meet, as at the poles of a sphere. */
+static int has_normal(const stk_surface *s, int v) {
+    for (int r = s->ring_start[v]; r < s->ring_start[v + 1]; r++) {
+        float sum[3] = {0, 0, 0};
+        add_corner(s->triangle[s->ring[r] >> 2], (const float(*)[3])s->rest, s->ring[r] & 3, sum);
+        if (dot(sum, sum) > 0) return 1;
+    }
+    return 0;
+}
+
 /* Chains the vertices that lie at one place and face about the same way as its first. */
 static void weld(const stk_surface *s, place *places, int32_t *same) {
     for (int v = 0; v < s->vertices; v++) {
@@ -155,7 +168,9 @@ static void weld(const stk_surface *s, place *places, int32_t *same) {
     for (int i = 0, first = 0; i < s->vertices; i++) {
         if (memcmp(places[i].at, places[first].at, sizeof places[i].at) != 0) first = i;
         const int32_t a = places[first].vertex, b = places[i].vertex;
-        if (a == b || dot(s->normal[a], s->normal[b]) < WELD_COSINE) continue;
+        if (a == b) continue;
+        if (has_normal(s, a) && has_normal(s, b) && dot(s->normal[a], s->normal[b]) < WELD_COSINE)
+            continue;
         same[b] = same[a];
         same[a] = b;
     }

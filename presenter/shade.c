@@ -46,8 +46,8 @@ void canvas_tone(const float in[3], float out[3]) {
     const float white = (SHOULDER - KNEE) / (1 - KNEE);
     for (int c = 0; c < 3; c++) {
         const float v = fmaxf(in[c], 0), s = (v - KNEE) / (1 - KNEE);
-        out[c] = v <= KNEE ? v
-                           : fminf(KNEE + (1 - KNEE) * s * (1 + s / (white * white)) / (1 + s), 1);
+        out[c] =
+            v <= KNEE ? v : fminf(KNEE + (1 - KNEE) * s * (1 + s / (white * white)) / (1 + s), 1);
     }
 }
 
@@ -344,15 +344,16 @@ void canvas_shade_hair(const stk_light *light, const canvas_hair *hair, float ou
     const float th = dot3(hair->tangent, half);
     const float diffuse = sqrtf(fmaxf(1 - tl * tl, 0)) * 0.75f;
     const float shift = 0.12f * hair->shift;
-    const float t1 = stk_clampf(th + 0.06f + shift, -1, 1), t2 = stk_clampf(th - 0.10f + shift, -1, 1);
+    const float t1 = stk_clampf(th + 0.06f + shift, -1, 1),
+                t2 = stk_clampf(th - 0.10f + shift, -1, 1);
     const float s1 = powf(1 - t1 * t1, 45), s2 = powf(1 - t2 * t2, 12);
     const float tr = dot3(hair->tangent, light->rim_dir);
     const float rim = powf(fmaxf(1 - tr * tr, 0), 4) * fmaxf(0, -dot3(light->rim_dir, hair->view));
     for (int c = 0; c < 3; c++) {
         const float key = light->key_rgb[c] * hair->key;
-        out[c] = hair->rgb[c] * (hair->fill[c] + key * diffuse) +
-                 hair->shine * key * (0.10f * s1 + 0.55f * s2 * hair->rgb[c]) +
-                 0.5f * hair->shine * rim * light->rim_rgb[c] * hair->fill[c] *
-                     (0.1f + hair->rgb[c]);
+        out[c] =
+            hair->rgb[c] * (hair->fill[c] + key * diffuse) +
+            hair->shine * key * (0.10f * s1 + 0.55f * s2 * hair->rgb[c]) +
+            0.5f * hair->shine * rim * light->rim_rgb[c] * hair->fill[c] * (0.1f + hair->rgb[c]);
     }
 }

@@ -25,16 +25,18 @@ static void first_level(const stk_canvas *canvas, const stk_texture *source,
         for (int x = 0; x < width; x++) {
             uint16_t *value = texture->texel[0][(ptrdiff_t)y * width + x].value;
             for (int k = 0; k < 3; k++)
-                value[k] = c->data == NULL ? 65535
-                                           : (uint16_t)lrintf(65535 * canvas->to_linear[
-                                                 stk_image_row(c, y)[x * c->channels + k]]);
+                value[k] =
+                    c->data == NULL
+                        ? 65535
+                        : (uint16_t)lrintf(
+                              65535 * canvas->to_linear[stk_image_row(c, y)[x * c->channels + k]]);
             value[3] = 0;
             value[4] = value[5] = 128 * 256;
             value[6] = value[7] = 65535;
             if (d->data == NULL) continue;
             /* the detail may have its own size */
-            const uint8_t *at = stk_image_row(d, y * d->height / height) +
-                                x * d->width / width * d->channels;
+            const uint8_t *at =
+                stk_image_row(d, y * d->height / height) + x * d->width / width * d->channels;
             value[4] = (uint16_t)(at[0] * 256);
             value[5] = (uint16_t)(at[1] * 256);
             value[6] = (uint16_t)(at[2] * 257);
@@ -113,7 +115,8 @@ static void bilinear(const canvas_texture *texture, int level, float u, float v,
     const int w = texture->width[level], h = texture->height[level];
     const float x = stk_clampf(u * (float)w - 0.5f, 0, (float)(w - 1));
     const float y = stk_clampf(v * (float)h - 0.5f, 0, (float)(h - 1));
-    const int x0 = (int)x, y0 = (int)y, x1 = x0 + 1 < w ? x0 + 1 : x0, y1 = y0 + 1 < h ? y0 + 1 : y0;
+    const int x0 = (int)x, y0 = (int)y, x1 = x0 + 1 < w ? x0 + 1 : x0,
+              y1 = y0 + 1 < h ? y0 + 1 : y0;
     const float a = x - (float)x0, b = y - (float)y0;
     const canvas_texel *top = texture->texel[level] + (ptrdiff_t)y0 * w;
     const canvas_texel *below = texture->texel[level] + (ptrdiff_t)y1 * w;
@@ -129,7 +132,7 @@ void canvas_texture_sample(const canvas_texture *texture, float u, float v, floa
     const int first = (int)fine;
     const float beyond = fine - (float)first;
     canvas_f4 sum[2] = {{0}};
-    const int near_first = beyond < 0.02f, near_next = beyond > 0.98f;
+    const int near_first = beyond<0.02f, near_next = beyond> 0.98f;
     if (!near_next) bilinear(texture, first, u, v, near_first ? 1 : 1 - beyond, sum);
     if (!near_first)
         bilinear(texture, first + 1 < texture->levels ? first + 1 : first, u, v,

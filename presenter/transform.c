@@ -27,10 +27,10 @@ static void project(const stk_canvas *canvas, const float p[3], float *x, float 
 static void skin(const stk_bones *bones, const float p[3], float bind, float out[3]) {
     const float *H = bones->head.R, *T = bones->torso.R;
     for (int i = 0; i < 3; i++) {
-        const float head = H[3 * i] * p[0] + H[3 * i + 1] * p[1] + H[3 * i + 2] * p[2] +
-                           bones->head.t[i];
-        const float torso = T[3 * i] * p[0] + T[3 * i + 1] * p[1] + T[3 * i + 2] * p[2] +
-                            bones->torso.t[i];
+        const float head =
+            H[3 * i] * p[0] + H[3 * i + 1] * p[1] + H[3 * i + 2] * p[2] + bones->head.t[i];
+        const float torso =
+            T[3 * i] * p[0] + T[3 * i + 1] * p[1] + T[3 * i + 2] * p[2] + bones->torso.t[i];
         out[i] = bind * head + (1 - bind) * torso;
     }
 }
@@ -149,7 +149,12 @@ static void shade_strand(stk_canvas *canvas, stk_strands *strands, int strand,
         const float tangent[3] = {(b[0] - a[0]) * s, (b[1] - a[1]) * s, (b[2] - a[2]) * s};
         const float view[3] = {p[0] * q, p[1] * q, p[2] * q};
         float fill[3];
-        canvas_hair hair = {strands->rgb[strand], tangent, view, fill, 0, strands->shine,
+        canvas_hair hair = {strands->rgb[strand],
+                            tangent,
+                            view,
+                            fill,
+                            0,
+                            strands->shine,
                             (float)(mixed >> 16) / 65536.0f - 0.5f};
         gather_light(&canvas->job, strands->transfer[i], strands->key[i], strands->bind[i], 0, fill,
                      &hair.key);
@@ -191,8 +196,10 @@ static void turn_light(stk_canvas *canvas) {
         stk_light_turn(&canvas->light, R, job->harmonics[bone][0]);
         for (int j = 0; j < 9; j++)
             for (int c = 0; c < 3; c++)
-                job->harmonics[bone][1][j][c] = job->harmonics[bone][0][j][c] *
-                                                SKIN_BAND[c][j == 0 ? 0 : j < 4 ? 1 : 2];
+                job->harmonics[bone][1][j][c] =
+                    job->harmonics[bone][0][j][c] * SKIN_BAND[c][j == 0  ? 0
+                                                                 : j < 4 ? 1
+                                                                         : 2];
         const float local[3] = {R[0] * key[0] + R[3] * key[1] + R[6] * key[2],
                                 R[1] * key[0] + R[4] * key[1] + R[7] * key[2],
                                 R[2] * key[0] + R[5] * key[1] + R[8] * key[2]};
