@@ -51,18 +51,19 @@ static void add_cap(stk_light *light, const float direction[3], float half_angle
 /* Daylight-balanced softbox as key; a cooler, weaker one as fill; a strip behind; grey walls, a
  * darker floor. */
 void stk_light_studio(stk_light *light) {
-    static const float key[3] = {-0.60f, 0.52f, 0.68f}, key_rgb[3] = {0.78f, 0.735f, 0.68f};
-    static const float fill[3] = {0.82f, 0.08f, 0.62f}, fill_rgb[3] = {0.15f, 0.16f, 0.18f};
+    static const float key[3] = {-0.60f, 0.52f, 0.68f}, key_rgb[3] = {0.88f, 0.835f, 0.78f};
+    static const float fill[3] = {0.82f, 0.08f, 0.62f}, fill_rgb[3] = {0.12f, 0.128f, 0.142f};
     static const float rim[3] = {0.62f, 0.50f, -0.66f}, rim_rgb[3] = {0.42f, 0.42f, 0.44f};
+    static const float rim_fill[3] = {0.26f, 0.26f, 0.28f}; /* less: harmonics leak to the front */
     static const float bounce[3] = {-0.2f, -0.8f, 0.6f}, bounce_rgb[3] = {0.06f, 0.054f, 0.05f};
-    static const float dome[3] = {0, 1, 0}, dome_rgb[3] = {0.15f, 0.155f, 0.165f};
+    static const float dome[3] = {0, 1, 0}, dome_rgb[3] = {0.12f, 0.125f, 0.135f};
     *light = (stk_light){.harmonics = {{0}}};
     unit(key, light->key_dir);
     memcpy(light->key_rgb, key_rgb, sizeof key_rgb);
     unit(rim, light->rim_dir);
     memcpy(light->rim_rgb, rim_rgb, sizeof rim_rgb);
     add_cap(light, fill, 45, fill_rgb);
-    add_cap(light, rim, 35, rim_rgb);
+    add_cap(light, rim, 35, rim_fill);
     add_cap(light, bounce, 50, bounce_rgb);
     add_cap(light, dome, 110, dome_rgb);
 }

@@ -16,12 +16,12 @@
 #define PI_F 3.14159265f
 
 /* Scene-linear values above the knee are bent; SHOULDER is mapped to white. */
-static const float KNEE = 0.5f, SHOULDER = 3.2f;
+static const float KNEE = 0.6f, SHOULDER = 2.4f;
 /* How far each colour of light reaches beyond the terminator of skin. */
 static const float SKIN_WRAP[3] = {0.30f, 0.14f, 0.09f};
 static const float CLOTH_WRAP = 0.12f, OTHER_WRAP = 0.03f;
 /* The key is a large softbox: a lobe can't be sharper than it. */
-static const float KEY_SPREAD = 0.22f;
+static const float KEY_SPREAD = 0.12f;
 /* Samples of one surface and part within this share of their distance are one piece. */
 static const float PIECE = 0.006f;
 
@@ -42,12 +42,24 @@ static void normalise(float v[3]) {
     for (int i = 0; i < 3; i++) v[i] *= scale;
 }
 
+static float tone(float v) {
+    const float white = (SHOULDER - KNEE) / (1 - KNEE), s = (v - KNEE) / (1 - KNEE);
+    if (v <= KNEE) return v;
+    return fminf(KNEE + (1 - KNEE) * s * (1 + s / (white * white)) / (1 + s), 1);
+}
+
+/* Half by channel, which pales bright colours as film does, half by the brightest channel, which
+ * keeps their hue. */
 void canvas_tone(const float in[3], float out[3]) {
-    const float white = (SHOULDER - KNEE) / (1 - KNEE);
+    const float most = fmaxf(in[0], fmaxf(in[1], in[2]));
+    if (most <= KNEE) {
+        for (int c = 0; c < 3; c++) out[c] = fmaxf(in[c], 0);
+        return;
+    }
+    const float scale = tone(most) / most;
     for (int c = 0; c < 3; c++) {
-        const float v = fmaxf(in[c], 0), s = (v - KNEE) / (1 - KNEE);
-        out[c] =
-            v <= KNEE ? v : fminf(KNEE + (1 - KNEE) * s * (1 + s / (white * white)) / (1 + s), 1);
+        const float v = fmaxf(in[c], 0);
+        out[c] = 0.5f * (tone(v) + v * scale);
     }
 }
 
