@@ -46,7 +46,7 @@ static void deposit(const brow_pen *pen, float x, float y, float amount) {
 
 /* Angle above the direction to the tail, radians. */
 static float growth_angle(float s, float t, stk_rng *rng) {
-    float rise = 1.35f * stk_smoothstep(0.28f, 0.0f, s) + 0.50f * stk_smoothstep(0.75f, 0.1f, s);
+    float rise = 1.05f * stk_smoothstep(0.28f, 0.0f, s) + 0.50f * stk_smoothstep(0.75f, 0.1f, s);
     float crest = (0.5f - t) * 0.75f * stk_smoothstep(0.02f, 0.35f, s);
     return 0.08f + rise * 0.8f + crest + 0.13f * stk_rng_normal(rng);
 }
@@ -100,14 +100,14 @@ static void undertone(const brow_pen *pen, float strength) {
 }
 
 static void brow_draw(brow_pen *pen, const stk_look *look, stk_rng *rng) {
-    int hairs = look->woman ? 400 : 460;
+    int hairs = look->woman ? 520 : 620;
     float width = look->woman ? 0.15f : 0.17f;
     float at[2];
     brow_place(pen, 0.5f, 0.5f, at);
     int side = pen->map->side, x = stk_clampi((int)at[0], 0, side - 1);
     int y = stk_clampi((int)at[1], 0, side - 1);
     pen->pitch = stk_clampf(pen->map->pitch[(size_t)y * (size_t)side + (size_t)x], 0.05f, 3.0f);
-    undertone(pen, 0.16f / pen->pitch);
+    undertone(pen, 0.30f / pen->pitch);
     for (int i = 0; i < hairs; i++) {
         float s = stk_rng_float(rng);
         s = 0.01f + 0.94f * (s < 0.1f ? s + 0.1f * stk_rng_float(rng) : s);
@@ -133,6 +133,6 @@ void stk_brow_paint(const stk_curves *curves, const stk_skin_map *map, const stk
     }
     size_t texels = (size_t)map->side * (size_t)map->side;
     for (size_t i = 0; i < texels; i++) {
-        if (cover[i] > 0.0f) cover[i] = 1.0f - expf(-1.5f * cover[i]);
+        if (cover[i] > 0.0f) cover[i] = 1.0f - expf(-1.9f * cover[i]);
     }
 }

@@ -145,9 +145,9 @@ static void set(float out[3], colour c) {
 
 /* The person of the README: a woman of about 35 with brown hair. */
 static void known_person(stk_look *look) {
-    static const float shape[STK_LOOK_MODES] = {-1.6f, -1.3f, -0.5f, -0.7f, -1.1f, -0.4f,
-                                                -1.3f, 0.2f,  1.4f,  0.7f,  1.0f,  0.2f,
-                                                0.1f,  -0.4f, 0.2f,  -0.9f};
+    static const float shape[STK_LOOK_MODES] = {-1.4f, -0.9f, -0.5f, -0.3f, -0.8f, -0.1f,
+                                                -0.7f, 0.1f,  0.9f,  0.5f,  0.6f,  0.1f,
+                                                0.1f,  -0.1f, 0.1f,  -0.9f};
     look->woman = 1;
     memcpy(look->shape, shape, sizeof shape);
     set(look->skin_rgb, (colour){224, 184, 160});

@@ -8,6 +8,7 @@
 #include "presenter/skin_parts.h"
 
 #include <math.h>
+#include <string.h>
 
 enum { STEPS = 8, LANDMARKS_MAX = 21 };
 
@@ -104,10 +105,27 @@ static void curve_init(stk_curve *curve, const curve_row *row, const float (*uv)
     }
 }
 
+/* Rounds a closed curve off, its two corners kept: drawn lips have no vertices. */
+static void curve_smooth(stk_curve *curve, int corner, int passes) {
+    float before[STK_CURVE_POINTS][2];
+    for (int pass = 0; pass < passes; pass++) {
+        memcpy(before, curve->at, sizeof before);
+        for (int i = 1; i < curve->count; i++) {
+            if (i == corner) continue;
+            const float *next = before[i + 1 < curve->count ? i + 1 : 0];
+            for (int c = 0; c < 2; c++) {
+                curve->at[i][c] = 0.5f * before[i][c] + 0.25f * (before[i - 1][c] + next[c]);
+            }
+        }
+    }
+}
+
 void stk_curves_init(stk_curves *curves, const float (*uv)[2], int side) {
     for (int c = 0; c < STK_CURVES; c++) {
         curve_init(&curves->curve[c], &rows[c], uv, (float)side);
     }
+    curve_smooth(&curves->curve[STK_CURVE_LIPS], 10 * STEPS, 12);
+    curve_smooth(&curves->curve[STK_CURVE_MOUTH], 10 * STEPS, 12);
 }
 
 float stk_curve_distance(const stk_curve *curve, float x, float y, float reach, float *along) {

@@ -73,7 +73,8 @@ static void eye(const stk_skin_brush *brush, int which, stk_skin_texel *t) {
     t->shade *= 1.0f - lash * (upper ? (woman ? 0.72f : 0.56f) : (woman ? 0.34f : 0.24f));
     if (d < 0.3f) { /* rim of the lid, wet and pink */
         float rim = stk_smoothstep(0.3f, -0.3f, d), deep = stk_smoothstep(-0.8f, -3.5f, d);
-        float wet[3] = {0.58f * brush->look->skin_rgb[0] + 0.16f, 0.24f, 0.21f};
+        const float *skin = brush->look->skin_rgb;
+        float wet[3] = {0.58f * skin[0] + 0.12f, 0.34f * skin[1] + 0.07f, 0.36f * skin[2] + 0.06f};
         tint(t, wet, 0.75f * rim);
         t->shade *= 1.0f - 0.55f * deep * rim;
         t->roughness = mix(t->roughness, 0.22f, rim);
@@ -99,7 +100,7 @@ static void nose(const stk_skin_brush *brush, int which, stk_skin_texel *t) {
     stain(t, pink, 0.4f * round);
     t->shade *= 1.0f - 0.20f * round;
     tint(t, (const float[3]){0.035f, 0.012f, 0.009f}, 0.90f * hole);
-    t->height = mix(t->height, 0.0f, hole) - 0.55f * stk_smoothstep(0.7f, -1.3f, d);
+    t->height = mix(t->height, 0.0f, hole) - 0.22f * stk_smoothstep(0.7f, -1.3f, d);
     t->roughness = mix(t->roughness, 0.85f, hole);
     t->cavity *= 1.0f - 0.85f * hole;
 }
@@ -129,9 +130,9 @@ static void lip_surface(const stk_skin_brush *brush, stk_skin_texel *t, float ma
         rgb[c] = brush->look->lip_rgb[c] * (1.0f + 0.12f * broad) * (1.0f - 0.07f * lines) *
                  mix(1.0f, 0.90f * redder, wet);
     }
-    tint(t, rgb, 0.92f * mask);
+    tint(t, rgb, 0.86f * mask);
     t->height = mix(t->height, 0.25f * t->height - 0.045f * lines, mask);
-    t->roughness = mix(t->roughness, 0.40f - 0.10f * wet + 0.03f * lines, mask);
+    t->roughness = mix(t->roughness, 0.31f - 0.09f * wet + 0.03f * lines, mask);
     t->cavity = mix(t->cavity, 1.0f - 0.08f * lines, mask);
 }
 
@@ -140,12 +141,12 @@ static void lips(const stk_skin_brush *brush, stk_skin_texel *t) {
     if (d >= 7.0f) return;
     float wobble =
         stk_noise_fractal3(t->p[0] * 0.6f, t->p[1] * 0.6f, t->p[2] * 0.6f, 2, brush->seed + 64);
-    float inner = distance(brush, STK_CURVE_MOUTH, t, 12.0f, NULL), edge = d + 0.35f * wobble;
+    float inner = distance(brush, STK_CURVE_MOUTH, t, 12.0f, NULL), edge = d + 0.22f * wobble;
     /* light seam along the border, shadow below the lower lip comes from the light itself */
     float seam = stk_smoothstep(0.1f, 0.9f, edge) * stk_smoothstep(2.6f, 0.9f, edge);
     t->shade *= 1.0f + 0.06f * seam;
     t->height += 0.14f * bell(edge - 0.5f, 1.0f);
-    float mask = stk_smoothstep(0.55f, -0.65f, edge);
+    float mask = stk_smoothstep(0.65f, -0.95f, edge);
     if (mask > 0.0f) lip_surface(brush, t, mask, inner);
     /* the line where they meet, its corners, and what lies behind */
     const stk_curve *mouth = &brush->curves->curve[STK_CURVE_MOUTH];

@@ -44,12 +44,14 @@ static void pigments(const stk_skin_brush *brush, stk_skin_texel *t) {
     const stk_look *look = brush->look;
     float *a = t->amount;
     uint32_t seed = brush->seed;
-    float red = 0.65f + 0.8f * look->ruddiness;
+    /* blood shows less through brown skin */
+    float fair = stk_clampf(0.25f + 1.5f * look->skin_rgb[1], 0.25f, 1.0f);
+    float red = fair * (0.65f + 0.8f * look->ruddiness);
     float broad = noise_at(t->p, 23.0f, 3, seed + 1), blotch = noise_at(t->p, 7.0f, 2, seed + 2);
     float mottle = noise_at(t->p, 2.6f, 2, seed + 3);
     float tint = noise_at(t->p, 34.0f, 2, seed + 4), grain = noise_at(t->p, 0.8f, 1, seed + 5);
-    a[STK_SKIN_BLOOD] = a[STK_SKIN_BLOOD] * red + 0.10f * broad + 0.06f * blotch +
-                        (0.07f + 0.08f * a[STK_SKIN_BLOOD]) * mottle;
+    a[STK_SKIN_BLOOD] = a[STK_SKIN_BLOOD] * red + fair * (0.10f * broad + 0.06f * blotch) +
+                        fair * (0.07f + 0.08f * a[STK_SKIN_BLOOD]) * mottle;
     /* small vessels: reddish flecks where there is blood anyway */
     a[STK_SKIN_BLOOD] += 0.05f * red * stk_smoothstep(0.25f, 0.7f, blotch + 0.6f * mottle);
     a[STK_SKIN_MELANIN] += 0.045f * mottle + 0.05f * grain + 0.05f * blotch - 0.03f * broad;
@@ -98,7 +100,8 @@ static void beard(const stk_skin_brush *brush, stk_skin_texel *t) {
 /* Relief: broad unevenness, net of lines, pores. */
 static void relief(const stk_skin_brush *brush, stk_skin_texel *t) {
     float d[2], coarse = stk_clampf(t->amount[STK_SKIN_PORES], 0.0f, 1.0f);
-    t->height += 0.10f * noise_at(t->p, 5.5f, 2, brush->seed + 31);
+    t->height += 0.15f * noise_at(t->p, 5.5f, 2, brush->seed + 31) +
+                 0.035f * noise_at(t->p, 1.6f, 1, brush->seed + 35);
     cells_at(t->p, 1.25f, brush->seed + 32, d); /* lines run between the cells */
     float line = stk_smoothstep(0.22f, 0.0f, d[1] - d[0]);
     t->height -= (0.018f + 0.012f * coarse) * line;
@@ -120,7 +123,7 @@ void stk_skin_texel_ground(const stk_skin_brush *brush, stk_skin_texel *t) {
     spots(brush, t);
     beard(brush, t);
     relief(brush, t);
-    t->roughness = mix(0.56f, 0.37f, oil) + 0.05f * noise_at(t->p, 3.0f, 1, brush->seed + 41) +
+    t->roughness = mix(0.54f, 0.29f, oil) + 0.05f * noise_at(t->p, 3.0f, 1, brush->seed + 41) +
                    0.10f * (1.0f - t->cavity);
     for (int c = 0; c < 3; c++) {
         float depth = t->amount[STK_SKIN_BLOOD] * blood_rgb[c] +
@@ -128,7 +131,7 @@ void stk_skin_texel_ground(const stk_skin_brush *brush, stk_skin_texel *t) {
                       t->amount[STK_SKIN_BLUE] * blue_rgb[c] +
                       t->amount[STK_SKIN_YELLOW] * yellow_rgb[c];
         /* most of what the cheek has by its region: skin_rgb is the cheek's colour */
-        float cheek = 0.11f * blood_rgb[c] + 0.02f * melanin_rgb[c] + 0.02f * yellow_rgb[c];
+        float cheek = -0.03f * blood_rgb[c] + 0.02f * melanin_rgb[c] + 0.02f * yellow_rgb[c];
         t->rgb[c] = brush->look->skin_rgb[c] * expf(cheek - depth);
     }
 }
