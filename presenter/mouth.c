@@ -58,28 +58,28 @@ typedef struct viseme {
  * rolled in, pressed, lower and upper lip shrugged; then alpha of jaw, round, spread, lips. */
 static const viseme visemes[STK_PHONE_CLASSES] = {
     [STK_PHONE_SILENCE] = {{0}, {0.8f, 0.4f, 0.6f, 0.8f}},
-    [STK_PHONE_AA] = {{.37f, .06f, 0, .05f, 0, .20f, .10f}, {1.2f, .6f, .6f, 1}},
-    [STK_PHONE_AE] = {{.29f, 0, 0, .20f, .07f, .26f, .15f}, {1.1f, .7f, .9f, 1}},
-    [STK_PHONE_AH] = {{.19f, .04f, 0, .06f, 0, .15f, .07f}, {.7f, .35f, .4f, .6f}},
-    [STK_PHONE_EH] = {{.22f, 0, 0, .17f, .07f, .22f, .12f}, {1, .6f, .8f, .9f}},
-    [STK_PHONE_IY] = {{.11f, 0, 0, .27f, .13f, .20f, .09f}, {.9f, .8f, 1, .9f}},
-    [STK_PHONE_OW] = {{.25f, .34f, .24f, 0, 0, .08f, .04f}, {1, 1, .8f, .8f}},
-    [STK_PHONE_UW] = {{.12f, .28f, .52f, 0, 0, .04f, .02f}, {.9f, 1.1f, .9f, .8f}},
-    [STK_PHONE_ER] = {{.14f, .22f, .16f, 0, 0, .12f, .07f}, {.9f, .7f, .6f, .8f}},
-    [STK_PHONE_Y_ROUND] = {{.11f, .30f, .50f, 0, 0, .06f, .03f}, {.9f, 1.1f, .9f, .8f}},
-    [STK_PHONE_PBM] = {{.05f, 0, .04f, 0, 0, 0, 0, .12f, .10f, .18f, .08f, .05f},
+    [STK_PHONE_AA] = {{.36f, .05f, 0, .05f, 0, .20f, .10f}, {1.2f, .6f, .6f, 1}},
+    [STK_PHONE_AE] = {{.28f, 0, 0, .20f, .07f, .26f, .15f}, {1.1f, .7f, .9f, 1}},
+    [STK_PHONE_AH] = {{.16f, .03f, 0, .06f, 0, .15f, .07f}, {.7f, .35f, .4f, .6f}},
+    [STK_PHONE_EH] = {{.20f, 0, 0, .17f, .07f, .22f, .12f}, {1, .6f, .8f, .9f}},
+    [STK_PHONE_IY] = {{.09f, 0, 0, .27f, .13f, .20f, .09f}, {.9f, .8f, 1, .9f}},
+    [STK_PHONE_OW] = {{.19f, .26f, .34f, 0, 0, .08f, .04f}, {1, 1, .8f, .8f}},
+    [STK_PHONE_UW] = {{.07f, .14f, .60f, 0, 0, .04f, .02f}, {.9f, 1.1f, .9f, .8f}},
+    [STK_PHONE_ER] = {{.11f, .18f, .20f, 0, 0, .12f, .07f}, {.9f, .7f, .6f, .8f}},
+    [STK_PHONE_Y_ROUND] = {{.07f, .18f, .55f, 0, 0, .06f, .03f}, {.9f, 1.1f, .9f, .8f}},
+    [STK_PHONE_PBM] = {{.04f, 0, .04f, 0, 0, 0, 0, .12f, .10f, .18f, .08f, .05f},
                        {.7f, .08f, .2f, 1.6f}},
-    [STK_PHONE_FV] = {{.06f, .04f, 0, .05f, 0, .07f, .14f, .36f, 0, 0, .10f, 0},
+    [STK_PHONE_FV] = {{.04f, .03f, 0, .05f, 0, .05f, .14f, .36f, 0, 0, .10f, 0},
                       {.9f, .2f, .3f, 1.6f}},
-    [STK_PHONE_TH] = {{.12f, 0, 0, .08f, .02f, .17f, .08f}, {.7f, .2f, .3f, .6f}},
-    [STK_PHONE_TDN] = {{.09f, .03f, 0, .08f, .02f, .16f, .06f}, {.6f, .12f, .2f, .4f}},
-    [STK_PHONE_L] = {{.15f, .03f, 0, .06f, 0, .15f, .06f}, {.5f, .12f, .2f, .4f}},
-    [STK_PHONE_SZ] = {{.05f, .03f, 0, .18f, .05f, .22f, .10f}, {1, .2f, .5f, .7f}},
-    [STK_PHONE_SH] = {{.08f, .36f, .22f, 0, 0, .16f, .12f}, {.9f, .9f, .8f, .8f}},
-    [STK_PHONE_KG] = {{.13f, 0, 0, .05f, 0, .14f, .06f}, {.3f, .06f, .1f, .25f}},
-    [STK_PHONE_R] = {{.11f, .20f, .20f, 0, 0, .10f, .06f}, {.5f, .6f, .4f, .5f}},
-    [STK_PHONE_W] = {{.08f, .22f, .60f, 0, 0, .02f, 0}, {.8f, 1.3f, 1, .9f}},
-    [STK_PHONE_H] = {{.16f, 0, 0, .04f, 0, .14f, .06f}, {.15f, .04f, .06f, .12f}},
+    [STK_PHONE_TH] = {{.10f, 0, 0, .08f, .02f, .17f, .08f}, {.7f, .2f, .3f, .6f}},
+    [STK_PHONE_TDN] = {{.075f, .02f, 0, .08f, .02f, .16f, .06f}, {.6f, .12f, .2f, .4f}},
+    [STK_PHONE_L] = {{.12f, .03f, 0, .06f, 0, .15f, .06f}, {.5f, .12f, .2f, .4f}},
+    [STK_PHONE_SZ] = {{.035f, .02f, 0, .18f, .05f, .24f, .11f}, {1, .2f, .5f, .7f}},
+    [STK_PHONE_SH] = {{.05f, .28f, .26f, 0, 0, .16f, .12f}, {.9f, .9f, .8f, .8f}},
+    [STK_PHONE_KG] = {{.10f, 0, 0, .05f, 0, .14f, .06f}, {.3f, .06f, .1f, .25f}},
+    [STK_PHONE_R] = {{.08f, .16f, .24f, 0, 0, .10f, .06f}, {.5f, .6f, .4f, .5f}},
+    [STK_PHONE_W] = {{.04f, .10f, .68f, 0, 0, .02f, 0}, {.8f, 1.3f, 1, .9f}},
+    [STK_PHONE_H] = {{.15f, 0, 0, .04f, 0, .14f, .06f}, {.15f, .04f, .06f, .12f}},
 };
 
 /* Reach of a phone before and after its core, s. */
@@ -196,9 +196,9 @@ static void lean(float *part, float to, float share) {
 /* The lower lip under the upper teeth: jaw nearly shut, lower lip in, upper lip off it. */
 static void apply_bite(stk_mouth_moment *m) {
     const float w = m->bite, jaw = m->part[STK_MOUTH_JAW];
-    lean(&m->part[STK_MOUTH_JAW], fminf(jaw, 0.05f + 0.1f * jaw), w);
-    lean(&m->part[STK_MOUTH_LOWER_DOWN], 0.04f, w);
-    lean(&m->part[STK_MOUTH_UPPER_UP], 0.14f, w);
+    lean(&m->part[STK_MOUTH_JAW], fminf(jaw, 0.025f + 0.08f * jaw), w);
+    lean(&m->part[STK_MOUTH_LOWER_DOWN], 0.03f, w);
+    lean(&m->part[STK_MOUTH_UPPER_UP], 0.16f, w);
     lean(&m->part[STK_MOUTH_ROLL_LOWER], 0.38f, w);
     lean(&m->part[STK_MOUTH_FUNNEL], 0.3f * m->part[STK_MOUTH_FUNNEL], w);
     lean(&m->part[STK_MOUTH_PUCKER], 0.5f * m->part[STK_MOUTH_PUCKER], w);

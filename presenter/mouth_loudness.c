@@ -5,7 +5,8 @@
  *         -> energy-weighted band number -> wide (front vowels) or round (back vowels)
  *         -> short dips between louder neighbours -> closures
  *
- * Below 200 Hz voiced murmur with closed lips would open the mouth, above 4 kHz hissing would. The
+ * Below 200 Hz voiced murmur with closed lips would open the mouth, above 4 kHz hissing would; the
+ * lowest band counts a tenth, because m, n and close vowels have nearly all their energy there. The
  * opening looks 20 ms ahead, which makes good the lag of its own smoothing. Any thread.
  */
 #include "presenter/mouth.h"
@@ -21,6 +22,7 @@ static const double ATTACK_S = 0.030, RELEASE_S = 0.070, AHEAD_S = 0.020;
 static const double RANGE_DB = 28;    /* from shut to the opening of loud speech */
 static const double QUIET_DB = -55;   /* below full scale: silence whatever the rest is like */
 static const double LOUD_SHARE = 0.9; /* quantile of the bins that counts as loud speech */
+static const double MURMUR = 0.1;     /* weight of the lowest band in the loudness */
 static const double DIP_DB = 7, DIP_FULL_DB = 14;
 
 typedef struct curves {
@@ -100,7 +102,7 @@ static void find_levels(curves *c) {
             sum += c->band[b][i];
             weighted += b * c->band[b][i];
         }
-        c->level_db[i] = 10 * log10(sum);
+        c->level_db[i] = 10 * log10(sum - (1 - MURMUR) * c->band[0][i]);
         c->front[i] = weighted / sum;
     }
 }
@@ -148,11 +150,11 @@ static double at(const double *curve, int bins, double time_s) {
 }
 
 static void to_moment(const curves *c, double t, stk_mouth_moment *m) {
-    const float open = (float)at(c->open, c->bins, t + AHEAD_S);
+    const float level = (float)at(c->open, c->bins, t + AHEAD_S), open = level * level;
     const float front = (float)at(c->front, c->bins, t + AHEAD_S);
     const float wide = front > 0 ? front : 0, round = front < 0 ? -front : 0;
     *m = (stk_mouth_moment){.closure = (float)at(c->closure, c->bins, t)};
-    m->part[STK_MOUTH_JAW] = open * (0.34f - 0.12f * wide - 0.08f * round);
+    m->part[STK_MOUTH_JAW] = open * (0.36f - 0.12f * wide - 0.08f * round);
     m->part[STK_MOUTH_FUNNEL] = open * (0.04f + 0.26f * round);
     m->part[STK_MOUTH_PUCKER] = open * 0.32f * round;
     m->part[STK_MOUTH_STRETCH] = open * (0.05f + 0.22f * wide);

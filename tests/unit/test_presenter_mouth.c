@@ -1,5 +1,6 @@
 /* Phones and loudness to mouth shapes: closures, sync with the sound, silence, independence of rate. */
 #include "support.h"
+#include "presenter/bust.h"
 #include "presenter/speech.h"
 
 #include <math.h>
@@ -69,6 +70,42 @@ static void track_closes_for_every_p_b_m(void **state) {
         assert_true(count > 100);
         free(rows);
     }
+    stk_utterance_clear(&u);
+}
+
+/* On the presenter's own lips: shut for p b m, a slit for s, wide for a stressed open vowel. */
+static void track_on_the_bust_opens_as_people_do(void **state) {
+    (void)state;
+    stk_utterance u = speak_script("slt", 20);
+    stk_look look;
+    stk_bust *bust;
+    stk_look_draw(&look, 3);
+    TEST_OK(stk_bust_create(&bust, &look));
+    int frames, phone = 0, count[STK_PHONE_CLASSES] = {0};
+    double sum_mm[STK_PHONE_CLASSES] = {0}, most_mm = 0;
+    shapes_row *rows = track(&u, 25, &frames);
+    for (int i = 0; i < frames; i++) {
+        while (phone + 1 < u.count && (double)u.phones[phone].end_s <= i / 25.0) phone++;
+        stk_face_state face;
+        float opening_m, width_m;
+        memcpy(face.shapes, rows[i], sizeof face.shapes);
+        stk_bust_express(bust, &face);
+        stk_bust_mouth(bust, &opening_m, &width_m);
+        sum_mm[u.phones[phone].class] += 1000 * (double)opening_m;
+        count[u.phones[phone].class]++;
+        most_mm = fmax(most_mm, 1000 * (double)opening_m);
+    }
+    for (int c = 0; c < STK_PHONE_CLASSES; c++)
+        if (count[c] > 0) sum_mm[c] /= count[c];
+    print_message("inner lips, mm: p b m %.2f, f v %.1f, s %.1f, oo %.1f, a %.1f, most %.1f\n",
+                  sum_mm[STK_PHONE_PBM], sum_mm[STK_PHONE_FV], sum_mm[STK_PHONE_SZ],
+                  sum_mm[STK_PHONE_UW], sum_mm[STK_PHONE_AA], most_mm);
+    assert_true(sum_mm[STK_PHONE_PBM] < 0.8);
+    assert_true(sum_mm[STK_PHONE_FV] < 4);
+    assert_true(sum_mm[STK_PHONE_SZ] < 6);
+    assert_true(sum_mm[STK_PHONE_AA] > 7 && most_mm < 22);
+    free(rows);
+    stk_bust_free(&bust);
     stk_utterance_clear(&u);
 }
 
@@ -259,6 +296,7 @@ static void track_refuses_odd_rates(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(track_closes_for_every_p_b_m),
+        cmocka_unit_test(track_on_the_bust_opens_as_people_do),
         cmocka_unit_test(track_is_in_sync_with_the_sound),
         cmocka_unit_test(track_amplitudes_are_natural),
         cmocka_unit_test(track_at_two_rates_is_one_performance),
