@@ -140,10 +140,12 @@ static void add_specular(const spot *s, float out[3]) {
     for (int i = 0; i < 3; i++) mirrored[i] = 2 * nv * s->bumped[i] - s->view[i];
     surroundings(light, mirrored, around);
     const float away = 1 - nv, away2 = away * away;
-    const float f_around = f0 + (fmaxf(1 - s->roughness, f0) - f0) * away2 * away2 * away;
+    /* rough surfaces hide themselves at a glance: less than Schlick says, and nothing from below
+     * where light is blocked */
+    const float f_around = f0 + (0.7f * fmaxf(1 - s->roughness, f0) - f0) * away2 * away2 * away;
     for (int c = 0; c < 3; c++)
         out[c] += light->key_rgb[c] * key * f_key * s->key * s->cavity +
-                  light->rim_rgb[c] * rim * f_rim * 0.6f + around[c] * f_around * hidden;
+                  light->rim_rgb[c] * rim * f_rim * 0.6f + around[c] * f_around * hidden * hidden;
 }
 
 static void shade_spot(const spot *s, float out[3]) {
