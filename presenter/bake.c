@@ -8,7 +8,7 @@
  *
  * Every receiver sums its directions in order, so the result is the same for any number of threads.
  */
-#include "presenter/light.h"
+#include "presenter/canvas_private.h"
 
 #include "base/memory.h"
 
@@ -176,7 +176,7 @@ static void fit_map(const stk_actor *actor, light_direction *direction) {
             }
         }
     }
-    const float extent = fmaxf(fmaxf(high[0] - low[0], high[1] - low[1]), 1e-3f);
+    const float extent = canvas_max(canvas_max(high[0] - low[0], high[1] - low[1]), 1e-3f);
     direction->scale = (SIDE - 4) / extent;
     for (int k = 0; k < 2; k++) direction->low[k] = low[k] - 2 / direction->scale;
 }
@@ -188,10 +188,10 @@ static void fill_map(float *map, const float (*p)[3]) {
     const float scale = 1 / area;
     const float bx = (p[2][1] - p[0][1]) * scale, by = -(p[2][0] - p[0][0]) * scale;
     const float cx = -(p[1][1] - p[0][1]) * scale, cy = (p[1][0] - p[0][0]) * scale;
-    const float low_x = fminf(p[0][0], fminf(p[1][0], p[2][0]));
-    const float high_x = fmaxf(p[0][0], fmaxf(p[1][0], p[2][0]));
-    const float low_y = fminf(p[0][1], fminf(p[1][1], p[2][1]));
-    const float high_y = fmaxf(p[0][1], fmaxf(p[1][1], p[2][1]));
+    const float low_x = canvas_min(p[0][0], canvas_min(p[1][0], p[2][0]));
+    const float high_x = canvas_max(p[0][0], canvas_max(p[1][0], p[2][0]));
+    const float low_y = canvas_min(p[0][1], canvas_min(p[1][1], p[2][1]));
+    const float high_y = canvas_max(p[0][1], canvas_max(p[1][1], p[2][1]));
     const int x0 = stk_clampi((int)ceilf(low_x), 0, SIDE),
               x1 = stk_clampi((int)high_x, -1, SIDE - 1);
     const int y0 = stk_clampi((int)ceilf(low_y), 0, SIDE),
@@ -262,9 +262,9 @@ static void receive(void *ctx, int task, int worker) {
             light_receiver *receiver = &baker->receivers[i];
             const float facing = dot3(receiver->n, direction->d);
             if (k >= SKY) { /* a little beyond the horizon, where light still wraps round */
-                const float weight = fmaxf(facing, 0) + 0.02f;
+                const float weight = canvas_max(facing, 0) + 0.02f;
                 const float share =
-                    facing > -0.3f ? seen(direction, map, receiver, fmaxf(facing, 0)) : 1;
+                    facing > -0.3f ? seen(direction, map, receiver, canvas_max(facing, 0)) : 1;
                 for (int c = 0; c < direction->cells; c++) {
                     const float w = weight * direction->weight[c];
                     receiver->facing[direction->cell[c]] += w;

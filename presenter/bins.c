@@ -34,6 +34,7 @@ stk_status canvas_bins_reserve(canvas_bins *bins, int items, int bands) {
 
 void canvas_bins_free(canvas_bins *bins) {
     stk_free(bins->item);
+    stk_free(bins->spare);
     stk_free(bins->start);
     stk_free(bins->count);
     stk_free(bins->range);
@@ -47,7 +48,7 @@ static void set_range(const stk_canvas *canvas, float y0, float y1, uint16_t ran
     if (!(y1 > 0 && y0 < (float)canvas->height)) return;
     range[0] = (uint16_t)(stk_clampi((int)y0, 0, canvas->height - 1) / CANVAS_BAND);
     range[1] =
-        (uint16_t)(stk_clampi((int)fminf(y1, 1e6f), 0, canvas->height - 1) / CANVAS_BAND + 1);
+        (uint16_t)(stk_clampi((int)canvas_min(y1, 1e6f), 0, canvas->height - 1) / CANVAS_BAND + 1);
 }
 
 static int kept(const canvas_job *job, int part) {
@@ -74,9 +75,11 @@ static void range_triangle(stk_canvas *canvas, int item, uint16_t range[2], int3
     /* rows count downwards: what is counter-clockwise in space has a negative area here */
     const float area = (b->x - a->x) * (c->y - a->y) - (b->y - a->y) * (c->x - a->x);
     if (!(area < 0) && !(surface->two_sided && area > 0)) return;
-    const float right = fmaxf(a->x, fmaxf(b->x, c->x)), left = fminf(a->x, fminf(b->x, c->x));
+    const float right = canvas_max(a->x, canvas_max(b->x, c->x)),
+                left = canvas_min(a->x, canvas_min(b->x, c->x));
     if (!(right > 0 && left < (float)canvas->width)) return;
-    set_range(canvas, fminf(a->y, fminf(b->y, c->y)), fmaxf(a->y, fmaxf(b->y, c->y)), range);
+    set_range(canvas, canvas_min(a->y, canvas_min(b->y, c->y)),
+              canvas_max(a->y, canvas_max(b->y, c->y)), range);
 }
 
 static void range_segment(stk_canvas *canvas, int item, uint16_t range[2], int32_t *code) {
@@ -90,9 +93,11 @@ static void range_segment(stk_canvas *canvas, int item, uint16_t range[2], int32
     if (strands->hidden || !kept(job, strands->part)) return;
     const canvas_point *a = canvas->point + job->strand_first[s] + first, *b = a + 1;
     if (!(a->near > 0 && b->near > 0)) return;
-    const float margin = fmaxf(a->half_px, b->half_px) + 1;
-    if (fmaxf(a->x, b->x) + margin < 0 || fminf(a->x, b->x) - margin > (float)canvas->width) return;
-    set_range(canvas, fminf(a->y, b->y) - margin, fmaxf(a->y, b->y) + margin, range);
+    const float margin = canvas_max(a->half_px, b->half_px) + 1;
+    if (canvas_max(a->x, b->x) + margin < 0 ||
+        canvas_min(a->x, b->x) - margin > (float)canvas->width)
+        return;
+    set_range(canvas, canvas_min(a->y, b->y) - margin, canvas_max(a->y, b->y) + margin, range);
 }
 
 typedef struct bin_run {
@@ -145,10 +150,13 @@ static stk_status bin(bin_run *run) {
     }
     bins->start[bands] = total;
     if (total > bins->capacity) { /* half as much again, so that other poses fit, too */
+        const size_t room = (size_t)total + (size_t)total / 2;
         stk_free(bins->item);
+        stk_free(bins->spare);
         bins->capacity = 0;
-        bins->item = stk_calloc_aligned((size_t)total + (size_t)total / 2, sizeof *bins->item);
-        if (bins->item == NULL) return stk_fail_memory("canvas bins");
+        bins->item = stk_calloc_aligned(room, sizeof *bins->item);
+        bins->spare = stk_calloc_aligned(room, sizeof *bins->spare);
+        if (bins->item == NULL || bins->spare == NULL) return stk_fail_memory("canvas bins");
         bins->capacity = total + total / 2;
     }
     stk_pool_run(run->canvas->pool, chunks, fill_chunk, run);

@@ -7,6 +7,7 @@
  *   shade.c      a band: nearest triangles -> colour of each sample
  *   ribbon.c     a band: strands over it
  *   resolve.c    samples -> picture and label map
+ *   bake.c       light before the first frame; uses the small helpers only
  *
  * A pixel has 2x2 samples, in the order (-,-) (+,-) (-,+) (+,+) of offsets of a quarter pixel; one
  * vector of four holds a quantity of all of them. Nearness is 1 / -z: linear on the screen.
@@ -20,6 +21,14 @@ enum { CANVAS_BAND = 16, CANVAS_CHUNK = 2048, CANVAS_TEXTURES = 64, CANVAS_SRGB_
 
 typedef float canvas_f4 __attribute__((vector_size(16)));
 typedef int32_t canvas_i4 __attribute__((vector_size(16)));
+
+/* One instruction each; b where either is no number. */
+static inline float canvas_max(float a, float b) {
+    return a > b ? a : b;
+}
+static inline float canvas_min(float a, float b) {
+    return a < b ? a : b;
+}
 
 static inline int canvas_any(canvas_i4 mask) {
     typedef long long pair __attribute__((vector_size(16)));
@@ -45,6 +54,13 @@ typedef struct canvas_pixel {
     canvas_f4 r, g, b, a;
 } canvas_pixel;
 
+/* Strands in front of a pixel: what they show, what they let through. */
+typedef struct canvas_fringe {
+    canvas_f4 r, g, b, clear, near; /* near: where half is covered, 0 = not yet */
+    canvas_i4 part;
+    int used; /* all else is unset until it is */
+} canvas_fringe;
+
 /* A texture with its halvings. Texel: linear r, g, b, unused; slopes u, v (32768 = level), \
  * roughness, cavity. */
 enum { CANVAS_LEVELS = 12 };
@@ -61,6 +77,7 @@ typedef struct canvas_texture {
 /* Items (surface << 24 | triangle, or set << 26 | segment) of each band, in drawing order. */
 typedef struct canvas_bins {
     int32_t *item;        /* [capacity] */
+    int32_t *spare;       /* [capacity] for sorting */
     int32_t *start;       /* [bands + 1] */
     int32_t *count;       /* [chunks][bands]: of a chunk, then where it writes */
     uint16_t (*range)[2]; /* [items] first and last band + 1 of an item, equal: not drawn */
@@ -87,12 +104,13 @@ struct stk_canvas {
     stk_pool *pool;
     stk_camera camera;
     stk_light light;
-    uint8_t *fresh;      /* [bands] nothing drawn in this frame yet */
-    canvas_f4 *nearness; /* [height][width] of the samples, 0 = infinitely far */
-    canvas_pixel *pixel; /* [height][width], valid where live */
-    uint8_t (*part)[4];  /* [height][width] */
-    uint8_t *live;       /* [height][width] something was drawn */
-    canvas_i4 *nearest;  /* [workers][BAND][width] item of each sample in this draw, -1 none */
+    uint8_t *fresh;        /* [bands] nothing drawn in this frame yet */
+    canvas_f4 *nearness;   /* [height][width] of the samples, 0 = infinitely far */
+    canvas_pixel *pixel;   /* [height][width], valid where live */
+    uint8_t (*part)[4];    /* [height][width] */
+    uint8_t *live;         /* [height][width] something was drawn */
+    canvas_i4 *nearest;    /* [workers][BAND][width] item of each sample in this draw, -1 none */
+    canvas_fringe *fringe; /* [workers][BAND][width] */
     canvas_vertex *vertex;
     canvas_point *point;
     int vertices, points; /* room */
@@ -120,7 +138,7 @@ void canvas_texture_sample(const canvas_texture *texture, float u, float v, floa
 /* raster.c, shade.c, ribbon.c: rows [y0, y1) of band; `nearest` is the worker's. */
 void canvas_raster(stk_canvas *canvas, int band, canvas_i4 *nearest);
 void canvas_shade(stk_canvas *canvas, int band, const canvas_i4 *nearest);
-void canvas_ribbons(stk_canvas *canvas, int band);
+void canvas_ribbons(stk_canvas *canvas, int band, canvas_fringe *fringe);
 /* shade.c: scene-linear to display-linear [0, 1]. */
 void canvas_tone(const float in[3], float out[3]);
 /* Colour of light that a strand sends to the camera, see shade.c. */

@@ -47,10 +47,10 @@ static int fill_make(const canvas_vertex *a, const canvas_vertex *b, const canva
     f->near = a->near;
     f->slope_x = ((c->y - a->y) * bn - (b->y - a->y) * cn) * scale;
     f->slope_y = ((b->x - a->x) * cn - (c->x - a->x) * bn) * scale;
-    f->x0 = (int)fmaxf(fminf(a->x, fminf(b->x, c->x)), 0);
-    f->y0 = (int)fmaxf(fminf(a->y, fminf(b->y, c->y)), 0);
-    f->x1 = (int)fminf(fmaxf(a->x, fmaxf(b->x, c->x)), 1e6f);
-    f->y1 = (int)fminf(fmaxf(a->y, fmaxf(b->y, c->y)), 1e6f);
+    f->x0 = (int)canvas_max(canvas_min(a->x, canvas_min(b->x, c->x)), 0);
+    f->y0 = (int)canvas_max(canvas_min(a->y, canvas_min(b->y, c->y)), 0);
+    f->x1 = (int)canvas_min(canvas_max(a->x, canvas_max(b->x, c->x)), 1e6f);
+    f->y1 = (int)canvas_min(canvas_max(a->y, canvas_max(b->y, c->y)), 1e6f);
     return isfinite(scale);
 }
 

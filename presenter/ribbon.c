@@ -1,16 +1,21 @@
-/* ribbon.c - strand segments over the surfaces of a band, in drawing order.
+/* ribbon.c - strand segments over the surfaces of a band.
+ *
+ *   sort      the band's segments from the nearest to the farthest (stable radix sort, 16 bits)
+ *   blend     each below those before it: colour += clear alpha rgb, clear *= 1 - alpha; a sample
+ *             that lets nothing through any more takes no further strands
+ *   finish    the fringe over the samples of the surfaces; where it covers more than half, it is
+ *             the sample's part and depth
  *
  * A segment covers the samples whose foot lies on it and whose distance from it is below half its
- * width, with a ramp of half a pixel at the border. It hides by depth, and is itself depth where it
- * is nearly opaque.
+ * width, with a ramp of half a pixel at the border.
  */
 #include "presenter/canvas_private.h"
 
 #include <math.h>
 
 static const float RAMP_PX = 0.5f;
-/* A fragment of this opacity counts as the strand's part, and as depth. */
-static const float SOLID_PART = 0.4f, SOLID_DEPTH = 0.6f;
+/* A sample that lets less through is full. */
+static const float FULL = 0.03f;
 
 typedef struct ribbon {
     const canvas_point *a, *b;
@@ -29,14 +34,6 @@ static canvas_f4 splat(float v) {
 }
 static canvas_f4 keep_if(canvas_i4 mask, canvas_f4 v) {
     return (canvas_f4)((canvas_i4)v & mask);
-}
-
-static void mark(stk_canvas *canvas, ptrdiff_t at, canvas_f4 alpha, const ribbon *r) {
-    for (int k = 0; k < 4; k++) {
-        if (alpha[k] >= SOLID_PART ||
-            (alpha[k] > 0 && canvas->part[at][k] == 0 && canvas->pixel[at].a[k] >= 0.5f))
-            canvas->part[at][k] = r->part;
-    }
 }
 
 /* Coverage times opacity of the four samples, 0 where hidden or outside; their place along. */
@@ -59,45 +56,46 @@ static canvas_f4 cover(const ribbon *r, int x, int y, canvas_f4 nearness, canvas
     return keep_if(in, share * (splat(r->a->alpha) + t * splat(r->alpha_step)));
 }
 
-static void blend(stk_canvas *canvas, const ribbon *r, int x, int y) {
-    const ptrdiff_t at = (ptrdiff_t)y * canvas->width + x;
-    canvas_f4 t, near;
-    const canvas_f4 alpha = cover(r, x, y, canvas->nearness[at], &t, &near);
+static canvas_f4 choose(canvas_i4 mask, canvas_f4 yes, canvas_f4 no) {
+    return (canvas_f4)(((canvas_i4)yes & mask) | ((canvas_i4)no & ~mask));
+}
+
+static void blend(stk_canvas *canvas, canvas_fringe *fringe, const ribbon *r, int x, int y) {
+    canvas_fringe *f = &fringe[(ptrdiff_t)(y % CANVAS_BAND) * canvas->width + x];
+    canvas_f4 t, near, nearness = canvas->nearness[(ptrdiff_t)y * canvas->width + x];
+    if (f->used && !canvas_any((canvas_i4)(f->clear > splat(FULL)))) return;
+    canvas_f4 alpha = cover(r, x, y, nearness, &t, &near);
     if (!canvas_any((canvas_i4)alpha)) return;
-    canvas_pixel *pixel = &canvas->pixel[at];
-    if (!canvas->live[at]) {
-        canvas->live[at] = 1;
-        *pixel = (canvas_pixel){.r = {0}};
-    }
-    const canvas_f4 keep = splat(1) - alpha;
+    if (!f->used) *f = (canvas_fringe){.clear = splat(1), .used = 1};
+    alpha *= f->clear;
     const float *rgb = r->a->rgb;
-    pixel->r = pixel->r * keep + alpha * (splat(rgb[0]) + t * splat(r->rgb[0]));
-    pixel->g = pixel->g * keep + alpha * (splat(rgb[1]) + t * splat(r->rgb[1]));
-    pixel->b = pixel->b * keep + alpha * (splat(rgb[2]) + t * splat(r->rgb[2]));
-    pixel->a = pixel->a * keep + alpha;
-    const canvas_i4 solid = alpha >= splat(SOLID_DEPTH);
-    canvas->nearness[at] =
-        (canvas_f4)(((canvas_i4)near & solid) | ((canvas_i4)canvas->nearness[at] & ~solid));
-    mark(canvas, at, alpha, r);
+    f->r += alpha * (splat(rgb[0]) + t * splat(r->rgb[0]));
+    f->g += alpha * (splat(rgb[1]) + t * splat(r->rgb[1]));
+    f->b += alpha * (splat(rgb[2]) + t * splat(r->rgb[2]));
+    const canvas_f4 clear = f->clear - alpha;
+    const canvas_i4 now = (canvas_i4)(clear < splat(0.5f)) & (canvas_i4)(f->clear >= splat(0.5f));
+    f->clear = clear;
+    f->near = choose(now, near, f->near);
+    f->part = (f->part & ~now) | ((canvas_i4){r->part, r->part, r->part, r->part} & now);
 }
 
 /* Pixels of each row within reach of the segment's line. */
-static void draw_ribbon(stk_canvas *canvas, const ribbon *r) {
-    const float left = fminf(r->a->x, r->b->x) - r->reach;
-    const float right = fmaxf(r->a->x, r->b->x) + r->reach;
+static void draw_ribbon(stk_canvas *canvas, canvas_fringe *fringe, const ribbon *r) {
+    const float left = canvas_min(r->a->x, r->b->x) - r->reach;
+    const float right = canvas_max(r->a->x, r->b->x) + r->reach;
     const float slope = fabsf(r->dy) > 1e-4f * r->length ? r->dx / r->dy : 0;
     const float half =
-        r->reach * r->length / fmaxf(fabsf(r->dy), 1e-4f * r->length) + 0.5f * fabsf(slope);
+        r->reach * r->length / canvas_max(fabsf(r->dy), 1e-4f * r->length) + 0.5f * fabsf(slope);
     for (int y = r->y0; y <= r->y1; y++) {
         float low = left, high = right;
         if (slope != 0) {
             const float middle = r->a->x + ((float)y + 0.5f - r->a->y) * slope;
-            low = fmaxf(low, middle - half);
-            high = fminf(high, middle + half);
+            low = canvas_max(low, middle - half);
+            high = canvas_min(high, middle + half);
         }
-        const int x0 = (int)fmaxf(low, 0), x1 = (int)fminf(high, (float)(r->width - 1));
+        const int x0 = (int)canvas_max(low, 0), x1 = (int)canvas_min(high, (float)(r->width - 1));
         if (high < 0) continue;
-        for (int x = x0; x <= x1; x++) blend(canvas, r, x, y);
+        for (int x = x0; x <= x1; x++) blend(canvas, fringe, r, x, y);
     }
 }
 
@@ -118,27 +116,86 @@ static int measure(ribbon *r, int last) {
     r->alpha_step = b->alpha - a->alpha;
     for (int c = 0; c < 3; c++) r->rgb[c] = b->rgb[c] - a->rgb[c];
     r->end = last ? 1.0001f : 1; /* the last segment has its end, the others leave it to the next */
-    r->reach = fmaxf(a->half_px, b->half_px) + 0.5f * RAMP_PX + 0.36f;
+    r->reach = canvas_max(a->half_px, b->half_px) + 0.5f * RAMP_PX + 0.36f;
     return 1;
 }
 
-void canvas_ribbons(stk_canvas *canvas, int band) {
+static const canvas_point *start_of(const stk_canvas *canvas, int32_t item) {
+    const canvas_job *job = &canvas->job;
+    const int set = item >> 26, segment = item & 0x3ffffff;
+    const int points = job->actor->strands[set]->points;
+    return canvas->point + job->strand_first[set] + segment / (points - 1) * points +
+           segment % (points - 1);
+}
+
+/* One pass by a byte of the key: 65535 at `low` nearness or farther, 0 at low + 65535 / scale. */
+static void sort_pass(const stk_canvas *canvas, const int32_t *from, int32_t *to, int count,
+                      const float range[2], int shift) {
+    int place[257] = {0};
+    for (int pass = 0; pass < 2; pass++) {
+        for (int i = 0; i < count; i++) {
+            const canvas_point *a = start_of(canvas, from[i]);
+            const float far = 65535 - (a[0].near + a[1].near - range[0]) * range[1];
+            const int byte = (int)stk_clampf(far, 0, 65535) >> shift & 255;
+            if (pass == 0)
+                place[byte + 1]++;
+            else
+                to[place[byte]++] = from[i];
+        }
+        for (int b = 0; pass == 0 && b < 256; b++) place[b + 1] += place[b];
+    }
+}
+
+static void sort_band(const stk_canvas *canvas, int first, int count) {
+    const canvas_bins *bins = &canvas->segments;
+    float low = 1e30f, high = 0;
+    for (int i = first; i < first + count; i++) {
+        const canvas_point *a = start_of(canvas, bins->item[i]);
+        low = canvas_min(low, a[0].near + a[1].near);
+        high = canvas_max(high, a[0].near + a[1].near);
+    }
+    const float range[2] = {low, 65535 / canvas_max(high - low, 1e-9f)};
+    sort_pass(canvas, bins->item + first, bins->spare + first, count, range, 0);
+    sort_pass(canvas, bins->spare + first, bins->item + first, count, range, 8);
+}
+
+static void finish_pixel(stk_canvas *canvas, const canvas_fringe *f, ptrdiff_t at) {
+    canvas_pixel *pixel = &canvas->pixel[at];
+    if (!canvas->live[at]) {
+        canvas->live[at] = 1;
+        *pixel = (canvas_pixel){.r = {0}};
+    }
+    pixel->r = f->r + f->clear * pixel->r;
+    pixel->g = f->g + f->clear * pixel->g;
+    pixel->b = f->b + f->clear * pixel->b;
+    pixel->a = splat(1) - f->clear + f->clear * pixel->a;
+    const canvas_i4 most = f->near > splat(0);
+    canvas->nearness[at] = choose(most, f->near, canvas->nearness[at]);
+    for (int k = 0; k < 4; k++)
+        if (most[k]) canvas->part[at][k] = (uint8_t)f->part[k];
+}
+
+void canvas_ribbons(stk_canvas *canvas, int band, canvas_fringe *fringe) {
     const canvas_job *job = &canvas->job;
     const canvas_bins *bins = &canvas->segments;
+    const int first = bins->start[band], count = bins->start[band + 1] - first;
+    if (count == 0) return;
     const int y0 = band * CANVAS_BAND;
     const int y1 = (y0 + CANVAS_BAND < canvas->height ? y0 + CANVAS_BAND : canvas->height) - 1;
-    for (int i = bins->start[band]; i < bins->start[band + 1]; i++) {
+    const int pixels = (y1 - y0 + 1) * canvas->width;
+    for (int i = 0; i < pixels; i++) fringe[i].used = 0;
+    sort_band(canvas, first, count);
+    for (int i = first; i < first + count; i++) {
         const int set = bins->item[i] >> 26, segment = bins->item[i] & 0x3ffffff;
         const stk_strands *strands = job->actor->strands[set];
-        const int across = strands->points - 1;
-        const canvas_point *a = canvas->point + job->strand_first[set] +
-                                segment / across * strands->points + segment % across;
-        const canvas_point *b = a + 1;
-        ribbon r = {.a = a, .b = b, .width = canvas->width};
-        if (!measure(&r, segment % across == across - 1)) continue;
+        const canvas_point *a = start_of(canvas, bins->item[i]);
+        ribbon r = {.a = a, .b = a + 1, .width = canvas->width};
+        if (!measure(&r, segment % (strands->points - 1) == strands->points - 2)) continue;
         r.part = job->force_part >= 0 ? (uint8_t)job->force_part : strands->part;
-        r.y0 = (int)fmaxf(fminf(a->y, b->y) - r.reach, (float)y0);
-        r.y1 = (int)fminf(fmaxf(a->y, b->y) + r.reach, (float)y1);
-        draw_ribbon(canvas, &r);
+        r.y0 = (int)canvas_max(canvas_min(a[0].y, a[1].y) - r.reach, (float)y0);
+        r.y1 = (int)canvas_min(canvas_max(a[0].y, a[1].y) + r.reach, (float)y1);
+        draw_ribbon(canvas, fringe, &r);
     }
+    for (int i = 0; i < pixels; i++)
+        if (fringe[i].used) finish_pixel(canvas, &fringe[i], (ptrdiff_t)y0 * canvas->width + i);
 }

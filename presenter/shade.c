@@ -45,20 +45,20 @@ static void normalise(float v[3]) {
 static float tone(float v) {
     const float white = (SHOULDER - KNEE) / (1 - KNEE), s = (v - KNEE) / (1 - KNEE);
     if (v <= KNEE) return v;
-    return fminf(KNEE + (1 - KNEE) * s * (1 + s / (white * white)) / (1 + s), 1);
+    return canvas_min(KNEE + (1 - KNEE) * s * (1 + s / (white * white)) / (1 + s), 1);
 }
 
 /* Half by channel, which pales bright colours as film does, half by the brightest channel, which
  * keeps their hue. */
 void canvas_tone(const float in[3], float out[3]) {
-    const float most = fmaxf(in[0], fmaxf(in[1], in[2]));
+    const float most = canvas_max(in[0], canvas_max(in[1], in[2]));
     if (most <= KNEE) {
-        for (int c = 0; c < 3; c++) out[c] = fmaxf(in[c], 0);
+        for (int c = 0; c < 3; c++) out[c] = canvas_max(in[c], 0);
         return;
     }
     const float scale = tone(most) / most;
     for (int c = 0; c < 3; c++) {
-        const float v = fmaxf(in[c], 0);
+        const float v = canvas_max(in[c], 0);
         out[c] = 0.5f * (tone(v) + v * scale);
     }
 }
@@ -82,7 +82,7 @@ static float lobe(const spot *s, const float to_light[3], float roughness, float
     const float a = roughness * roughness, a2 = a * a;
     const float nh = dot3(s->bumped, half), vh = dot3(s->view, half);
     const float d = nh * nh * (a2 - 1) + 1, k = 0.5f * a;
-    const float away = 1 - fmaxf(vh, 0), away2 = away * away;
+    const float away = 1 - canvas_max(vh, 0), away2 = away * away;
     *fresnel = s->material->specular + (1 - s->material->specular) * away2 * away2 * away;
     const float masking = (facing * (1 - k) + k) * (facing_view * (1 - k) + k);
     return a2 / (PI_F * d * d) / (4 * masking) * facing * PI_F;
@@ -113,15 +113,15 @@ static void surroundings(const stk_light *light, const float d[3], float rgb[3])
                  0.6f * 0.488603f *
                      (light->harmonics[1][c] * d[1] + light->harmonics[2][c] * d[2] +
                       light->harmonics[3][c] * d[0]);
-        rgb[c] = fmaxf(rgb[c], 0);
+        rgb[c] = canvas_max(rgb[c], 0);
     }
 }
 
 static void add_specular(const spot *s, float out[3]) {
     const stk_light *light = s->light;
     const float f0 = s->material->specular;
-    if (f0 <= 0) return;
-    const float nv = fmaxf(dot3(s->bumped, s->view), 0.02f);
+    if (f0 <= 0 || s->material->kind == STK_MATERIAL_HAIR) return; /* strands shine */
+    const float nv = canvas_max(dot3(s->bumped, s->view), 0.02f);
     const float wide = stk_clampf(s->roughness + KEY_SPREAD * (1 - s->roughness), 0.1f, 1);
     const float hidden = s->open * s->cavity;
     float f_key = 0, f_rim = 0, key, mirrored[3], around[3];
@@ -132,17 +132,19 @@ static void add_specular(const spot *s, float out[3]) {
         key = lobe(s, light->key_dir, wide, nv, &f_key);
         if (s->material->kind == STK_MATERIAL_SKIN) {
             float unused;
-            const float broad = fminf(wide * 1.7f, 1);
+            const float broad = canvas_min(wide * 1.7f, 1);
             key = 0.6f * key + 0.4f * lobe(s, light->key_dir, broad, nv, &unused);
         }
     }
-    const float rim = lobe(s, light->rim_dir, fminf(wide + 0.1f, 1), nv, &f_rim) * hidden * hidden;
+    const float rim =
+        lobe(s, light->rim_dir, canvas_min(wide + 0.1f, 1), nv, &f_rim) * hidden * hidden;
     for (int i = 0; i < 3; i++) mirrored[i] = 2 * nv * s->bumped[i] - s->view[i];
     surroundings(light, mirrored, around);
     const float away = 1 - nv, away2 = away * away;
     /* rough surfaces hide themselves at a glance: less than Schlick says, and nothing from below
      * where light is blocked */
-    const float f_around = f0 + (0.7f * fmaxf(1 - s->roughness, f0) - f0) * away2 * away2 * away;
+    const float f_around =
+        f0 + (0.7f * canvas_max(1 - s->roughness, f0) - f0) * away2 * away2 * away;
     for (int c = 0; c < 3; c++)
         out[c] += light->key_rgb[c] * key * f_key * s->key * s->cavity +
                   light->rim_rgb[c] * rim * f_rim * 0.6f + around[c] * f_around * hidden * hidden;
@@ -356,13 +358,14 @@ void canvas_shade_hair(const stk_light *light, const canvas_hair *hair, float ou
     normalise(half);
     const float tl = dot3(hair->tangent, light->key_dir);
     const float th = dot3(hair->tangent, half);
-    const float diffuse = sqrtf(fmaxf(1 - tl * tl, 0)) * 0.75f;
+    const float diffuse = sqrtf(canvas_max(1 - tl * tl, 0)) * 0.75f;
     const float shift = 0.12f * hair->shift;
     const float t1 = stk_clampf(th + 0.06f + shift, -1, 1),
                 t2 = stk_clampf(th - 0.10f + shift, -1, 1);
     const float s1 = powf(1 - t1 * t1, 45), s2 = powf(1 - t2 * t2, 12);
     const float tr = dot3(hair->tangent, light->rim_dir);
-    const float rim = powf(fmaxf(1 - tr * tr, 0), 4) * fmaxf(0, -dot3(light->rim_dir, hair->view));
+    const float rim =
+        powf(canvas_max(1 - tr * tr, 0), 4) * canvas_max(0, -dot3(light->rim_dir, hair->view));
     for (int c = 0; c < 3; c++) {
         const float key = light->key_rgb[c] * hair->key;
         out[c] =

@@ -51,7 +51,7 @@ static void gather_light(const canvas_job *job, const float transfer[9],
         for (int c = 0; c < 3; c++) fill[c] += share * sum[c];
         *key_seen += share * seen;
     }
-    for (int c = 0; c < 3; c++) fill[c] = fmaxf(fill[c], 0);
+    for (int c = 0; c < 3; c++) fill[c] = canvas_max(fill[c], 0);
 }
 
 typedef struct range_of {
@@ -130,7 +130,7 @@ static void project_strand(stk_canvas *canvas, const stk_strands *strands, int s
         const float width =
             strands->width_m[0] + along * (strands->width_m[1] - strands->width_m[0]);
         const float half = 0.5f * width * canvas->camera.focal_px * p->near;
-        p->half_px = fmaxf(half, STRAND_HALF_MIN_PX);
+        p->half_px = canvas_max(half, STRAND_HALF_MIN_PX);
         p->alpha = strands->opacity * half / p->half_px;
     }
 }
