@@ -11,7 +11,7 @@
 #include <math.h>
 
 /* The lids meet at this share of the way from the lower to the upper: the upper one does most. */
-static const float MEET = 0.20f;
+static const float MEET = 0.24f;
 static const float SKIN_M = 0.0006f;
 /* Parts that the rings take in the turn of their border, from border to brow or cheek. */
 static const float UPPER_SHARE[STK_LID_RINGS] = {1, 0.42f, 0.10f};
