@@ -56,7 +56,11 @@ static void iris(const stk_look *look, float r, float x, float y, float rgb[3]) 
     /* inside of the collarette browner, as in most eyes */
     float warm = 0.45f * stk_smoothstep(ring + 0.06f, ring - 0.12f, r);
     float brown[3] = {0.16f, 0.085f, 0.035f};
-    for (int c = 0; c < 3; c++) rgb[c] = mix(look->iris_rgb[c], brown[c], warm) * light;
+    const float *own = look->iris_rgb;
+    float grey = 0.2f * own[0] + 0.7f * own[1] + 0.1f * own[2];
+    for (int c = 0; c < 3; c++) {
+        rgb[c] = 0.8f * mix(mix(own[c], grey, 0.22f), brown[c], warm) * light;
+    }
     float pupil = stk_smoothstep(pupil_share + 0.025f, pupil_share - 0.025f, r);
     for (int c = 0; c < 3; c++) rgb[c] = mix(rgb[c], 0.004f, pupil);
 }

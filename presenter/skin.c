@@ -40,11 +40,20 @@ static stk_status ear_paint(stk_bust *bust, const stk_look *look, int side, stk_
     return stk_skin_paint_surface(surface, NULL, look, side, 0, pool, &ear->texture);
 }
 
-stk_status stk_skin_paint(stk_bust *bust, const stk_look *look, int side, stk_pool *pool) {
+/* Very fair skin is drawn darker than measured, so that its highlights are not burnt. */
+static stk_look look_expose(const stk_look *look) {
+    stk_look shown = *look;
+    float v = look->skin_rgb[0], factor = v > 0.55f ? (0.55f + 0.55f * (v - 0.55f)) / v : 1.0f;
+    for (int c = 0; c < 3; c++) shown.skin_rgb[c] *= factor;
+    return shown;
+}
+
+stk_status stk_skin_paint(stk_bust *bust, const stk_look *own, int side, stk_pool *pool) {
     if (side < 64 || side > 8192) {
         return stk_fail(STK_ERR_ARGUMENT, "skin of %d texels a side; 64 to 8192 are possible",
                         side);
     }
+    const stk_look shown = look_expose(own), *look = &shown;
     stk_material *skin = material_prepare(bust, STK_BUST_SKIN, STK_MATERIAL_SKIN, 0.028f);
     stk_material *eye = material_prepare(bust, STK_BUST_EYE, STK_MATERIAL_WET, 0.035f);
     stk_material *teeth = material_prepare(bust, STK_BUST_TEETH, STK_MATERIAL_WET, 0.035f);

@@ -86,30 +86,31 @@ static void eye(const stk_skin_brush *brush, int which, stk_skin_texel *t) {
 }
 
 static void lid_folds(const stk_skin_brush *brush, int which, stk_skin_texel *t) {
-    groove(brush, STK_CURVE_CREASE + which, t, 0.85f, 0.30f, 0.26f);
-    groove(brush, STK_CURVE_BAG + which, t, 1.9f, 0.14f, 0.05f);
+    groove(brush, STK_CURVE_CREASE + which, t, 0.85f, 0.32f, 0.34f);
+    groove(brush, STK_CURVE_BAG + which, t, 1.8f, 0.20f, 0.085f);
 }
 
 static void nose(const stk_skin_brush *brush, int which, stk_skin_texel *t) {
     groove(brush, STK_CURVE_WING + which, t, 1.5f, 0.30f, 0.16f);
-    groove(brush, STK_CURVE_FOLD + which, t, 2.4f, 0.16f, 0.045f);
+    float deep = brush->look->woman ? 0.6f : 1.0f;
+    groove(brush, STK_CURVE_FOLD + which, t, 2.4f, 0.34f * deep, 0.10f * deep);
     float d = distance(brush, STK_CURVE_NOSTRIL + which, t, 3.0f, NULL);
     if (d >= 3.0f) return;
     d += 0.2f * stk_noise3(t->p[0], t->p[1], t->p[2], brush->seed + 51);
     float hole = stk_smoothstep(0.4f, -1.9f, d), round = stk_smoothstep(2.6f, -0.4f, d);
     stain(t, pink, 0.4f * round);
     t->shade *= 1.0f - 0.20f * round;
-    tint(t, (const float[3]){0.035f, 0.012f, 0.009f}, 0.90f * hole);
+    tint(t, (const float[3]){0.060f, 0.021f, 0.015f}, 0.90f * hole);
     t->height = mix(t->height, 0.0f, hole) - 0.22f * stk_smoothstep(0.7f, -1.3f, d);
     t->roughness = mix(t->roughness, 0.85f, hole);
-    t->cavity *= 1.0f - 0.85f * hole;
+    t->cavity *= (1.0f - 0.85f * hole) * (1.0f - 0.45f * round);
 }
 
 static void philtrum(const stk_skin_brush *brush, stk_skin_texel *t) {
     float along = 0.0f, d = distance(brush, STK_CURVE_PHILTRUM, t, 9.0f, &along);
     if (d >= 9.0f) return;
     float ends = stk_smoothstep(0.05f, 0.4f, along);
-    t->height += ends * (0.22f * bell(d - 4.2f, 1.8f) - 0.26f * bell(d, 2.6f));
+    t->height += ends * (0.12f * bell(d - 4.4f, 2.2f) - 0.15f * bell(d, 2.9f));
     t->shade *= 1.0f - 0.05f * ends * bell(d, 2.6f);
 }
 
@@ -130,7 +131,7 @@ static void lip_surface(const stk_skin_brush *brush, stk_skin_texel *t, float ma
         rgb[c] = brush->look->lip_rgb[c] * (1.0f + 0.12f * broad) * (1.0f - 0.07f * lines) *
                  mix(1.0f, 0.90f * redder, wet);
     }
-    tint(t, rgb, 0.86f * mask);
+    tint(t, rgb, (brush->look->woman ? 0.84f : 0.66f) * mask);
     t->height = mix(t->height, 0.25f * t->height - 0.045f * lines, mask);
     t->roughness = mix(t->roughness, 0.31f - 0.09f * wet + 0.03f * lines, mask);
     t->cavity = mix(t->cavity, 1.0f - 0.08f * lines, mask);
@@ -154,11 +155,13 @@ static void lips(const stk_skin_brush *brush, stk_skin_texel *t) {
     float corner =
         t->pitch * fminf(hypotf(t->x - a[0], t->y - a[1]), hypotf(t->x - b[0], t->y - b[1]));
     t->shade *= 1.0f - 0.40f * bell(corner, 2.2f);
+    t->cavity *= 1.0f - 0.75f * bell(corner, 1.8f);
     t->shade *= 1.0f - 0.42f * stk_smoothstep(1.1f, -0.1f, inner);
     if (inner < 0.0f) {
         float behind = stk_smoothstep(0.0f, -0.8f, inner);
         tint(t, flesh, behind);
-        t->roughness = mix(t->roughness, 0.25f, behind);
+        t->roughness = mix(t->roughness, 0.45f, behind);
+        t->cavity *= 1.0f - 0.5f * behind;
         t->height *= 1.0f - behind;
     }
 }

@@ -49,12 +49,12 @@ static void pigments(const stk_skin_brush *brush, stk_skin_texel *t) {
     float red = fair * (0.65f + 0.8f * look->ruddiness);
     float broad = noise_at(t->p, 23.0f, 3, seed + 1), blotch = noise_at(t->p, 7.0f, 2, seed + 2);
     float mottle = noise_at(t->p, 2.6f, 2, seed + 3);
-    float tint = noise_at(t->p, 34.0f, 2, seed + 4), grain = noise_at(t->p, 0.8f, 1, seed + 5);
+    float tint = noise_at(t->p, 34.0f, 2, seed + 4), speck = noise_at(t->p, 0.8f, 1, seed + 5);
     a[STK_SKIN_BLOOD] = a[STK_SKIN_BLOOD] * red + fair * (0.10f * broad + 0.06f * blotch) +
                         fair * (0.07f + 0.08f * a[STK_SKIN_BLOOD]) * mottle;
     /* small vessels: reddish flecks where there is blood anyway */
     a[STK_SKIN_BLOOD] += 0.05f * red * stk_smoothstep(0.25f, 0.7f, blotch + 0.6f * mottle);
-    a[STK_SKIN_MELANIN] += 0.045f * mottle + 0.05f * grain + 0.05f * blotch - 0.03f * broad;
+    a[STK_SKIN_MELANIN] += 0.045f * mottle + 0.05f * speck + 0.05f * blotch - 0.03f * broad;
     a[STK_SKIN_BLUE] += 0.04f * stk_smoothstep(0.0f, 0.7f, -tint - 0.3f * blotch);
     a[STK_SKIN_YELLOW] += 0.10f * tint + 0.03f * blotch;
 }
@@ -78,7 +78,7 @@ static void spots(const stk_skin_brush *brush, stk_skin_texel *t) {
         if (d2 > 4.0f * r * r) continue;
         float d = sqrtf(d2) * (1.0f + 0.25f * noise_at(t->p, 0.9f, 1, brush->seed + 15));
         float spot = stk_smoothstep(1.25f * r, 0.6f * r, d);
-        a[STK_SKIN_MELANIN] += 0.85f * spot;
+        a[STK_SKIN_MELANIN] += 0.70f * spot;
         t->height += 0.22f * r * stk_smoothstep(1.3f * r, 0.2f * r, d);
     }
 }
@@ -97,24 +97,59 @@ static void beard(const stk_skin_brush *brush, stk_skin_texel *t) {
     t->height += 0.03f * weight * dots;
 }
 
-/* Relief: broad unevenness, net of lines, pores. */
-static void relief(const stk_skin_brush *brush, stk_skin_texel *t) {
+/* Creases of a face that moves: across the forehead, round the neck; zeros of stretched noise. */
+static void creases(const stk_skin_brush *brush, stk_skin_texel *t) {
+    float weight = t->amount[STK_SKIN_LINES];
+    if (brush->regions == NULL) return;
+    /* below the chin and behind the jaw */
+    weight += 0.8f * stk_smoothstep(-98.0f, -108.0f, t->p[1]);
+    if (weight < 0.02f) return;
+    float n = stk_noise3(t->p[0] * 0.011f, t->p[1] * 0.085f, t->p[2] * 0.011f, brush->seed + 36);
+    float m = noise_at(t->p, 15.0f, 2, brush->seed + 37);
+    float line = stk_smoothstep(0.09f, 0.0f, fabsf(n + 0.05f * m));
+    line *= weight * stk_clampf(0.55f + 1.1f * m, 0.0f, 1.0f);
+    float age = 0.45f + 0.55f * (float)(stk_noise_hash(4, 4, 4, brush->seed) >> 8) / 16777216.0f;
+    if (brush->look->woman) age *= 0.6f;
+    t->height -= 0.22f * age * line;
+    t->shade *= 1.0f - 0.10f * age * line;
+    t->amount[STK_SKIN_BLOOD] += 0.05f * age * line;
+}
+
+/* Net of fine lines and pores; only where texels are fine enough to hold them. */
+static void grain(const stk_skin_brush *brush, stk_skin_texel *t) {
     float d[2], coarse = stk_clampf(t->amount[STK_SKIN_PORES], 0.0f, 1.0f);
-    t->height += 0.15f * noise_at(t->p, 5.5f, 2, brush->seed + 31) +
-                 0.035f * noise_at(t->p, 1.6f, 1, brush->seed + 35);
+    if (t->pitch > 0.6f) return;
     cells_at(t->p, 1.25f, brush->seed + 32, d); /* lines run between the cells */
     float line = stk_smoothstep(0.22f, 0.0f, d[1] - d[0]);
-    t->height -= (0.018f + 0.012f * coarse) * line;
+    t->height -= (0.020f + 0.014f * coarse) * line;
     cells_at(t->p, mix(0.95f, 1.2f, coarse), brush->seed + 33, d);
     float wide = noise_at(t->p, 1.9f, 1, brush->seed + 34);
     float pore = stk_smoothstep(0.40f, 0.08f, d[0]) * stk_clampf(0.55f + 1.2f * wide, 0.0f, 1.0f);
-    t->height -= (0.02f + 0.075f * coarse) * pore;
-    t->cavity -= (0.04f + 0.12f * coarse) * pore + 0.04f * line;
-    t->amount[STK_SKIN_MELANIN] += (0.01f + 0.06f * coarse) * pore;
+    t->height -= (0.02f + 0.085f * coarse) * pore;
+    t->cavity -= (0.04f + 0.13f * coarse) * pore + 0.04f * line;
+    t->amount[STK_SKIN_MELANIN] += (0.01f + 0.07f * coarse) * pore;
     t->amount[STK_SKIN_BLOOD] += 0.06f * coarse * pore;
 }
 
+static void relief(const stk_skin_brush *brush, stk_skin_texel *t) {
+    t->height += 0.15f * noise_at(t->p, 5.5f, 2, brush->seed + 31) +
+                 0.035f * noise_at(t->p, 1.6f, 1, brush->seed + 35);
+    creases(brush, t);
+    grain(brush, t);
+}
+
+/* Below hair nothing of the skin is seen. */
+static void covered(const stk_skin_brush *brush, stk_skin_texel *t) {
+    for (int c = 0; c < 3; c++) t->rgb[c] = brush->look->skin_rgb[c];
+    t->cavity = t->shade = 1.0f;
+    t->roughness = 0.6f;
+}
+
 void stk_skin_texel_ground(const stk_skin_brush *brush, stk_skin_texel *t) {
+    if (t->scalp > 0.985f) {
+        covered(brush, t);
+        return;
+    }
     if (brush->regions != NULL) stk_skin_regions_at(brush->regions, t->p, t->amount);
     float oil = stk_clampf(t->amount[STK_SKIN_OIL], 0.0f, 1.0f);
     t->cavity = 1.0f;
@@ -125,14 +160,16 @@ void stk_skin_texel_ground(const stk_skin_brush *brush, stk_skin_texel *t) {
     relief(brush, t);
     t->roughness = mix(0.54f, 0.29f, oil) + 0.05f * noise_at(t->p, 3.0f, 1, brush->seed + 41) +
                    0.10f * (1.0f - t->cavity);
+    /* Pictures show fair skin warmer than it measures: some blood and carotene everywhere. */
+    const float *skin = brush->look->skin_rgb;
+    float warm = stk_clampf((skin[1] / (skin[0] + 1e-6f) - 0.45f) * 5.5f, 0.0f, 1.5f);
     for (int c = 0; c < 3; c++) {
         float depth = t->amount[STK_SKIN_BLOOD] * blood_rgb[c] +
                       t->amount[STK_SKIN_MELANIN] * melanin_rgb[c] +
                       t->amount[STK_SKIN_BLUE] * blue_rgb[c] +
                       t->amount[STK_SKIN_YELLOW] * yellow_rgb[c];
-        /* most of what the cheek has by its region: skin_rgb is the cheek's colour */
-        float cheek = -0.03f * blood_rgb[c] + 0.02f * melanin_rgb[c] + 0.02f * yellow_rgb[c];
-        t->rgb[c] = brush->look->skin_rgb[c] * expf(cheek - depth);
+        float base = warm * (0.12f * blood_rgb[c] + 0.13f * yellow_rgb[c]);
+        t->rgb[c] = skin[c] * expf(-base - depth);
     }
 }
 
@@ -188,15 +225,15 @@ static void moles_place(stk_skin_brush *brush, const stk_surface *surface) {
                                      117, 346, 211, 431, 21,  251, 36,  266, 172, 397,
                                      204, 424, 108, 337, 123, 352, 169, 394, 215, 435};
     enum { AROUND = sizeof around / sizeof around[0] };
-    brush->moles = 3 + (int)(stk_noise_hash(1, 2, 3, brush->seed) % (STK_SKIN_MOLES - 3));
+    brush->moles = 2 + (int)(stk_noise_hash(1, 2, 3, brush->seed) % (STK_SKIN_MOLES - 4));
     for (int m = 0; m < brush->moles; m++) {
         uint32_t h = stk_noise_hash((uint32_t)m, 5, 7, brush->seed);
         const float *at = surface->rest[around[h % AROUND]];
         for (int c = 0; c < 3; c++) {
             float jitter = (float)(h >> (8 + 6 * c) & 63) / 63.0f - 0.5f;
-            brush->mole[m][c] = 1e3f * at[c] + (c < 2 ? 7.0f * jitter : 0.0f);
+            brush->mole[m][c] = 1e3f * at[c] + (c < 2 ? 9.0f * jitter : 0.0f);
         }
-        brush->mole[m][3] = 0.9f + 0.7f * (float)(h >> 26) / 64.0f;
+        brush->mole[m][3] = 0.6f + 0.6f * (float)(h >> 26) / 64.0f;
     }
 }
 

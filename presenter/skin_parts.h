@@ -76,6 +76,7 @@ typedef enum stk_skin_amount {
     STK_SKIN_PORES,
     STK_SKIN_BEARD,
     STK_SKIN_FRECKLES,
+    STK_SKIN_LINES, /* creases across */
     STK_SKIN_AMOUNTS
 } stk_skin_amount;
 

@@ -22,13 +22,14 @@ enum {
     OIL = STK_SKIN_OIL,
     PORES = STK_SKIN_PORES,
     BEARD = STK_SKIN_BEARD,
-    FRECKLES = STK_SKIN_FRECKLES
+    FRECKLES = STK_SKIN_FRECKLES,
+    LINES = STK_SKIN_LINES
 };
 
 static const blob_row rows[] = {
     /* cheeks, nose, chin, eyelids, glabella */
-    {205, 425, BLOOD, 38, 0.11f},
-    {50, 280, BLOOD, 34, 0.08f},
+    {205, 425, BLOOD, 38, 0.09f},
+    {50, 280, BLOOD, 34, 0.06f},
     {187, 411, BLOOD, 38, 0.07f},
     {4, 4, BLOOD, 17, 0.22f},
     {219, 439, BLOOD, 11, 0.22f},
@@ -111,6 +112,9 @@ static const blob_row rows[] = {
     {195, 195, FRECKLES, 22, 0.80f},
     {151, 151, FRECKLES, 50, 0.45f},
     {205, 425, FRECKLES, 30, 0.40f},
+    /* creases across the forehead */
+    {151, 151, LINES, 30, 0.80f},
+    {69, 299, LINES, 26, 0.60f},
 };
 
 static void blob_add(stk_skin_regions *regions, const blob_row *row, const float at[3]) {

@@ -31,6 +31,7 @@ static int face_make(void **state) {
 
 static stk_look somebody(int seed) {
     stk_look look = {.seed = seed,
+                     .woman = 1,
                      .skin_rgb = {0.52f, 0.31f, 0.23f},
                      .lip_rgb = {0.42f, 0.16f, 0.14f},
                      .brow_rgb = {0.06f, 0.04f, 0.03f},
