@@ -67,17 +67,15 @@ static int strip_connect(stk_surface *s, int count, const int32_t *border, int l
     return count;
 }
 
-/* uv of strips: towards the middle of the opening, `share` of the way a strip. */
+/* uv of strips: `share` of the way to the opposite side of the opening a strip (below 1/2 in all). */
 static void strip_texture(stk_surface *s, const int32_t *border, int loop, int first, int strips,
-                          const float share[2]) {
-    float middle[2] = {0, 0};
-    for (int j = 0; j < loop; j++)
-        for (int k = 0; k < 2; k++) middle[k] += s->uv[border[j]][k] / (float)loop;
+                          float share) {
     for (int r = 0; r < strips; r++)
         for (int j = 0; j < loop; j++)
             for (int k = 0; k < 2; k++)
                 s->uv[first + r * loop + j][k] =
-                    bust_mix(s->uv[border[j]][k], middle[k], share[k] * (float)(r + 1));
+                    bust_mix(s->uv[border[j]][k], s->uv[border[(loop - j) % loop]][k],
+                             share * (float)(r + 1));
 }
 
 static int strip_first(const stk_bust *bust, int which) { /* 0, 1: lids; 2: lips */
@@ -93,7 +91,6 @@ static stk_status skin_connect(stk_bust *bust) {
     memcpy(s->triangle, sub->triangle, (size_t)sub->triangles * sizeof *s->triangle);
     stk_subdivision_apply(sub, bust->mesh.uv[0], 2, s->uv[0]);
     int count = sub->triangles;
-    static const float lid_share[2] = {0.13f, 0.22f}, lip_share[2] = {0.01f, 0.22f};
     for (int e = 0; e < 2; e++) {
         if (stk_mesh_border(fine, sub->triangles, sub->vertices, stk_lid_loop[e][0], bust->lid[e],
                             STK_LID_FINE) != STK_LID_FINE)
@@ -101,14 +98,14 @@ static stk_status skin_connect(stk_bust *bust) {
         const int first = strip_first(bust, e);
         count = strip_connect(s, count, bust->lid[e], STK_LID_FINE, first, STK_LID_STRIPS,
                               STK_PART_FACE);
-        strip_texture(s, bust->lid[e], STK_LID_FINE, first, STK_LID_STRIPS, lid_share);
+        strip_texture(s, bust->lid[e], STK_LID_FINE, first, STK_LID_STRIPS, 0.11f);
     }
     if (stk_mesh_border(fine, sub->triangles, sub->vertices, stk_lip_loop[0], bust->lip,
                         STK_LIP_FINE) != STK_LIP_FINE)
         return stk_fail(STK_ERR_ARGUMENT, "bust: unexpected border of the lips");
     strip_connect(s, count, bust->lip, STK_LIP_FINE, strip_first(bust, 2), STK_LIP_STRIPS,
                   STK_PART_FACE);
-    strip_texture(s, bust->lip, STK_LIP_FINE, strip_first(bust, 2), STK_LIP_STRIPS, lip_share);
+    strip_texture(s, bust->lip, STK_LIP_FINE, strip_first(bust, 2), STK_LIP_STRIPS, 0.11f);
     s->material = &bust->material[STK_BUST_SKIN];
     return STK_OK;
 }
@@ -363,7 +360,19 @@ const float (*stk_bust_neutral(const stk_bust *bust))[3] {
 
 const float *stk_bust_scalp(const stk_bust *bust) { return bust->scalp; }
 
-void stk_bust_plug(stk_bust *bust, int shown) { bust->plug.hidden = !shown; }
+/* Baked inside the head the plug is dark: it borrows the light of the neck's skin, column by column
+ * (control vertex k is fine vertex k). */
+void stk_bust_plug(stk_bust *bust, int shown) {
+    stk_surface *plug = &bust->plug;
+    plug->hidden = !shown;
+    if (!shown) return;
+    const int ring = STK_MESH_LANDMARKS + (STK_CONTROL_RINGS - 4) * STK_CONTROL_COLUMNS;
+    for (int v = 0; v < plug->vertices; v++) {
+        const int from = ring + v % STK_CONTROL_COLUMNS;
+        memcpy(plug->transfer[v], bust->skin.transfer[from], sizeof *plug->transfer);
+        memcpy(plug->key[v], bust->skin.key[from], sizeof *plug->key);
+    }
+}
 
 void stk_bust_mouth(const stk_bust *bust, float *opening_m, float *width_m) {
     float d[3], w[3];

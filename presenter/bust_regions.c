@@ -63,13 +63,14 @@ stk_status stk_bust_plug_make(stk_surface *plug, const stk_bust *bust) {
     int count = 0;
     for (int r = 0; r < rings; r++)
         for (int j = 0; j < columns; j++) {
-            const float t = (float)r / (rings - 1), up = fminf(t / 0.75f, 1);
-            const float dome = t > 0.75f ? sqrtf(1 - (t - 0.75f) * (t - 0.75f) * 15.9f) : 1;
-            const float size = 0.93f * (1 - 0.10f * bust_step(0, 0.3f, t)) * dome;
+            const float t = (float)r / (rings - 1), up = fminf(t / 0.6f, 1);
+            const float turn = 1.5f * stk_clampf((t - 0.6f) / 0.4f, 0, 1);
+            const float dome = cosf(turn), rise = 0.65f * up + 0.35f * sinf(turn);
+            const float size = (0.95f - 0.08f * bust_step(0, 0.3f, t)) * dome;
             const int v = r * columns + j, k = (j + 1) % columns;
             float *p = plug->rest[v];
             for (int i = 0; i < 3; i++)
-                p[i] = centre[i] + axis[i] * (0.8f * up + 0.2f * (1 - dome)) +
+                p[i] = centre[i] + axis[i] * rise +
                        (base[j][i] - centre[i]) * (i == 1 ? size * (1 - up) : size);
             plug->bind[v] = stk_bust_bind_at(p);
             const float *uv = bust->mesh.uv[STK_CONTROL_VERTICES - 3 * columns + j];

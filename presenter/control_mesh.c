@@ -277,7 +277,7 @@ static void move_by_modes(const float m[STK_LOOK_MODES], const float p[3], float
     d[2] += front * 1.5f * m[6] * bust_bump(q, 24, 47, 22, 9);
     d[0] += off * front * 1.1f * m[7] * bust_bump(q, 31, 26, 18, 14);
     const float eye = front * 0.05f * m[8] * bust_bump(q, 31.5f, 26.2f, 15, 9);
-    d[0] += side * eye * (ax - 31.5f), d[1] += eye * (p[1] - 26.2f) * 1.4f;
+    d[0] += side * stk_clampf(ax / 10, 0, 1) * eye * (ax - 31.5f), d[1] += eye * (p[1] - 26.2f) * 1.4f;
     const float cheek = front * m[9] * bust_bump(q, 54, 0, 16, 14);
     d[0] += off * 1.4f * cheek, d[2] += 1.2f * cheek;
     const float lips = front * m[10] * bust_bump(q, 0, -43, 19, 9);

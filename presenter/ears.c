@@ -51,8 +51,8 @@ static float outline_at(float degrees) {
 static const float row_reach[ROWS] = {0.10f, 0.20f, 0.30f, 0.40f, 0.48f, 0.55f, 0.62f,
                                       0.69f, 0.76f, 0.83f, 0.885f, 0.93f, 0.97f, 1.0f,
                                       0.985f, 0.93f, 0.82f, 0.68f, 0.60f};
-static const float row_height[ROWS] = {-9.5f, -9.2f, -8.5f, -6.5f, -3.4f, -0.6f, 0.6f,
-                                       0.4f,  -0.8f, -1.9f, -1.2f, 0.6f, 1.4f, 0.6f,
+static const float row_height[ROWS] = {-3.9f, -3.8f, -3.6f, -3.0f, -1.7f, 0.0f, 0.8f,
+                                       0.5f,  -0.5f, -1.4f, -0.8f, 0.8f, 1.5f, 0.7f,
                                        -1.0f, -2.2f, -3.2f, -9, -20};
 
 /* 1 inside an arc of angles, soft ends. */
@@ -70,9 +70,9 @@ static void ear_vertex(int r, float degrees, float out[3]) {
     if (r < 14) {
         const float t = row_reach[r];
         /* The lobe is a smooth cushion; in front there is neither ridge nor rim but the tragus. */
-        const float cushion = -3.0f + 3.2f * bust_step(0.25f, 0.8f, t) - 1.6f * bust_step(0.8f, 1, t);
+        const float cushion = -2.4f + 3.2f * bust_step(0.25f, 0.8f, t) - 1.6f * bust_step(0.8f, 1, t);
         height = bust_mix(height, cushion, lobe * bust_step(0.2f, 0.5f, t));
-        const float tragus = -9.5f + 11.0f * bust_step(0.3f, 0.62f, t) - 2.5f * bust_step(0.75f, 1, t);
+        const float tragus = -3.9f + 6.0f * bust_step(0.3f, 0.62f, t) - 2.5f * bust_step(0.75f, 1, t);
         height = bust_mix(height, tragus, front);
         /* The inner ridge forks above into the triangular hollow. */
         height -= 1.6f * arc(degrees, 75, 16) * expf(-(t - 0.62f) * (t - 0.62f) * 90);
@@ -87,13 +87,13 @@ static void ear_vertex(int r, float degrees, float out[3]) {
 
 /* Plane of the ear to rest space; side -1: person's right. */
 static void ear_place(const float p[3], const float root[3], float size, float side, float out[3]) {
-    const float lean = 0.26f, stand = 0.40f; /* rad: top backwards; back edge outwards */
+    const float lean = 0.26f, stand = 0.31f; /* rad: top backwards; back edge outwards */
     const float up = p[0], back = p[1] + 9.0f; /* 0 at the root in front */
     const float away = p[2] * cosf(stand) + back * sinf(stand);
     const float behind = back * cosf(stand) - p[2] * sinf(stand);
     const float y = up * cosf(lean) - behind * sinf(lean) * 0.35f;
     const float z = -behind * cosf(lean) - up * sinf(lean);
-    out[0] = root[0] + side * size * 1e-3f * (away - 0.5f);
+    out[0] = root[0] + side * size * 1e-3f * (away + 2.0f);
     out[1] = root[1] + size * 1e-3f * y;
     out[2] = root[2] + size * 1e-3f * z;
 }
@@ -110,13 +110,13 @@ stk_status stk_ears_init(stk_ears *ears, const float roots[2][3], float size,
             for (int a = 0; a < (r ? SECTORS : 1); a++) {
                 const int v = first + (r ? 1 + (r - 1) * SECTORS + a : 0);
                 const float degrees = 360.0f * (float)a / SECTORS;
-                float p[3] = {0, 0, -9.8f};
+                float p[3] = {0, 0, -4.0f};
                 if (r) ear_vertex(r - 1, degrees, p);
                 ear_place(p, roots[e], size, side, s->rest[v]);
                 const float radius = 0.48f * (float)r / ROWS, angle = degrees * 0.01745329f;
                 s->uv[v][0] = 0.5f + radius * cosf(angle), s->uv[v][1] = 0.5f - radius * sinf(angle);
-                const float deep = r == 0 ? 1 : bust_step(-4, -9.5f, p[2]) * (r < 8);
-                s->shade[v] = 1 - 0.55f * deep;
+                const float deep = r == 0 ? 1 : bust_step(-0.8f, -3.8f, p[2]) * (r < 8);
+                s->shade[v] = 1 - 0.6f * deep;
             }
         for (int r = 0; r < ROWS; r++)
             for (int a = 0; a < SECTORS; a++) {

@@ -2,7 +2,8 @@
  *
  *   level: vertices V, triangles F, rows of weights V x control
  *     edges by sorted keys -> one new vertex an edge
- *     new:  3/8 (a + b) + 1/8 (c + d) inside, 1/2 (a + b) on a border
+ *     new:  3/8 (a + b) + 1/8 (c + d) inside; 1/2 (a + b) on a border; 5/8 a + 3/8 b inside when a
+ *           is a corner, where the smooth rule would fold the surface
  *     old:  (1 - n beta) v + beta sum of neighbours inside, 6/8 v + 1/8 (a + b) on a border
  *     beta = (5/8 - (3/8 + cos(2 pi / n) / 4)^2) / n
  *
@@ -147,13 +148,14 @@ static void step_old(const level *from, level *to, const uint8_t *corner, int co
     }
 }
 
-static void step_new(const level *from, level *to, gather *g) {
+static void step_new(const level *from, level *to, const uint8_t *corner, int corners, gather *g) {
     for (int e = 0; e < from->edges; e++) {
         const int32_t *v = from->edge[e];
-        const float end = v[3] < 0 ? 0.5f : 0.375f;
-        gather_add(g, from, v[0], end);
-        gather_add(g, from, v[1], end);
-        if (v[3] >= 0) gather_add(g, from, v[2], 0.125f), gather_add(g, from, v[3], 0.125f);
+        const int sharp0 = v[0] < corners && corner[v[0]], sharp1 = v[1] < corners && corner[v[1]];
+        const int border = v[3] < 0, sharp = !border && sharp0 != sharp1;
+        gather_add(g, from, v[0], border ? 0.5f : sharp0 && sharp ? 0.625f : 0.375f);
+        gather_add(g, from, v[1], border ? 0.5f : sharp1 && sharp ? 0.625f : 0.375f);
+        if (!border && !sharp) gather_add(g, from, v[2], 0.125f), gather_add(g, from, v[3], 0.125f);
         gather_store(g, to, from->vertices + e);
     }
     for (int t = 0; t < from->triangles; t++) {
@@ -196,7 +198,7 @@ static stk_status step(const level *from, level *to, const uint8_t *corner, int 
             around[v][count[v]++] = from->edge[e][!side];
         }
     step_old(from, to, corner, corners, g, around);
-    step_new(from, to, g);
+    step_new(from, to, corner, corners, g);
 fail:
     stk_free(around);
     stk_free(count);
