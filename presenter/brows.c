@@ -304,7 +304,7 @@ stk_status stk_lashes_make(stk_brows *lashes, const stk_bust *bust, const stk_lo
     stk_rng rng;
     stk_rng_seed(&rng, (uint64_t)look->seed, 0x6c617368);
     STK_TRY(brows_init(lashes, "lashes", 2 * EACH, LASH_POINTS));
-    const float longest = look->woman ? 0.0085f : 0.0068f;
+    const float longest = look->woman ? 0.0076f : 0.0062f;
     for (int side = 0; side < 2; side++) {
         const float *a = skin->rest[side == 0 ? 33 : 362], *b = skin->rest[side == 0 ? 133 : 263];
         const float low[3] = {a[0] - 0.006f, a[1] - 0.012f, 0.0f};

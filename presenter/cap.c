@@ -54,7 +54,7 @@ static stk_status cap_paint(stk_material *material, const stk_comb *comb, const 
         for (int x = 0; x < CAP_WIDTH; x++) {
             const float growth = (float)x / (CAP_WIDTH - 1);
             const float streak = stk_noise_fractal3((float)y * 0.25f, growth * 2, 0, 3, comb->seed);
-            const float hairy = stk_smoothstep(0.10f, 0.50f, growth + 0.10f * streak);
+            const float hairy = stk_smoothstep(0.20f, 0.85f, growth + 0.12f * streak);
             for (int k = 0; k < 3; k++) {
                 const float hair = look->hair_rgb[k] * 0.60f * (1 + 0.5f * streak);
                 const float skin = look->skin_rgb[k] * 0.80f;
@@ -72,8 +72,8 @@ stk_status stk_cap_make(stk_surface *cap, stk_material *material, const stk_comb
     const stk_surface *skin = comb->scalp->skin;
     material->kind = STK_MATERIAL_HAIR;
     for (int k = 0; k < 3; k++) material->rgb[k] = 1;
-    material->specular = 0.02f;
-    material->roughness = 0.6f;
+    material->specular = 0.004f;
+    material->roughness = 0.95f;
     STK_TRY(cap_paint(material, comb, look));
     int32_t *place = stk_calloc_aligned((size_t)skin->vertices, sizeof *place);
     if (!place) return stk_fail_memory("the hair's cap");

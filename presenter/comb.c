@@ -100,10 +100,10 @@ static void flow_bob(const stk_comb *comb, const float p[3], const float u[3], f
     const float behind = stk_smoothstep(-0.35f, -0.85f, u[2]);
     const float low = stk_smoothstep(0.75f, 0.2f, u[1]);
     const float line = stk_smoothstep(0.5f, 0.85f, u[2]);
-    const float over[3] = {away, 0.1f + 0.2f * line, -0.30f - 0.5f * line};
-    const float down[3] = {0.1f * away, -1, u[2] > 0 ? -0.35f : 0.0f};
+    const float over[3] = {away, 0.1f + 0.1f * line, -0.30f - 0.25f * line};
+    const float down[3] = {0.1f * away, -1, u[2] > 0 ? -0.18f : 0.0f};
     /* Below the skull's widest place it hangs, turned in towards the neck. */
-    const float in = 0.30f * stk_smoothstep(-0.35f, -1.1f, u[1]);
+    const float in = 0.50f * stk_smoothstep(-0.50f, -1.3f, u[1]);
     const float wide = sqrtf(u[0] * u[0] + u[2] * u[2]) + 1e-6f;
     const float hang[3] = {-in * u[0] / wide, -1, -0.6f * in * u[2] / wide};
     float flow[3];
@@ -112,7 +112,7 @@ static void flow_bob(const stk_comb *comb, const float p[3], const float u[3], f
     stk_mix3(flow, d, behind, d);
     stk_mix3(d, hang, stk_smoothstep(0.1f, -0.35f, u[1]), d);
     /* What comes from the front goes behind the cheek before it hangs. */
-    const float ahead = p[2] - comb->scalp->ear_z - 0.012f;
+    const float ahead = p[2] - comb->scalp->ear_z - 0.036f;
     const float aside = stk_smoothstep(0.35f, 0.7f, fabsf(u[0])) * stk_smoothstep(0.9f, 0.5f, u[1]);
     if (ahead > 0) d[2] -= aside * fminf(60 * ahead, 1.6f);
 }
@@ -152,7 +152,7 @@ static void cut_at(const stk_comb *comb, const stk_root *root, float *length, fl
     }
     default:
         *length = 0.38f; /* ended by its level */
-        *lift = 0.20f + 0.22f * near * top;
+        *lift = (0.20f + 0.22f * near * top) * stk_mix(0.4f, 1, border);
         break;
     }
 }
@@ -216,27 +216,44 @@ static void grow_confine(const stk_comb *comb, growth_state *state, float s) {
         want = stk_mix(most, length, fmaxf(hang, 0.4f));
     stk_add3(scalp->centre, want / length, d, state->p);
     if (comb->style == STK_HAIR_BOB)
-        stk_scalp_clear_face(scalp, 0.97f, state->p);
+        stk_scalp_clear_face(scalp, 0.94f, state->p);
     else if (state->p[1] < scalp->brow_y + 0.03f)
         stk_scalp_clear_face(scalp, 1.0f, state->p);
 }
 
-/* `count` points along a path of `steps` + 1, nearer to each other at the root by `power` > 1. */
-static void path_resample(const float (*path)[3], int steps, int count, float power,
-                          float (*points)[3]) {
-    float along[PATH_MAX + 1];
+/* `count` points along a path of `steps` + 1, closer where it bends: a radian counts as 8 cm. */
+static void path_resample(const float (*path)[3], int steps, int count, float (*points)[3]) {
+    float along[PATH_MAX + 1], before[3] = {0, 0, 0};
     along[0] = 0;
     for (int i = 1; i <= steps; i++) {
         float d[3];
         stk_sub3(path[i], path[i - 1], d);
-        along[i] = along[i - 1] + sqrtf(stk_dot3(d, d));
+        const float length = stk_unit3(d);
+        const float bend = i > 1 ? acosf(stk_clampf(stk_dot3(d, before), -1, 1)) : 0;
+        along[i] = along[i - 1] + length + 0.08f * fminf(bend, 0.3f);
+        for (int k = 0; k < 3; k++) before[k] = d[k];
     }
     for (int k = 0, i = 0; k < count; k++) {
-        const float want = along[steps] * powf((float)k / (float)(count - 1), power);
+        const float want = along[steps] * (float)k / (float)(count - 1);
         while (i < steps - 1 && along[i + 1] < want) i++;
         const float gap = along[i + 1] - along[i];
         stk_mix3(path[i], path[i + 1], gap > 0 ? stk_clampf((want - along[i]) / gap, 0, 1) : 0,
                  points[k]);
+    }
+}
+
+/* Takes the corners off a path; both ends stay. */
+static void path_smooth(float (*path)[3], int steps, int rounds) {
+    for (int round = 0; round < rounds; round++) {
+        float before[3];
+        stk_add3(path[0], 0, path[0], before);
+        for (int i = 1; i < steps; i++) {
+            float middle[3], here[3];
+            stk_mix3(before, path[i + 1], 0.5f, middle);
+            stk_add3(path[i], 0, path[i], before);
+            stk_mix3(path[i], middle, 0.6f, here);
+            stk_add3(here, 0, here, path[i]);
+        }
     }
 }
 
@@ -253,7 +270,7 @@ void stk_comb_grow(const stk_comb *comb, const stk_root *root, const stk_curl *c
     const float sink = 0.0004f; /* the root is hidden in the cap */
     stk_add3(root->position, state.cap - sink, root->normal, state.p);
     stk_add3(state.p, 0, state.p, path[0]);
-    const float end = comb->end_y - 0.03f * (curl->length - 1);
+    const float end = comb->end_y - 0.055f * (curl->length - 1);
     int steps = stk_clampi((int)(state.length / path_step), 2, PATH_MAX);
     for (int i = 1; i <= steps; i++) {
         const float s = (float)i / (float)steps;
@@ -262,6 +279,6 @@ void stk_comb_grow(const stk_comb *comb, const stk_root *root, const stk_curl *c
         for (int k = 0; k < 3; k++) path[i][k] = state.p[k];
         if (comb->style == STK_HAIR_BOB && state.p[1] < end) steps = i;
     }
-    path_resample((const float(*)[3])path, steps, count, comb->style == STK_HAIR_BOB ? 1.25f : 1.1f,
-                  points);
+    path_smooth(path, steps, comb->style == STK_HAIR_BOB ? 12 : 4);
+    path_resample((const float(*)[3])path, steps, count, points);
 }

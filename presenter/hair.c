@@ -18,7 +18,7 @@ struct stk_hair {
 static stk_status grow(stk_hair *hair, const stk_look *look, const stk_bust *bust,
                        stk_scalp *scalp) {
     stk_comb comb;
-    STK_TRY(stk_scalp_init(scalp, bust));
+    STK_TRY(stk_scalp_init(scalp, bust, look));
     stk_comb_init(&comb, scalp, look);
     STK_TRY(stk_cap_make(&hair->cap, &hair->cap_material, &comb, look));
     STK_TRY(stk_mane_make(&hair->mane, &comb, look));

@@ -28,7 +28,7 @@ enum {
 /* Head of one bust as the hair sees it. */
 typedef struct stk_scalp {
     const stk_surface *skin; /* borrowed */
-    const float *growth;     /* borrowed, [skin->vertices] */
+    float *growth;           /* [skin->vertices] */
     float (*normal)[3];      /* [skin->vertices], unit, outwards */
     float centre[3];         /* of the skull */
     float half;              /* half the length of the hairy skull: the unit of directions */
@@ -43,7 +43,7 @@ typedef struct stk_root {
     float growth;
 } stk_root;
 
-stk_status stk_scalp_init(stk_scalp *scalp, const stk_bust *bust);
+stk_status stk_scalp_init(stk_scalp *scalp, const stk_bust *bust, const stk_look *look);
 void stk_scalp_clear(stk_scalp *scalp);
 /* Distance of the outermost skin from the centre in this direction (need not be unit). */
 float stk_scalp_radius(const stk_scalp *scalp, const float direction[3]);

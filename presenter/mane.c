@@ -23,14 +23,17 @@ typedef struct mane_plan {
 static const mane_plan plans[STK_HAIR_STYLES] = {
     [STK_HAIR_SHORT] = {5600, STK_HAIR_POINTS_SHORT, 0.011f, 0.45f, {0.00085f, 0.00035f}},
     [STK_HAIR_PARTED] = {5000, STK_HAIR_POINTS, 0.014f, 0.60f, {0.00090f, 0.00040f}},
-    [STK_HAIR_BOB] = {4200, STK_HAIR_POINTS_LONG, 0.015f, 0.60f, {0.00105f, 0.00080f}},
+    [STK_HAIR_BOB] = {5200, STK_HAIR_POINTS_LONG, 0.013f, 0.60f, {0.00082f, 0.00045f}},
 };
 
 static float density_mane(const stk_root *root, const void *context) {
     const stk_comb *comb = context;
-    const float back = (root->position[2] - comb->scalp->centre[2]) / comb->scalp->half;
-    const float seen = stk_mix(comb->style == STK_HAIR_BOB ? 0.8f : 0.55f, 1.0f,
-                               stk_smoothstep(-0.7f, 0.3f, back));
+    const float *p = root->position;
+    const float back = (p[2] - comb->scalp->centre[2]) / comb->scalp->half;
+    const float least = comb->style == STK_HAIR_BOB ? 0.55f : 0.4f;
+    const float parting = fabsf(p[0] - comb->part) / 0.010f;
+    float seen = stk_mix(least, 0.72f, stk_smoothstep(-0.7f, 0.3f, back));
+    if (comb->style != STK_HAIR_SHORT) seen += 0.28f * expf(-parting * parting);
     return seen * stk_smoothstep(0.12f, 0.6f, root->growth);
 }
 
@@ -91,7 +94,7 @@ static void finish(const stk_comb *comb, float (*points)[3], int count, float st
         stk_add3(points[k], s * s, aside, points[k]);
         stk_scalp_push_out(comb->scalp, 0.0008f, points[k]);
         if (comb->style == STK_HAIR_BOB)
-            stk_scalp_clear_face(comb->scalp, 0.94f, points[k]);
+            stk_scalp_clear_face(comb->scalp, 0.92f, points[k]);
         else if (points[k][1] < comb->scalp->brow_y + 0.03f)
             stk_scalp_clear_face(comb->scalp, 0.98f, points[k]);
     }
@@ -108,9 +111,9 @@ static void bind_strand(const stk_comb *comb, stk_strands *strands, int strand) 
 }
 
 static void colour_strand(const stk_look *look, float lock, stk_rng *rng, float rgb[3]) {
-    float tone = 1 + 0.28f * lock + 0.16f * stk_rng_normal(rng);
-    if (stk_rng_float(rng) < 0.10f) tone *= 1.5f;
-    tone = stk_clampf(tone, 0.45f, 2.0f);
+    float tone = 1 + 0.35f * lock + 0.22f * stk_rng_normal(rng);
+    if (stk_rng_float(rng) < 0.10f) tone *= 1.6f;
+    tone = stk_clampf(tone, 0.40f, 2.4f);
     const float warm = 0.06f * stk_rng_normal(rng);
     rgb[0] = look->hair_rgb[0] * tone * (1 + warm);
     rgb[1] = look->hair_rgb[1] * tone;
@@ -182,14 +185,14 @@ stk_status stk_mane_make(stk_strands *mane, const stk_comb *comb, const stk_look
     mane->width_m[0] = plan->width_m[0];
     mane->width_m[1] = plan->width_m[1];
     mane->opacity = 0.75f;
-    mane->shine = 0.6f;
+    mane->shine = 1.3f;
     mane->part = STK_PART_HAIR;
     return status;
 }
 
 /* ---- fine hair ------------------------------------------------------------------------------ */
 
-enum { STRAYS = 320, SOFT = 520, FINE_POINTS = 7 };
+enum { STRAYS = 320, SOFT = 520, FINE_POINTS = 9 };
 
 static float density_strays(const stk_root *root, const void *context) {
     const stk_comb *comb = context;

@@ -11,6 +11,7 @@
 
 #include "base/memory.h"
 #include "presenter/hair_private.h"
+#include "presenter/noise.h"
 
 static const float pi = 3.14159265358979f;
 
@@ -173,21 +174,35 @@ static stk_status scalp_map(stk_scalp *scalp, const stk_bust *bust) {
     return STK_OK;
 }
 
-stk_status stk_scalp_init(stk_scalp *scalp, const stk_bust *bust) {
+/* The bust says where hair grows; whiskers before the ears are a man's. */
+static void scalp_growth(stk_scalp *scalp, const float *grows, int woman) {
+    for (int v = 0; v < scalp->skin->vertices; v++) {
+        const float *p = scalp->skin->rest[v];
+        const float before = stk_smoothstep(scalp->ear_z, scalp->ear_z + 0.012f, p[2]);
+        const float low = stk_smoothstep(scalp->brow_y - 0.004f, scalp->brow_y - 0.020f, p[1]);
+        scalp->growth[v] = grows[v] * (1 - (woman ? before * low : 0));
+    }
+}
+
+stk_status stk_scalp_init(stk_scalp *scalp, const stk_bust *bust, const stk_look *look) {
     memset(scalp, 0, sizeof *scalp);
     scalp->skin = stk_bust_skin(bust);
-    scalp->growth = stk_bust_scalp(bust);
+    scalp->growth = stk_calloc_aligned((size_t)scalp->skin->vertices, sizeof *scalp->growth);
     scalp->normal = stk_calloc_aligned((size_t)scalp->skin->vertices, sizeof *scalp->normal);
     scalp->radius =
         stk_calloc_aligned((STK_SCALP_ROWS + 1) * (STK_SCALP_COLUMNS + 1), sizeof *scalp->radius);
-    if (!scalp->normal || !scalp->radius) return stk_fail_memory("the scalp");
+    if (!scalp->growth || !scalp->normal || !scalp->radius) return stk_fail_memory("the scalp");
+    scalp_growth(scalp, stk_bust_scalp(bust), 0);
     STK_TRY(scalp_centre(scalp));
     scalp_normals(scalp);
     scalp_outline(scalp);
-    return scalp_map(scalp, bust);
+    STK_TRY(scalp_map(scalp, bust));
+    scalp_growth(scalp, stk_bust_scalp(bust), look->woman);
+    return STK_OK;
 }
 
 void stk_scalp_clear(stk_scalp *scalp) {
+    stk_free(scalp->growth);
     stk_free(scalp->normal);
     stk_free(scalp->radius);
     memset(scalp, 0, sizeof *scalp);
