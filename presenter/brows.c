@@ -260,7 +260,7 @@ stk_status stk_brows_make(stk_brows *brows, const stk_bust *bust, const stk_look
     stk_free(part.triangle);
     brows->strands.width_m[0] = 0.00034f;
     brows->strands.width_m[1] = 0.00010f;
-    brows->strands.opacity = 0.55f;
+    brows->strands.opacity = 0.45f;
     brows->strands.shine = 0.15f;
     stk_brows_follow(brows, skin);
     return STK_OK;

@@ -56,7 +56,7 @@ static stk_status cap_paint(stk_material *material, const stk_comb *comb, const 
             const float streak = stk_noise_fractal3((float)y * 0.25f, growth * 2, 0, 3, comb->seed);
             const float hairy = stk_smoothstep(0.20f, 0.85f, growth + 0.12f * streak);
             for (int k = 0; k < 3; k++) {
-                const float hair = look->hair_rgb[k] * 0.60f * (1 + 0.5f * streak);
+                const float hair = look->hair_rgb[k] * 0.72f * (1 + 0.5f * streak);
                 const float skin = look->skin_rgb[k] * 0.80f;
                 const float srgb = stk_srgb_from_linear(stk_mix(skin, hair, hairy));
                 row[4 * x + k] = (uint8_t)(stk_clampf(srgb, 0, 1) * 255 + 0.5f);

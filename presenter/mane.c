@@ -23,7 +23,7 @@ typedef struct mane_plan {
 static const mane_plan plans[STK_HAIR_STYLES] = {
     [STK_HAIR_SHORT] = {5600, STK_HAIR_POINTS_SHORT, 0.011f, 0.45f, {0.00085f, 0.00035f}},
     [STK_HAIR_PARTED] = {5000, STK_HAIR_POINTS, 0.014f, 0.60f, {0.00090f, 0.00040f}},
-    [STK_HAIR_BOB] = {5200, STK_HAIR_POINTS_LONG, 0.013f, 0.60f, {0.00082f, 0.00045f}},
+    [STK_HAIR_BOB] = {5200, STK_HAIR_POINTS_LONG, 0.013f, 0.60f, {0.00075f, 0.00048f}},
 };
 
 static float density_mane(const stk_root *root, const void *context) {
@@ -185,7 +185,7 @@ stk_status stk_mane_make(stk_strands *mane, const stk_comb *comb, const stk_look
     mane->width_m[0] = plan->width_m[0];
     mane->width_m[1] = plan->width_m[1];
     mane->opacity = 0.75f;
-    mane->shine = 1.3f;
+    mane->shine = 0.9f;
     mane->part = STK_PART_HAIR;
     return status;
 }
