@@ -29,6 +29,7 @@ static void brow_place(const brow_pen *pen, float s, float t, float at[2]) {
     float taper = stk_smoothstep(0.55f, 1.0f, s);
     float v = pen->low + (pen->high - pen->low) * t;
     v += (0.58f - v) * 0.75f * taper;
+    v += (0.40f - v) * 0.35f * stk_smoothstep(0.30f, 0.0f, s);
     for (int c = 0; c < 2; c++) at[c] = foot[c] + v * (top[c] - foot[c]);
 }
 

@@ -54,7 +54,7 @@ stk_status stk_skin_paint(stk_bust *bust, const stk_look *own, int side, stk_poo
                         side);
     }
     const stk_look shown = look_expose(own), *look = &shown;
-    stk_material *skin = material_prepare(bust, STK_BUST_SKIN, STK_MATERIAL_SKIN, 0.028f);
+    stk_material *skin = material_prepare(bust, STK_BUST_SKIN, STK_MATERIAL_SKIN, 0.042f);
     stk_material *eye = material_prepare(bust, STK_BUST_EYE, STK_MATERIAL_WET, 0.035f);
     stk_material *teeth = material_prepare(bust, STK_BUST_TEETH, STK_MATERIAL_WET, 0.035f);
     stk_material *mouth = material_prepare(bust, STK_BUST_MOUTH, STK_MATERIAL_WET, 0.03f);

@@ -89,11 +89,11 @@ static void beard(const stk_skin_brush *brush, stk_skin_texel *t) {
     if (weight < 0.01f) return;
     float d[2], patch = noise_at(t->p, 6.0f, 2, brush->seed + 21);
     weight *= stk_clampf(0.85f + 0.5f * patch, 0.0f, 1.0f);
-    cells_at(t->p, 0.85f, brush->seed + 22, d);
+    cells_at(t->p, 0.72f, brush->seed + 22, d);
     float dots = stk_smoothstep(0.42f, 0.12f, d[0]);
-    t->amount[STK_SKIN_BLUE] += weight * (0.30f + 0.55f * dots);
-    t->amount[STK_SKIN_MELANIN] += weight * (0.14f + 0.62f * dots);
-    t->amount[STK_SKIN_BLOOD] -= 0.10f * weight;
+    t->amount[STK_SKIN_BLUE] += weight * (0.34f + 0.45f * dots);
+    t->amount[STK_SKIN_MELANIN] += weight * (0.12f + 0.50f * dots);
+    t->amount[STK_SKIN_BLOOD] += 0.10f * weight;
     t->height += 0.03f * weight * dots;
 }
 
@@ -121,7 +121,7 @@ static void grain(const stk_skin_brush *brush, stk_skin_texel *t) {
     if (t->pitch > 0.6f) return;
     cells_at(t->p, 1.25f, brush->seed + 32, d); /* lines run between the cells */
     float line = stk_smoothstep(0.22f, 0.0f, d[1] - d[0]);
-    t->height -= (0.020f + 0.014f * coarse) * line;
+    t->height -= (0.015f + 0.012f * coarse) * line;
     cells_at(t->p, mix(0.95f, 1.2f, coarse), brush->seed + 33, d);
     float wide = noise_at(t->p, 1.9f, 1, brush->seed + 34);
     float pore = stk_smoothstep(0.40f, 0.08f, d[0]) * stk_clampf(0.55f + 1.2f * wide, 0.0f, 1.0f);
@@ -133,7 +133,7 @@ static void grain(const stk_skin_brush *brush, stk_skin_texel *t) {
 
 static void relief(const stk_skin_brush *brush, stk_skin_texel *t) {
     t->height += 0.15f * noise_at(t->p, 5.5f, 2, brush->seed + 31) +
-                 0.035f * noise_at(t->p, 1.6f, 1, brush->seed + 35);
+                 0.022f * noise_at(t->p, 1.6f, 1, brush->seed + 35);
     creases(brush, t);
     grain(brush, t);
 }
@@ -160,6 +160,8 @@ void stk_skin_texel_ground(const stk_skin_brush *brush, stk_skin_texel *t) {
     relief(brush, t);
     t->roughness = mix(0.54f, 0.29f, oil) + 0.05f * noise_at(t->p, 3.0f, 1, brush->seed + 41) +
                    0.10f * (1.0f - t->cavity);
+    /* throat and neck are dry */
+    t->roughness = mix(t->roughness, 0.82f, stk_smoothstep(-84.0f, -100.0f, t->p[1]));
     /* Pictures show fair skin warmer than it measures: some blood and carotene everywhere. */
     const float *skin = brush->look->skin_rgb;
     float warm = stk_clampf((skin[1] / (skin[0] + 1e-6f) - 0.45f) * 5.5f, 0.0f, 1.5f);
