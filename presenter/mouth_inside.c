@@ -225,6 +225,8 @@ static void wall_set(stk_mouth_inside *mouth, const stk_pose *jaw, const float (
                                     centre[k]) * shrink;
             const float flat = bust_step(0, 20, back[r]); /* the corners' depth evens out */
             p[2] = bust_mix(q[2], centre[2] - 0.008f, flat) - 1e-3f * back[r];
+            /* an open jaw tilts the lower half back, away from the skin below the lip */
+            if (out[1] < 0) p[2] -= jaw->R[7] * (fmaxf(q[1] - p[1], 0) + 0.007f) * -out[1];
             s->shade[r * STK_LIP_FINE + j] = light * (1 - 0.93f * bust_step(-2, 20, back[r]));
         }
     float *end = s->rest[WALL_VERTICES - 1];
