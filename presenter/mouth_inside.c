@@ -178,6 +178,7 @@ stk_status stk_mouth_inside_init(stk_mouth_inside *mouth, const float (*border)[
     STK_TRY(stk_surface_init(&mouth->teeth, "teeth", 2 * ROW_VERTICES, 2 * ROW_TRIANGLES));
     STK_TRY(stk_surface_init(&mouth->flesh, "mouth", WALL_VERTICES + TONGUE_VERTICES,
                              WALL_TRIANGLES + TONGUE_TRIANGLES));
+    mouth->flesh.two_sided = 1; /* the roof is seen from below as the jaw opens */
     mouth->teeth_neutral = stk_calloc_aligned(2 * ROW_VERTICES, sizeof *mouth->teeth_neutral);
     mouth->tongue_neutral = stk_calloc_aligned(TONGUE_VERTICES, sizeof *mouth->tongue_neutral);
     if (!mouth->teeth_neutral || !mouth->tongue_neutral) return stk_fail_memory("mouth");
