@@ -26,6 +26,7 @@ enum {
     BATCH = 12,
     SIDE = 256,
     CHUNK = 512,
+    STRAND_STEP = 2,
     CELLS_MAX = STK_KEY_CELLS,
 };
 
@@ -34,8 +35,11 @@ static const float DEGREE = PI_F / 180;
  * more than two cells keeps the outermost. */
 static const float CELL_YAW = 22 * PI_F / 180, CELL_PITCH = 18 * PI_F / 180;
 static const float KEY_SIGMA = 7.5f * PI_F / 180;
+static const float HAIR_WIDTH_M = 4e-4f;
+/* Light gets this deep into hair before it is taken for hidden. */
+static const float HAIR_DEPTH_M = 0.009f;
 /* What hides a point sends back this share of the dome's light. */
-static const float BOUNCE = 0.3f;
+static const float BOUNCE = 0.22f;
 /* Surfaces of wet things seen less than this on average lie in a closed mouth: they are lit when
  * it opens, their makers darken them by `shade`. */
 static const float ENCLOSED = 0.25f, ENCLOSED_LIGHT = 0.6f;
@@ -53,14 +57,18 @@ typedef struct light_receiver {
     float p[3], n[3];
     float *transfer, *key;
     float facing[STK_KEY_CELLS]; /* weights of `key` so far */
+    float depth;                 /* m, on top of the map's own tolerance */
 } light_receiver;
 
 typedef struct light_baker {
     const stk_actor *actor;
     light_direction directions[DIRECTIONS];
     light_receiver *receivers;
+    int vertices;     /* of all surfaces */
+    float (*flat)[3]; /* [BATCH][vertices] */
     int count, first; /* receivers; first direction of this batch */
     float (*maps)[SIDE * SIDE];
+    float *spare; /* [receivers][STK_KEY_CELLS] */
 } light_baker;
 
 static float dot3(const float a[3], const float b[3]) {
@@ -161,49 +169,83 @@ static int casts(const stk_surface *surface) {
     return surface->casts && !surface->hidden;
 }
 
-/* Fits the map's frame to all that casts, one texel of border. */
-static void fit_map(const stk_actor *actor, light_direction *direction) {
+/* Places of all vertices that cast in the map: its frame fits them with two texels of border. */
+static void flatten(const stk_actor *actor, light_direction *direction, float (*flat)[3]) {
     float low[2] = {1e9f, 1e9f}, high[2] = {-1e9f, -1e9f};
+    int count = 0;
     for (int s = 0; s < actor->surfaces; s++) {
         const stk_surface *surface = actor->surface[s];
-        if (!casts(surface)) continue;
-        for (int i = 0; i < surface->vertices; i++) {
-            const float at[2] = {dot3(surface->rest[i], direction->u),
-                                 dot3(surface->rest[i], direction->v)};
+        for (int i = 0; casts(surface) && i < surface->vertices; i++) {
+            float *at = flat[count++];
+            at[0] = dot3(surface->rest[i], direction->u);
+            at[1] = dot3(surface->rest[i], direction->v);
+            at[2] = dot3(surface->rest[i], direction->d);
             for (int k = 0; k < 2; k++) {
-                if (at[k] < low[k]) low[k] = at[k];
-                if (at[k] > high[k]) high[k] = at[k];
+                low[k] = canvas_min(low[k], at[k]);
+                high[k] = canvas_max(high[k], at[k]);
             }
         }
     }
     const float extent = canvas_max(canvas_max(high[0] - low[0], high[1] - low[1]), 1e-3f);
     direction->scale = (SIDE - 4) / extent;
     for (int k = 0; k < 2; k++) direction->low[k] = low[k] - 2 / direction->scale;
+    for (int i = 0; i < count; i++)
+        for (int k = 0; k < 2; k++)
+            flat[i][k] = (flat[i][k] - direction->low[k]) * direction->scale;
 }
 
-static void fill_map(float *map, const float (*p)[3]) {
-    const float area =
-        (p[1][0] - p[0][0]) * (p[2][1] - p[0][1]) - (p[1][1] - p[0][1]) * (p[2][0] - p[0][0]);
+static void fill_map(float *map, const float p[3], const float q[3], const float r[3]) {
+    const float area = (q[0] - p[0]) * (r[1] - p[1]) - (q[1] - p[1]) * (r[0] - p[0]);
     if (fabsf(area) < 1e-12f) return;
     const float scale = 1 / area;
-    const float bx = (p[2][1] - p[0][1]) * scale, by = -(p[2][0] - p[0][0]) * scale;
-    const float cx = -(p[1][1] - p[0][1]) * scale, cy = (p[1][0] - p[0][0]) * scale;
-    const float low_x = canvas_min(p[0][0], canvas_min(p[1][0], p[2][0]));
-    const float high_x = canvas_max(p[0][0], canvas_max(p[1][0], p[2][0]));
-    const float low_y = canvas_min(p[0][1], canvas_min(p[1][1], p[2][1]));
-    const float high_y = canvas_max(p[0][1], canvas_max(p[1][1], p[2][1]));
-    const int x0 = stk_clampi((int)ceilf(low_x), 0, SIDE),
-              x1 = stk_clampi((int)high_x, -1, SIDE - 1);
-    const int y0 = stk_clampi((int)ceilf(low_y), 0, SIDE),
-              y1 = stk_clampi((int)high_y, -1, SIDE - 1);
+    const float bx = (r[1] - p[1]) * scale, by = -(r[0] - p[0]) * scale;
+    const float cx = -(q[1] - p[1]) * scale, cy = (q[0] - p[0]) * scale;
+    const float low_x = canvas_min(p[0], canvas_min(q[0], r[0]));
+    const float high_x = canvas_max(p[0], canvas_max(q[0], r[0]));
+    const float low_y = canvas_min(p[1], canvas_min(q[1], r[1]));
+    const float high_y = canvas_max(p[1], canvas_max(q[1], r[1]));
+    const int x0 = stk_clampi((int)low_x + 1, 0, SIDE), x1 = stk_clampi((int)high_x, -1, SIDE - 1);
+    const int y0 = stk_clampi((int)low_y + 1, 0, SIDE), y1 = stk_clampi((int)high_y, -1, SIDE - 1);
     for (int y = y0; y <= y1; y++) {
         for (int x = x0; x <= x1; x++) {
-            const float dx = (float)x - p[0][0], dy = (float)y - p[0][1];
+            const float dx = (float)x - p[0], dy = (float)y - p[1];
             const float b = dx * bx + dy * by, c = dx * cx + dy * cy;
             if (b < 0 || c < 0 || b + c > 1) continue;
-            const float depth = p[0][2] + b * (p[1][2] - p[0][2]) + c * (p[2][2] - p[0][2]);
+            const float depth = p[2] + b * (q[2] - p[2]) + c * (r[2] - p[2]);
             float *texel = map + y * SIDE + x;
             if (depth > *texel) *texel = depth;
+        }
+    }
+}
+
+/* The hair as a whole hides light; brows, lashes and single fine hairs don't. */
+static int strands_cast(const stk_strands *strands) {
+    return !strands->hidden && strands->part == STK_PART_HAIR &&
+           strands->width_m[0] >= HAIR_WIDTH_M;
+}
+
+static void map_place(const light_direction *direction, const float at[3], float out[3]) {
+    out[0] = (dot3(at, direction->u) - direction->low[0]) * direction->scale;
+    out[1] = (dot3(at, direction->v) - direction->low[1]) * direction->scale;
+    out[2] = dot3(at, direction->d);
+}
+
+/* Every texel that a strand passes; some strands of many are enough. */
+static void draw_strands(float *map, const light_direction *direction, const stk_strands *strands) {
+    for (int i = 0; i + 1 < strands->count * strands->points; i++) {
+        const int strand = i / strands->points;
+        if (strand % STRAND_STEP != 0 || (i + 1) % strands->points == 0) continue;
+        float a[3], b[3];
+        map_place(direction, strands->rest[i], a);
+        map_place(direction, strands->rest[i + 1], b);
+        const float length = canvas_max(fabsf(b[0] - a[0]), fabsf(b[1] - a[1]));
+        const int steps = (int)canvas_min(length, SIDE) + 1;
+        for (int k = 0; k < steps; k++) {
+            const float t = (float)k / (float)steps;
+            const int x = (int)(a[0] + t * (b[0] - a[0]) + 0.5f);
+            const int y = (int)(a[1] + t * (b[1] - a[1]) + 0.5f);
+            if (x < 0 || y < 0 || x >= SIDE || y >= SIDE) continue;
+            map[y * SIDE + x] = canvas_max(map[y * SIDE + x], a[2] + t * (b[2] - a[2]));
         }
     }
 }
@@ -213,22 +255,21 @@ static void draw_map(void *ctx, int task, int worker) {
     light_baker *baker = ctx;
     light_direction *direction = &baker->directions[baker->first + task];
     float *map = baker->maps[task];
-    fit_map(baker->actor, direction);
+    float(*flat)[3] = baker->flat + (ptrdiff_t)task * baker->vertices;
+    flatten(baker->actor, direction, flat);
     for (int i = 0; i < SIDE * SIDE; i++) map[i] = -1e9f;
     for (int s = 0; s < baker->actor->surfaces; s++) {
         const stk_surface *surface = baker->actor->surface[s];
         if (!casts(surface)) continue;
         for (int t = 0; t < surface->triangles; t++) {
-            float p[3][3];
-            for (int k = 0; k < 3; k++) {
-                const float *at = surface->rest[surface->triangle[t][k]];
-                p[k][0] = (dot3(at, direction->u) - direction->low[0]) * direction->scale;
-                p[k][1] = (dot3(at, direction->v) - direction->low[1]) * direction->scale;
-                p[k][2] = dot3(at, direction->d);
-            }
-            fill_map(map, (const float(*)[3])p);
+            const int32_t *corner = surface->triangle[t];
+            fill_map(map, flat[corner[0]], flat[corner[1]], flat[corner[2]]);
         }
+        flat += surface->vertices;
     }
+    for (int s = 0; s < baker->actor->strands_count; s++)
+        if (strands_cast(baker->actor->strands[s]))
+            draw_strands(map, direction, baker->actor->strands[s]);
 }
 
 /* Share of the direction's light that reaches the receiver. It is held off its surface by one and
@@ -241,7 +282,7 @@ static float seen(const light_direction *direction, const float *map,
     for (int i = 0; i < 3; i++) p[i] = receiver->p[i] + off * receiver->n[i];
     const float x = (dot3(p, direction->u) - direction->low[0]) * direction->scale;
     const float y = (dot3(p, direction->v) - direction->low[1]) * direction->scale;
-    const float depth = dot3(p, direction->d) + 0.9f * texel;
+    const float depth = dot3(p, direction->d) + 0.9f * texel + receiver->depth;
     if (!(x >= 0 && y >= 0 && x < SIDE - 1 && y < SIDE - 1)) return 1;
     const int i = (int)x, j = (int)y;
     const float a = x - (float)i, b = y - (float)j;
@@ -311,7 +352,8 @@ static void add_strands(light_receiver *receivers, const stk_strands *strands) {
     static const float middle[3] = {0, 0.03f, -0.06f};
     for (int i = 0; i < strands->count * strands->points; i++) {
         light_receiver *r = &receivers[i];
-        *r = (light_receiver){.transfer = strands->transfer[i], .key = strands->key[i]};
+        *r = (light_receiver){
+            .transfer = strands->transfer[i], .key = strands->key[i], .depth = HAIR_DEPTH_M};
         memcpy(r->p, strands->rest[i], sizeof r->p);
         for (int k = 0; k < 3; k++) r->n[k] = r->p[k] - middle[k];
         const float length = sqrtf(dot3(r->n, r->n));
@@ -324,6 +366,8 @@ static void add_surface(light_receiver *receivers, stk_surface *surface) {
                         surface->normal);
     for (int i = 0; i < surface->vertices; i++) {
         receivers[i] = (light_receiver){.transfer = surface->transfer[i], .key = surface->key[i]};
+        if (surface->material != NULL && surface->material->kind == STK_MATERIAL_HAIR)
+            receivers[i].depth = HAIR_DEPTH_M;
         memcpy(receivers[i].p, surface->rest[i], sizeof receivers[i].p);
         memcpy(receivers[i].n, surface->normal[i], sizeof receivers[i].n);
     }
@@ -346,6 +390,38 @@ static void gather(light_baker *baker) {
     }
 }
 
+/* One step of diffusion over the mesh: half of each vertex' light is the mean of its neighbours'.
+ * `spare` has room for `size` floats a vertex. */
+static void smooth(const stk_surface *surface, float *values, int size, float *spare) {
+    memcpy(spare, values, (size_t)surface->vertices * (size_t)size * sizeof *spare);
+    for (int v = 0; v < surface->vertices; v++) {
+        const int first = surface->ring_start[v], last = surface->ring_start[v + 1];
+        float *own = values + (ptrdiff_t)v * size;
+        if (first == last) continue;
+        const float share = 0.25f / (float)(last - first);
+        for (int j = 0; j < size; j++) own[j] *= 0.5f;
+        for (int r = first; r < last; r++) {
+            const int32_t *t = surface->triangle[surface->ring[r] >> 2];
+            const int corner = surface->ring[r] & 3;
+            const float *a = spare + (ptrdiff_t)t[(corner + 1) % 3] * size;
+            const float *b = spare + (ptrdiff_t)t[(corner + 2) % 3] * size;
+            for (int j = 0; j < size; j++) own[j] += share * (a[j] + b[j]);
+        }
+    }
+}
+
+static void smooth_surface(void *ctx, int task, int worker) {
+    (void)worker;
+    light_baker *baker = ctx;
+    const stk_surface *surface = baker->actor->surface[task];
+    int at = 0; /* where its vertices begin, for a part of `spare` of its own */
+    for (int s = 0; s < task; s++) at += baker->actor->surface[s]->vertices;
+    float *spare = baker->spare + (ptrdiff_t)at * STK_KEY_CELLS;
+    smooth(surface, surface->key[0], STK_KEY_CELLS, spare);
+    smooth(surface, surface->key[0], STK_KEY_CELLS, spare);
+    smooth(surface, surface->transfer[0], 9, spare);
+}
+
 stk_status stk_light_bake(stk_actor *actor, stk_pool *pool) {
     stk_status status = STK_OK;
     light_baker *baker = stk_calloc_aligned(1, sizeof *baker);
@@ -353,13 +429,17 @@ stk_status stk_light_bake(stk_actor *actor, stk_pool *pool) {
     baker->actor = actor;
     for (int s = 0; s < actor->surfaces; s++) {
         if ((status = stk_surface_link(actor->surface[s])) != STK_OK) goto done;
-        baker->count += actor->surface[s]->vertices;
+        baker->vertices += actor->surface[s]->vertices;
     }
+    baker->count = baker->vertices;
     for (int s = 0; s < actor->strands_count; s++)
         baker->count += actor->strands[s]->count * actor->strands[s]->points;
     baker->receivers = stk_calloc_aligned((size_t)baker->count + 1, sizeof *baker->receivers);
     baker->maps = stk_calloc_aligned(BATCH, sizeof *baker->maps);
-    if (baker->receivers == NULL || baker->maps == NULL) {
+    baker->flat = stk_calloc_aligned((size_t)baker->vertices * BATCH + 1, sizeof *baker->flat);
+    baker->spare = stk_calloc_aligned((size_t)baker->count * STK_KEY_CELLS + 1, sizeof(float));
+    if (baker->receivers == NULL || baker->maps == NULL || baker->spare == NULL ||
+        baker->flat == NULL) {
         status = stk_fail_memory("light baking");
         goto done;
     }
@@ -371,6 +451,7 @@ stk_status stk_light_bake(stk_actor *actor, stk_pool *pool) {
         stk_pool_run(pool, (baker->count + CHUNK - 1) / CHUNK, receive, baker);
     }
     for (int i = 0; i < baker->count; i++) finish(&baker->receivers[i]);
+    stk_pool_run(pool, actor->surfaces, smooth_surface, baker);
     for (int s = 0, at = 0; s < actor->surfaces; at += actor->surface[s++]->vertices) {
         const stk_material *material = actor->surface[s]->material;
         if (material != NULL && material->kind == STK_MATERIAL_WET)
@@ -379,6 +460,8 @@ stk_status stk_light_bake(stk_actor *actor, stk_pool *pool) {
 done:
     stk_free(baker->receivers);
     stk_free(baker->maps);
+    stk_free(baker->spare);
+    stk_free(baker->flat);
     stk_free(baker);
     return status;
 }

@@ -34,13 +34,13 @@ stk_status stk_canvas_create(stk_canvas **out, int width, int height, stk_pool *
     canvas->pixel = stk_calloc_aligned(pixels, sizeof *canvas->pixel);
     canvas->part = stk_calloc_aligned(pixels, sizeof *canvas->part);
     canvas->live = stk_calloc_aligned(pixels, 1);
-    canvas->nearest = stk_calloc_aligned(
-        (size_t)stk_pool_threads(pool) * CANVAS_BAND * (size_t)width, sizeof *canvas->nearest);
-    canvas->fringe = stk_calloc_aligned(
-        (size_t)stk_pool_threads(pool) * CANVAS_BAND * (size_t)width, sizeof *canvas->fringe);
+    const size_t scratch = (size_t)stk_pool_threads(pool) * CANVAS_BAND * (size_t)width;
+    canvas->nearest = stk_calloc_aligned(scratch, sizeof *canvas->nearest);
+    canvas->fringe = stk_calloc_aligned(scratch, sizeof *canvas->fringe);
+    canvas->fringe_state = stk_calloc_aligned(scratch, 1);
     canvas->to_srgb = stk_calloc_aligned(CANVAS_SRGB_STEPS + 1, sizeof *canvas->to_srgb);
     if (!canvas->fresh || !canvas->nearness || !canvas->pixel || !canvas->part || !canvas->live ||
-        !canvas->nearest || !canvas->fringe || !canvas->to_srgb) {
+        !canvas->nearest || !canvas->fringe || !canvas->fringe_state || !canvas->to_srgb) {
         stk_canvas_free(&canvas);
         return stk_fail_memory("canvas");
     }
@@ -138,8 +138,9 @@ static void draw_band(void *ctx, int band, int worker) {
         canvas_raster(canvas, band, nearest);
         canvas_shade(canvas, band, nearest);
     }
-    canvas_ribbons(canvas, band,
-                   canvas->fringe + (size_t)worker * CANVAS_BAND * (size_t)canvas->width);
+    const size_t scratch = (size_t)worker * CANVAS_BAND * (size_t)canvas->width;
+    const canvas_fringes fringes = {canvas->fringe + scratch, canvas->fringe_state + scratch};
+    canvas_ribbons(canvas, band, &fringes);
 }
 
 stk_status stk_canvas_draw(stk_canvas *canvas, const stk_actor *actor, const stk_bones *bones,

@@ -58,8 +58,12 @@ typedef struct canvas_pixel {
 typedef struct canvas_fringe {
     canvas_f4 r, g, b, clear, near; /* near: where half is covered, 0 = not yet */
     canvas_i4 part;
-    int used; /* all else is unset until it is */
 } canvas_fringe;
+/* Those of a band, [BAND][width]; state says which are in use. */
+typedef struct canvas_fringes {
+    canvas_fringe *fringe;
+    uint8_t *state;
+} canvas_fringes;
 
 /* A texture with its halvings. Texel: linear r, g, b, unused; slopes u, v (32768 = level), \
  * roughness, cavity. */
@@ -111,6 +115,7 @@ struct stk_canvas {
     uint8_t *live;         /* [height][width] something was drawn */
     canvas_i4 *nearest;    /* [workers][BAND][width] item of each sample in this draw, -1 none */
     canvas_fringe *fringe; /* [workers][BAND][width] */
+    uint8_t *fringe_state; /* [workers][BAND][width] */
     canvas_vertex *vertex;
     canvas_point *point;
     int vertices, points; /* room */
@@ -138,7 +143,7 @@ void canvas_texture_sample(const canvas_texture *texture, float u, float v, floa
 /* raster.c, shade.c, ribbon.c: rows [y0, y1) of band; `nearest` is the worker's. */
 void canvas_raster(stk_canvas *canvas, int band, canvas_i4 *nearest);
 void canvas_shade(stk_canvas *canvas, int band, const canvas_i4 *nearest);
-void canvas_ribbons(stk_canvas *canvas, int band, canvas_fringe *fringe);
+void canvas_ribbons(stk_canvas *canvas, int band, const canvas_fringes *fringes);
 /* shade.c: scene-linear to display-linear [0, 1]. */
 void canvas_tone(const float in[3], float out[3]);
 /* Colour of light that a strand sends to the camera, see shade.c. */

@@ -51,7 +51,7 @@ static void add_cap(stk_light *light, const float direction[3], float half_angle
 /* Daylight-balanced softbox as key; a cooler, weaker one as fill; a strip behind; grey walls, a
  * darker floor. */
 void stk_light_studio(stk_light *light) {
-    static const float key[3] = {-0.60f, 0.52f, 0.68f}, key_rgb[3] = {0.88f, 0.835f, 0.78f};
+    static const float key[3] = {-0.60f, 0.52f, 0.68f}, key_rgb[3] = {0.95f, 0.89f, 0.815f};
     static const float fill[3] = {0.82f, 0.08f, 0.62f}, fill_rgb[3] = {0.12f, 0.128f, 0.142f};
     static const float rim[3] = {0.62f, 0.50f, -0.66f}, rim_rgb[3] = {0.42f, 0.42f, 0.44f};
     static const float rim_fill[3] = {0.26f, 0.26f, 0.28f}; /* less: harmonics leak to the front */

@@ -12,10 +12,13 @@
 #include "presenter/canvas_private.h"
 
 #include <math.h>
+#include <string.h>
 
 static const float RAMP_PX = 0.5f;
 /* A sample that lets less through is full. */
 static const float FULL = 0.03f;
+
+enum { FRINGE_UNUSED, FRINGE_USED, FRINGE_FULL };
 
 typedef struct ribbon {
     const canvas_point *a, *b;
@@ -60,13 +63,15 @@ static canvas_f4 choose(canvas_i4 mask, canvas_f4 yes, canvas_f4 no) {
     return (canvas_f4)(((canvas_i4)yes & mask) | ((canvas_i4)no & ~mask));
 }
 
-static void blend(stk_canvas *canvas, canvas_fringe *fringe, const ribbon *r, int x, int y) {
-    canvas_fringe *f = &fringe[(ptrdiff_t)(y % CANVAS_BAND) * canvas->width + x];
+static void blend(stk_canvas *canvas, const canvas_fringes *fringes, const ribbon *r, int x,
+                  int y) {
+    const ptrdiff_t here = (ptrdiff_t)(y % CANVAS_BAND) * canvas->width + x;
+    if (fringes->state[here] == FRINGE_FULL) return;
     canvas_f4 t, near, nearness = canvas->nearness[(ptrdiff_t)y * canvas->width + x];
-    if (f->used && !canvas_any((canvas_i4)(f->clear > splat(FULL)))) return;
     canvas_f4 alpha = cover(r, x, y, nearness, &t, &near);
     if (!canvas_any((canvas_i4)alpha)) return;
-    if (!f->used) *f = (canvas_fringe){.clear = splat(1), .used = 1};
+    canvas_fringe *f = &fringes->fringe[here];
+    if (fringes->state[here] == FRINGE_UNUSED) *f = (canvas_fringe){.clear = splat(1)};
     alpha *= f->clear;
     const float *rgb = r->a->rgb;
     f->r += alpha * (splat(rgb[0]) + t * splat(r->rgb[0]));
@@ -75,12 +80,13 @@ static void blend(stk_canvas *canvas, canvas_fringe *fringe, const ribbon *r, in
     const canvas_f4 clear = f->clear - alpha;
     const canvas_i4 now = (canvas_i4)(clear < splat(0.5f)) & (canvas_i4)(f->clear >= splat(0.5f));
     f->clear = clear;
+    fringes->state[here] = canvas_any((canvas_i4)(clear > splat(FULL))) ? FRINGE_USED : FRINGE_FULL;
     f->near = choose(now, near, f->near);
     f->part = (f->part & ~now) | ((canvas_i4){r->part, r->part, r->part, r->part} & now);
 }
 
 /* Pixels of each row within reach of the segment's line. */
-static void draw_ribbon(stk_canvas *canvas, canvas_fringe *fringe, const ribbon *r) {
+static void draw_ribbon(stk_canvas *canvas, const canvas_fringes *fringes, const ribbon *r) {
     const float left = canvas_min(r->a->x, r->b->x) - r->reach;
     const float right = canvas_max(r->a->x, r->b->x) + r->reach;
     const float slope = fabsf(r->dy) > 1e-4f * r->length ? r->dx / r->dy : 0;
@@ -95,7 +101,7 @@ static void draw_ribbon(stk_canvas *canvas, canvas_fringe *fringe, const ribbon 
         }
         const int x0 = (int)canvas_max(low, 0), x1 = (int)canvas_min(high, (float)(r->width - 1));
         if (high < 0) continue;
-        for (int x = x0; x <= x1; x++) blend(canvas, fringe, r, x, y);
+        for (int x = x0; x <= x1; x++) blend(canvas, fringes, r, x, y);
     }
 }
 
@@ -175,7 +181,7 @@ static void finish_pixel(stk_canvas *canvas, const canvas_fringe *f, ptrdiff_t a
         if (most[k]) canvas->part[at][k] = (uint8_t)f->part[k];
 }
 
-void canvas_ribbons(stk_canvas *canvas, int band, canvas_fringe *fringe) {
+void canvas_ribbons(stk_canvas *canvas, int band, const canvas_fringes *fringes) {
     const canvas_job *job = &canvas->job;
     const canvas_bins *bins = &canvas->segments;
     const int first = bins->start[band], count = bins->start[band + 1] - first;
@@ -183,7 +189,7 @@ void canvas_ribbons(stk_canvas *canvas, int band, canvas_fringe *fringe) {
     const int y0 = band * CANVAS_BAND;
     const int y1 = (y0 + CANVAS_BAND < canvas->height ? y0 + CANVAS_BAND : canvas->height) - 1;
     const int pixels = (y1 - y0 + 1) * canvas->width;
-    for (int i = 0; i < pixels; i++) fringe[i].used = 0;
+    memset(fringes->state, FRINGE_UNUSED, (size_t)pixels);
     sort_band(canvas, first, count);
     for (int i = first; i < first + count; i++) {
         const int set = bins->item[i] >> 26, segment = bins->item[i] & 0x3ffffff;
@@ -194,8 +200,9 @@ void canvas_ribbons(stk_canvas *canvas, int band, canvas_fringe *fringe) {
         r.part = job->force_part >= 0 ? (uint8_t)job->force_part : strands->part;
         r.y0 = (int)canvas_max(canvas_min(a[0].y, a[1].y) - r.reach, (float)y0);
         r.y1 = (int)canvas_min(canvas_max(a[0].y, a[1].y) + r.reach, (float)y1);
-        draw_ribbon(canvas, fringe, &r);
+        draw_ribbon(canvas, fringes, &r);
     }
     for (int i = 0; i < pixels; i++)
-        if (fringe[i].used) finish_pixel(canvas, &fringe[i], (ptrdiff_t)y0 * canvas->width + i);
+        if (fringes->state[i] != FRINGE_UNUSED)
+            finish_pixel(canvas, &fringes->fringe[i], (ptrdiff_t)y0 * canvas->width + i);
 }

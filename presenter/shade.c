@@ -133,7 +133,7 @@ static void add_specular(const spot *s, float out[3]) {
         if (s->material->kind == STK_MATERIAL_SKIN) {
             float unused;
             const float broad = canvas_min(wide * 1.7f, 1);
-            key = 0.6f * key + 0.4f * lobe(s, light->key_dir, broad, nv, &unused);
+            key = 0.8f * key + 0.5f * lobe(s, light->key_dir, broad, nv, &unused);
         }
     }
     const float rim =
@@ -141,10 +141,10 @@ static void add_specular(const spot *s, float out[3]) {
     for (int i = 0; i < 3; i++) mirrored[i] = 2 * nv * s->bumped[i] - s->view[i];
     surroundings(light, mirrored, around);
     const float away = 1 - nv, away2 = away * away;
-    /* rough surfaces hide themselves at a glance: less than Schlick says, and nothing from below
-     * where light is blocked */
-    const float f_around =
-        f0 + (0.7f * canvas_max(1 - s->roughness, f0) - f0) * away2 * away2 * away;
+    /* Rough surfaces hide themselves at a glance: less than Schlick says. From below mostly the
+     * body is mirrored, which is dark. */
+    const float f_around = (f0 + 0.3f * (1 - s->roughness) * away2 * away2 * away) *
+                           stk_clampf(0.6f + 0.7f * mirrored[1], 0.1f, 1);
     for (int c = 0; c < 3; c++)
         out[c] += light->key_rgb[c] * key * f_key * s->key * s->cavity +
                   light->rim_rgb[c] * rim * f_rim * 0.6f + around[c] * f_around * hidden * hidden;
@@ -362,7 +362,7 @@ void canvas_shade_hair(const stk_light *light, const canvas_hair *hair, float ou
     const float shift = 0.12f * hair->shift;
     const float t1 = stk_clampf(th + 0.06f + shift, -1, 1),
                 t2 = stk_clampf(th - 0.10f + shift, -1, 1);
-    const float s1 = powf(1 - t1 * t1, 45), s2 = powf(1 - t2 * t2, 12);
+    const float s1 = powf(1 - t1 * t1, 45), s2 = powf(1 - t2 * t2, 9);
     const float tr = dot3(hair->tangent, light->rim_dir);
     const float rim =
         powf(canvas_max(1 - tr * tr, 0), 4) * canvas_max(0, -dot3(light->rim_dir, hair->view));
@@ -370,7 +370,7 @@ void canvas_shade_hair(const stk_light *light, const canvas_hair *hair, float ou
         const float key = light->key_rgb[c] * hair->key;
         out[c] =
             hair->rgb[c] * (hair->fill[c] + key * diffuse) +
-            hair->shine * key * (0.10f * s1 + 0.55f * s2 * hair->rgb[c]) +
+            hair->shine * key * (s1 * (0.04f + 0.5f * hair->rgb[c]) + 0.9f * s2 * hair->rgb[c]) +
             0.5f * hair->shine * rim * light->rim_rgb[c] * hair->fill[c] * (0.1f + hair->rgb[c]);
     }
 }
