@@ -136,11 +136,11 @@ static void wall_make(stk_mouth_inside *mouth) {
             const int end = WALL_VERTICES - 1;
             /* The lips' border runs clockwise seen from the front; the wall faces the front. */
             if (r + 1 < WALL_RINGS) {
-                memcpy(s->triangle[count++], (int32_t[3]){a, b, a + STK_LIP_FINE}, 12);
-                memcpy(s->triangle[count++], (int32_t[3]){b, b + STK_LIP_FINE, a + STK_LIP_FINE},
+                memcpy(s->triangle[count++], (int32_t[3]){a, a + STK_LIP_FINE, b}, 12);
+                memcpy(s->triangle[count++], (int32_t[3]){b, a + STK_LIP_FINE, b + STK_LIP_FINE},
                        12);
             } else {
-                memcpy(s->triangle[count++], (int32_t[3]){a, b, end}, 12);
+                memcpy(s->triangle[count++], (int32_t[3]){a, end, b}, 12);
             }
             const float turn = 6.2831853f * (float)j / STK_LIP_FINE;
             const float radius = 0.24f * (1 - (float)r / WALL_RINGS);

@@ -38,7 +38,7 @@ static void blend(float rgb[3], const float other[3], float share) {
 /* Enamel at row v: grey and clear at the edge, warmer towards the neck. across: -1 .. 1. */
 static void enamel(const stk_look *look, int tooth, int lower, float across, float v,
                    mouth_texel *t) {
-    static const float body[3] = {0.76f, 0.70f, 0.58f}, edge[3] = {0.60f, 0.58f, 0.53f};
+    static const float body[3] = {0.82f, 0.73f, 0.58f}, edge[3] = {0.66f, 0.61f, 0.53f};
     static const float root[3] = {0.70f, 0.59f, 0.42f};
     uint32_t seed = (uint32_t)look->seed;
     float own = stk_noise3((float)tooth * 3.7f + 0.5f, lower ? 5.5f : 1.5f, 0.5f, seed + 401);
