@@ -3,8 +3,9 @@
  *   landmarks of brow or lid -> root on the skin, shape of the hair in rest space -> triangle,
  *   barycentric place, points in the triangle's own frame; per expression: frame -> points
  *
- * The frame of a triangle is its first side, its normal and their cross product, so a lash turns
- * with the lid that carries it.
+ * The frame of a brow hair is its triangle's first side, normal and their cross product. A lid
+ * slides round the eyeball, so a lash has the frame of the direction from the eye's centre to its
+ * root: all of a lid turn alike, by the angle the lid has turned.
  */
 #include <math.h>
 #include <string.h>
@@ -129,13 +130,26 @@ static void triangle_frame(const stk_surface *skin, int t, const float weight[3]
     stk_cross3(axis[2], axis[0], axis[1]);
 }
 
+/* Origin and axes of hair i in the skin's state of now. */
+static void hair_frame(const stk_brows *brows, int i, const stk_surface *skin, float origin[3],
+                       float axis[3][3]) {
+    triangle_frame(skin, brows->triangle[i], brows->weight[i], origin, axis);
+    if (!brows->pivoted) return;
+    stk_sub3(origin, brows->pivot[2 * i >= brows->strands.count], axis[2]);
+    stk_unit3(axis[2]);
+    const float hinge[3] = {1, 0, 0};
+    stk_add3(hinge, -axis[2][0], axis[2], axis[0]);
+    stk_unit3(axis[0]);
+    stk_cross3(axis[2], axis[0], axis[1]);
+}
+
 /* Plants hair i, whose points in rest space are `points`, at its root's place. */
 static void plant(stk_brows *brows, int i, const stk_surface *skin, int t, const float weight[3],
                   const float (*points)[3]) {
     float origin[3], axis[3][3];
-    triangle_frame(skin, t, weight, origin, axis);
     brows->triangle[i] = t;
     for (int k = 0; k < 3; k++) brows->weight[i][k] = weight[k];
+    hair_frame(brows, i, skin, origin, axis);
     for (int j = 0; j < brows->strands.points; j++) {
         const size_t at = (size_t)i * (size_t)brows->strands.points + (size_t)j;
         float d[3];
@@ -148,7 +162,7 @@ void stk_brows_follow(stk_brows *brows, const stk_surface *skin) {
     const int points = brows->strands.points;
     for (int i = 0; i < brows->strands.count; i++) {
         float origin[3], axis[3][3];
-        triangle_frame(skin, brows->triangle[i], brows->weight[i], origin, axis);
+        hair_frame(brows, i, skin, origin, axis);
         for (int j = 0; j < points; j++) {
             const float *local = brows->local[(ptrdiff_t)i * points + j];
             float *out = brows->strands.rest[(ptrdiff_t)i * points + j];
@@ -304,6 +318,14 @@ stk_status stk_lashes_make(stk_brows *lashes, const stk_bust *bust, const stk_lo
     stk_rng rng;
     stk_rng_seed(&rng, (uint64_t)look->seed, 0x6c617368);
     STK_TRY(brows_init(lashes, "lashes", 2 * EACH, LASH_POINTS));
+    float landmark[STK_LANDMARKS][3];
+    stk_bust_landmarks(bust, landmark);
+    lashes->pivoted = 1;
+    for (int side = 0; side < 2; side++) { /* an eyeball's centre lies 11.5 mm behind its iris */
+        const float *iris = landmark[side == 0 ? 468 : 473];
+        const float back[3] = {0, 0, -0.0115f};
+        stk_add3(iris, 1, back, lashes->pivot[side]);
+    }
     const float longest = look->woman ? 0.0076f : 0.0062f;
     for (int side = 0; side < 2; side++) {
         const float *a = skin->rest[side == 0 ? 33 : 362], *b = skin->rest[side == 0 ? 133 : 263];

@@ -95,13 +95,15 @@ stk_status stk_mane_make(stk_strands *mane, const stk_comb *comb, const stk_look
 /* Flyaways and the soft hairs of the hair line. */
 stk_status stk_mane_make_fine(stk_strands *fine, const stk_comb *comb, const stk_look *look);
 
-/* Hairs planted in skin triangles: local[i] are a strand's points in the frame of triangle
- * [i] at `weight`. */
+/* Hairs planted in skin triangles: local[i] are a strand's points in the frame of its root. The
+ * first half of the hairs is the right side's (picture left), when there are pivots. */
 typedef struct stk_brows {
     stk_strands strands;
     int32_t *triangle;  /* [count] of the skin */
     float (*weight)[3]; /* [count] barycentric */
     float (*local)[3];  /* [count][points], m */
+    int pivoted;        /* turns about the eye's centre, not with the triangle */
+    float pivot[2][3];
 } stk_brows;
 
 stk_status stk_brows_make(stk_brows *brows, const stk_bust *bust, const stk_look *look);

@@ -185,7 +185,7 @@ stk_status stk_mane_make(stk_strands *mane, const stk_comb *comb, const stk_look
     mane->width_m[0] = plan->width_m[0];
     mane->width_m[1] = plan->width_m[1];
     mane->opacity = 0.75f;
-    mane->shine = 0.9f;
+    mane->shine = comb->style == STK_HAIR_SHORT ? 0.45f : 0.65f;
     mane->part = STK_PART_HAIR;
     return status;
 }

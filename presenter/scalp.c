@@ -174,13 +174,13 @@ static stk_status scalp_map(stk_scalp *scalp, const stk_bust *bust) {
     return STK_OK;
 }
 
-/* The bust says where hair grows; whiskers before the ears are a man's. */
-static void scalp_growth(stk_scalp *scalp, const float *grows, int woman) {
+/* The bust says where hair grows; before the ears long hair hangs over it and needs no cap. */
+static void scalp_growth(stk_scalp *scalp, const float *grows, int hanging) {
     for (int v = 0; v < scalp->skin->vertices; v++) {
         const float *p = scalp->skin->rest[v];
         const float before = stk_smoothstep(scalp->ear_z, scalp->ear_z + 0.012f, p[2]);
         const float low = stk_smoothstep(scalp->brow_y - 0.004f, scalp->brow_y - 0.020f, p[1]);
-        scalp->growth[v] = grows[v] * (1 - (woman ? before * low : 0));
+        scalp->growth[v] = grows[v] * (1 - (hanging ? before * low : 0));
     }
 }
 
@@ -197,7 +197,7 @@ stk_status stk_scalp_init(stk_scalp *scalp, const stk_bust *bust, const stk_look
     scalp_normals(scalp);
     scalp_outline(scalp);
     STK_TRY(scalp_map(scalp, bust));
-    scalp_growth(scalp, stk_bust_scalp(bust), look->woman);
+    scalp_growth(scalp, stk_bust_scalp(bust), look->hair == STK_HAIR_BOB);
     return STK_OK;
 }
 
