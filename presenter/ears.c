@@ -125,8 +125,8 @@ stk_status stk_ears_init(stk_ears *ears, const float roots[2][3], float size,
                 const int i0 = r ? o0 - SECTORS : first, i1 = r ? o1 - SECTORS : first;
                 const int32_t inner[2][3] = {{i0, o0, o1}, {i0, o1, o0}};
                 const int32_t outer[2][3] = {{i0, o1, i1}, {i0, i1, o1}};
-                memcpy(s->triangle[count++], inner[e == 0], sizeof *inner);
-                if (r) memcpy(s->triangle[count++], outer[e == 0], sizeof *outer);
+                memcpy(s->triangle[count++], inner[e != 0], sizeof *inner);
+                if (r) memcpy(s->triangle[count++], outer[e != 0], sizeof *outer);
             }
     }
     memset(s->part, STK_PART_EAR, (size_t)s->triangles);
