@@ -9,8 +9,9 @@
  *   resolve.c    samples -> picture and label map
  *   bake.c       light before the first frame; uses the small helpers only
  *
- * A pixel has 2x2 samples, in the order (-,-) (+,-) (-,+) (+,+) of offsets of a quarter pixel; one
- * vector of four holds a quantity of all of them. Nearness is 1 / -z: linear on the screen.
+ * A pixel has 2x2 samples on a grid that is turned by 27 degrees, so that upright and level edges
+ * get four steps, not two; one vector of four holds a quantity of all of them. Nearness is 1 / -z:
+ * linear on the screen.
  */
 #ifndef STK_PRESENTER_CANVAS_PRIVATE_H
 #define STK_PRESENTER_CANVAS_PRIVATE_H
@@ -21,6 +22,10 @@ enum { CANVAS_BAND = 16, CANVAS_CHUNK = 2048, CANVAS_TEXTURES = 64, CANVAS_SRGB_
 
 typedef float canvas_f4 __attribute__((vector_size(16)));
 typedef int32_t canvas_i4 __attribute__((vector_size(16)));
+
+/* Where a pixel's samples lie. */
+static const canvas_f4 CANVAS_SAMPLE_X = {0.375f, 0.875f, 0.125f, 0.625f};
+static const canvas_f4 CANVAS_SAMPLE_Y = {0.125f, 0.375f, 0.625f, 0.875f};
 
 /* One instruction each; b where either is no number. */
 static inline float canvas_max(float a, float b) {
@@ -41,7 +46,7 @@ typedef struct canvas_vertex {
     float normal[3];  /* cam */
     float light[3];   /* irradiance / pi without the key light */
     float uv[2];
-    float key, open, shade; /* shares: key light seen, surroundings seen, extra darkening */
+    float key, rim, open, shade; /* shares: key, rim light, surroundings seen; extra darkening */
 } canvas_vertex;
 
 typedef struct canvas_point {
@@ -100,6 +105,7 @@ typedef struct canvas_job {
     stk_bones bones;
     float harmonics[2][2][9][3]; /* [head, torso][plain, skin] */
     float key_weight[2][STK_KEY_CELLS];
+    float rim_basis[2][9];
     int keep, force_part;
 } canvas_job;
 
@@ -149,7 +155,7 @@ void canvas_tone(const float in[3], float out[3]);
 /* Colour of light that a strand sends to the camera, see shade.c. */
 typedef struct canvas_hair {
     const float *rgb, *tangent, *view, *fill;
-    float key, shine, shift;
+    float key, rim, shine, shift;
 } canvas_hair;
 void canvas_shade_hair(const stk_light *light, const canvas_hair *hair, float out[3]);
 

@@ -56,20 +56,18 @@ static int fill_make(const canvas_vertex *a, const canvas_vertex *b, const canva
 
 static void fill_rows(const fill *f, int width, canvas_f4 *nearness, canvas_i4 *nearest,
                       int32_t item) {
-    static const canvas_f4 off_x = {0.25f, 0.75f, 0.25f, 0.75f};
-    static const canvas_f4 off_y = {0.25f, 0.25f, 0.75f, 0.75f};
     const canvas_i4 id = {item, item, item, item};
     canvas_i4 flip[3];
     for (int k = 0; k < 3; k++)
         flip[k] = (canvas_i4){f->e[k].flip, f->e[k].flip, f->e[k].flip, f->e[k].flip};
     for (int y = f->y0; y <= f->y1; y++) {
-        const canvas_f4 fy = splat((float)y) + off_y;
+        const canvas_f4 fy = splat((float)y) + CANVAS_SAMPLE_Y;
         canvas_f4 row[3];
         for (int k = 0; k < 3; k++) row[k] = (fy - splat(f->e[k].y)) * splat(f->e[k].dx);
         const canvas_f4 near_row = splat(f->near) + (fy - splat(f->y)) * splat(f->slope_y);
         const ptrdiff_t at = (ptrdiff_t)(y % CANVAS_BAND) * width;
         for (int x = f->x0; x <= f->x1; x++) {
-            const canvas_f4 fx = splat((float)x) + off_x;
+            const canvas_f4 fx = splat((float)x) + CANVAS_SAMPLE_X;
             canvas_i4 in = {-1, -1, -1, -1};
             for (int k = 0; k < 3; k++) {
                 const canvas_f4 product = row[k] - (fx - splat(f->e[k].x)) * splat(f->e[k].dy);

@@ -42,9 +42,8 @@ static canvas_f4 keep_if(canvas_i4 mask, canvas_f4 v) {
 /* Coverage times opacity of the four samples, 0 where hidden or outside; their place along. */
 static canvas_f4 cover(const ribbon *r, int x, int y, canvas_f4 nearness, canvas_f4 *along,
                        canvas_f4 *near) {
-    static const canvas_f4 off_x = {0.25f, 0.75f, 0.25f, 0.75f};
-    static const canvas_f4 off_y = {0.25f, 0.25f, 0.75f, 0.75f};
-    const canvas_f4 sx = off_x + splat((float)x - r->a->x), sy = off_y + splat((float)y - r->a->y);
+    const canvas_f4 sx = CANVAS_SAMPLE_X + splat((float)x - r->a->x),
+                    sy = CANVAS_SAMPLE_Y + splat((float)y - r->a->y);
     const canvas_f4 t = sx * splat(r->along_x) + sy * splat(r->along_y);
     const canvas_f4 side = sx * splat(r->across_x) + sy * splat(r->across_y);
     const canvas_f4 away = (canvas_f4)((canvas_i4)side & 0x7fffffff);

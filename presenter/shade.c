@@ -30,7 +30,7 @@ typedef struct spot {
     const stk_material *material;
     float normal[3], bumped[3], view[3];
     float fill[3], rgb[3];
-    float key, open, shade, roughness, cavity;
+    float key, rim, open, shade, roughness, cavity;
 } spot;
 
 static float dot3(const float a[3], const float b[3]) {
@@ -137,7 +137,9 @@ static void add_specular(const spot *s, float out[3]) {
         }
     }
     const float rim =
-        lobe(s, light->rim_dir, canvas_min(wide + 0.1f, 1), nv, &f_rim) * hidden * hidden;
+        s->rim > 0
+            ? s->rim * s->cavity * lobe(s, light->rim_dir, canvas_min(wide + 0.1f, 1), nv, &f_rim)
+            : 0;
     for (int i = 0; i < 3; i++) mirrored[i] = 2 * nv * s->bumped[i] - s->view[i];
     surroundings(light, mirrored, around);
     const float away = 1 - nv, away2 = away * away;
@@ -147,7 +149,7 @@ static void add_specular(const spot *s, float out[3]) {
                            stk_clampf(0.6f + 0.7f * mirrored[1], 0.1f, 1);
     for (int c = 0; c < 3; c++)
         out[c] += light->key_rgb[c] * key * f_key * s->key * s->cavity +
-                  light->rim_rgb[c] * rim * f_rim * 0.6f + around[c] * f_around * hidden * hidden;
+                  light->rim_rgb[c] * rim * f_rim + around[c] * f_around * hidden * hidden;
 }
 
 static void shade_spot(const spot *s, float out[3]) {
@@ -251,6 +253,7 @@ static void shade_at(const stk_canvas *canvas, int item, float x, float y, float
             s.fill[i] += share[k] * v[k]->light[i];
         }
         s.key += share[k] * v[k]->key;
+        s.rim += share[k] * v[k]->rim;
         s.open += share[k] * v[k]->open;
         s.shade += share[k] * v[k]->shade;
     }
@@ -300,8 +303,8 @@ static int32_t leader_of(const canvas_i4 *item, int piece, float *x, float *y) {
     float sum_x = 0, sum_y = 0;
     for (int j = 0; j < 4; j++) {
         if (!(piece >> j & 1) || (*item)[j] != (*item)[best]) continue;
-        sum_x += j & 1 ? 0.75f : 0.25f;
-        sum_y += j & 2 ? 0.75f : 0.25f;
+        sum_x += CANVAS_SAMPLE_X[j];
+        sum_y += CANVAS_SAMPLE_Y[j];
     }
     *x += sum_x / (float)most;
     *y += sum_y / (float)most;
@@ -364,13 +367,13 @@ void canvas_shade_hair(const stk_light *light, const canvas_hair *hair, float ou
                 t2 = stk_clampf(th - 0.10f + shift, -1, 1);
     const float s1 = powf(1 - t1 * t1, 45), s2 = powf(1 - t2 * t2, 9);
     const float tr = dot3(hair->tangent, light->rim_dir);
-    const float rim =
-        powf(canvas_max(1 - tr * tr, 0), 4) * canvas_max(0, -dot3(light->rim_dir, hair->view));
+    const float along = canvas_max(1 - tr * tr, 0);
+    const float rim = hair->rim * along * along * canvas_max(0, -dot3(light->rim_dir, hair->view));
     for (int c = 0; c < 3; c++) {
         const float key = light->key_rgb[c] * hair->key;
         out[c] =
             hair->rgb[c] * (hair->fill[c] + key * diffuse) +
             hair->shine * key * (s1 * (0.04f + 0.5f * hair->rgb[c]) + 0.9f * s2 * hair->rgb[c]) +
-            0.5f * hair->shine * rim * light->rim_rgb[c] * hair->fill[c] * (0.1f + hair->rgb[c]);
+            hair->shine * rim * light->rim_rgb[c] * (0.05f + 1.2f * hair->rgb[c]);
     }
 }

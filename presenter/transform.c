@@ -35,23 +35,33 @@ static void skin(const stk_bones *bones, const float p[3], float bind, float out
     }
 }
 
-/* The vertex' light by its bind: fill from the harmonics, and the share of the key light seen. */
-static void gather_light(const canvas_job *job, const float transfer[9],
-                         const float key[STK_KEY_CELLS], float bind, int is_skin, float fill[3],
-                         float *key_seen) {
-    fill[0] = fill[1] = fill[2] = *key_seen = 0;
+/* Light that arrives at a point: fill from the harmonics, the shares of key and rim light seen. */
+typedef struct arrival {
+    float fill[3], key, rim;
+} arrival;
+
+static arrival gather_light(const canvas_job *job, const float transfer[9],
+                            const float key[STK_KEY_CELLS], float bind, int is_skin) {
+    arrival a = {.key = 0};
     for (int bone = 0; bone < 2; bone++) {
         const float share = bone == 0 ? bind : 1 - bind;
         if (share <= 0) continue;
         const float(*h)[3] = job->harmonics[bone][is_skin];
-        float sum[3] = {0, 0, 0}, seen = 0;
-        for (int j = 0; j < 9; j++)
+        float sum[3] = {0, 0, 0}, seen = 0, rim = 0;
+        for (int j = 0; j < 9; j++) {
             for (int c = 0; c < 3; c++) sum[c] += transfer[j] * h[j][c];
+            rim += transfer[j] * job->rim_basis[bone][j];
+        }
         for (int c = 0; c < STK_KEY_CELLS; c++) seen += key[c] * job->key_weight[bone][c];
-        for (int c = 0; c < 3; c++) fill[c] += share * sum[c];
-        *key_seen += share * seen;
+        for (int c = 0; c < 3; c++) a.fill[c] += share * sum[c];
+        a.key += share * seen;
+        a.rim += share * rim;
     }
-    for (int c = 0; c < 3; c++) fill[c] = canvas_max(fill[c], 0);
+    for (int c = 0; c < 3; c++) a.fill[c] = canvas_max(a.fill[c], 0);
+    /* the blurred cosine towards the rim light is 0.34 for a point that faces it in the open; some
+     * 0.05 is what harmonics leak */
+    a.rim = stk_clampf((a.rim - 0.05f) * 3.6f, 0, 1);
+    return a;
 }
 
 typedef struct range_of {
@@ -109,8 +119,11 @@ static void finish_vertices(void *ctx, int task, int worker) {
         canvas_vertex *v = vertex + i;
         project(canvas, surface->position[i], &v->x, &v->y, &v->near);
         memcpy(v->normal, surface->normal[i], sizeof v->normal);
-        gather_light(job, surface->transfer[i], surface->key[i], surface->bind[i], is_skin,
-                     v->light, &v->key);
+        const arrival light =
+            gather_light(job, surface->transfer[i], surface->key[i], surface->bind[i], is_skin);
+        memcpy(v->light, light.fill, sizeof v->light);
+        v->key = light.key;
+        v->rim = light.rim;
         memcpy(surface->light[i], v->light, sizeof v->light);
         memcpy(v->uv, surface->uv[i], sizeof v->uv);
         v->open = stk_clampf(surface->transfer[i][0] * (1 / 0.282095f), 0, 1);
@@ -148,16 +161,18 @@ static void shade_strand(stk_canvas *canvas, stk_strands *strands, int strand,
         const float s = length > 1e-9f ? 1 / length : 0, q = away > 1e-9f ? -1 / away : 0;
         const float tangent[3] = {(b[0] - a[0]) * s, (b[1] - a[1]) * s, (b[2] - a[2]) * s};
         const float view[3] = {p[0] * q, p[1] * q, p[2] * q};
-        float fill[3];
-        canvas_hair hair = {strands->rgb[strand],
-                            tangent,
-                            view,
-                            fill,
-                            0,
-                            strands->shine,
-                            (float)(mixed >> 16) / 65536.0f - 0.5f};
-        gather_light(&canvas->job, strands->transfer[i], strands->key[i], strands->bind[i], 0, fill,
-                     &hair.key);
+        const arrival light =
+            gather_light(&canvas->job, strands->transfer[i], strands->key[i], strands->bind[i], 0);
+        const canvas_hair hair = {
+            .rgb = strands->rgb[strand],
+            .tangent = tangent,
+            .view = view,
+            .fill = light.fill,
+            .key = light.key,
+            .rim = light.rim,
+            .shine = strands->shine,
+            .shift = (float)(mixed >> 16) / 65536.0f - 0.5f,
+        };
         canvas_shade_hair(&canvas->light, &hair, strands->light[i]);
         canvas_tone(strands->light[i], point[i].rgb);
     }
@@ -204,6 +219,11 @@ static void turn_light(stk_canvas *canvas) {
                                 R[1] * key[0] + R[4] * key[1] + R[7] * key[2],
                                 R[2] * key[0] + R[5] * key[1] + R[8] * key[2]};
         stk_light_key_cells(local, job->key_weight[bone]);
+        const float *rim = canvas->light.rim_dir;
+        const float behind[3] = {R[0] * rim[0] + R[3] * rim[1] + R[6] * rim[2],
+                                 R[1] * rim[0] + R[4] * rim[1] + R[7] * rim[2],
+                                 R[2] * rim[0] + R[5] * rim[1] + R[8] * rim[2]};
+        stk_light_basis(behind, job->rim_basis[bone]);
     }
 }
 

@@ -76,6 +76,10 @@ static int inside(const float (*p)[3], float x, float y, float margin) {
     return 1;
 }
 
+/* Where the canvas samples a pixel. */
+static const float sample[4][2] = {
+    {0.375f, 0.125f}, {0.875f, 0.375f}, {0.125f, 0.625f}, {0.625f, 0.875f}};
+
 static void stk_canvas_draw_known_triangle_covers_its_projection(void **state) {
     (void)state;
     static const float p[3][3] = {{-0.2f, -0.15f, 0}, {0.22f, -0.1f, 0.1f}, {0.03f, 0.25f, -0.2f}};
@@ -91,8 +95,8 @@ static void stk_canvas_draw_known_triangle_covers_its_projection(void **state) {
         for (int x = 0; x < SIDE; x++) {
             int surely = 0, perhaps = 0; /* on an edge rounding decides */
             for (int k = 0; k < 4; k++) {
-                const float sx = (float)x + (k & 1 ? 0.75f : 0.25f);
-                const float sy = (float)y + (k & 2 ? 0.75f : 0.25f);
+                const float sx = (float)x + sample[k][0];
+                const float sy = (float)y + sample[k][1];
                 surely += inside(p, sx, sy, 1e-3f);
                 perhaps += inside(p, sx, sy, -1e-3f);
             }
@@ -174,7 +178,7 @@ static void stk_canvas_draw_nearer_wins_whatever_the_order(void **state) {
     stk_surface_clear(&b);
 }
 
-/* A border at a quarter and at three quarters of a pixel gives its column to who has more. */
+/* A border at a tenth and at nine tenths of a pixel gives its column to who has more. */
 static void stk_canvas_resolve_label_goes_to_most_samples(void **state) {
     (void)state;
     for (int more = 0; more < 2; more++) {
