@@ -39,15 +39,15 @@
 /* clang-format off */
 const stk_shape_pull stk_shape_pulls[] = {
     /* corrugator: down and together, a bulge between the brows */
-    {BROW_DOWN, 107, {1.6f, -6.7f, 1.0f}}, {BROW_DOWN, 55, {1.8f, -6.7f, 1.1f}},
-    {BROW_DOWN, 66, {1.2f, -6.3f, 0.7f}},  {BROW_DOWN, 65, {1.2f, -6.3f, 0.9f}},
-    {BROW_DOWN, 105, {0.6f, -4.9f, 0.3f}}, {BROW_DOWN, 52, {0.6f, -5.1f, 0.6f}},
-    {BROW_DOWN, 63, {0.2f, -3.2f, 0}},     {BROW_DOWN, 53, {0.2f, -3.4f, 0.2f}},
-    {BROW_DOWN, 70, {0, -1.5f, 0}},        {BROW_DOWN, 46, {0, -1.5f, 0}},
-    {BROW_DOWN, 9, {0, -2.7f, 0.3f}},      {BROW_DOWN, 8, {0, -2.4f, 0.6f}},
+    {BROW_DOWN, 107, {2.2f, -8.4f, 1.1f}}, {BROW_DOWN, 55, {2.4f, -8.4f, 1.3f}},
+    {BROW_DOWN, 66, {1.6f, -7.9f, 0.8f}},  {BROW_DOWN, 65, {1.6f, -7.9f, 1.0f}},
+    {BROW_DOWN, 105, {0.8f, -6.1f, 0.3f}}, {BROW_DOWN, 52, {0.8f, -6.4f, 0.7f}},
+    {BROW_DOWN, 63, {0.3f, -4.0f, 0}},     {BROW_DOWN, 53, {0.3f, -4.2f, 0.2f}},
+    {BROW_DOWN, 70, {0, -1.9f, 0}},        {BROW_DOWN, 46, {0, -1.9f, 0}},
+    {BROW_DOWN, 9, {0, -3.4f, 0.3f}},      {BROW_DOWN, 8, {0, -3.0f, 0.7f}},
     {BROW_DOWN, 10, {0, 0, 0}},            {BROW_DOWN, 336, {0, 0, 0}},
-    {BROW_DOWN, 285, {0, 0, 0}},           {BROW_DOWN, 168, {0, -0.6f, 0}},
-    {BROW_DOWN, 223, {0.3f, -2.2f, 0.7f}}, {BROW_DOWN, 222, {0.4f, -2.7f, 0.7f}},
+    {BROW_DOWN, 285, {0, 0, 0}},           {BROW_DOWN, 168, {0, -0.8f, 0}},
+    {BROW_DOWN, 223, {0.4f, -2.8f, 0.8f}}, {BROW_DOWN, 222, {0.5f, -3.4f, 0.8f}},
     /* frontalis, inner part */
     {BROW_INNER, 107, {-0.2f, 7.0f, 0}},   {BROW_INNER, 55, {0.3f, 7.0f, 0}},
     {BROW_INNER, 66, {0, 5.6f, 0}},        {BROW_INNER, 65, {0, 5.4f, 0}},

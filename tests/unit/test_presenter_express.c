@@ -304,7 +304,8 @@ static void face_normal(const float (*p)[3], const int16_t t[3], float n[3]) {
 static int count_flipped(const float (*moved)[3]) {
     int flipped = 0;
     uint8_t border[FACE] = {0};
-    for (int i = 0; i < STK_LIP_POINTS; i++) border[stk_lip_upper[i]] = border[stk_lip_lower[i]] = 1;
+    for (int i = 0; i < STK_LIP_POINTS; i++)
+        border[stk_lip_upper[i]] = border[stk_lip_lower[i]] = 1;
     for (int left = 0; left < 2; left++)
         for (int i = 0; i < STK_LID_POINTS; i++)
             border[side_of(stk_lid_upper[0][i], left)] =
