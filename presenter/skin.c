@@ -32,11 +32,9 @@ static const stk_surface *surface_of(const stk_actor *actor, const stk_material 
 static stk_status ear_paint(stk_bust *bust, const stk_look *look, int side, stk_pool *pool) {
     stk_actor actor = {.surfaces = 0};
     STK_TRY(stk_bust_add(bust, &actor));
-    stk_material *ear = material_prepare(bust, STK_BUST_EAR, STK_MATERIAL_SKIN, 0.028f);
+    stk_material *ear = material_prepare(bust, STK_BUST_EAR, STK_MATERIAL_SKIN, 0.042f);
     const stk_surface *surface = surface_of(&actor, ear);
     if (surface == NULL) return STK_OK; /* ears are part of the skin */
-    ear->rgb[1] = 0.86f;
-    ear->rgb[2] = 0.88f;
     return stk_skin_paint_surface(surface, NULL, look, side, 0, pool, &ear->texture);
 }
 

@@ -145,15 +145,28 @@ static void covered(const stk_skin_brush *brush, stk_skin_texel *t) {
     t->roughness = 0.6f;
 }
 
+/* Ears are thin: redder, most at the rim; the bowl towards the canal is deep. Their texture is polar
+ * about the canal (bust.h). */
+static void ear(const stk_skin_brush *brush, stk_skin_texel *t) {
+    float middle = 0.5f * (float)brush->map->side;
+    float out = hypotf(t->x - middle, t->y - middle) / (0.96f * middle);
+    float rim = stk_smoothstep(0.45f, 0.72f, out) * stk_smoothstep(0.98f, 0.80f, out);
+    t->amount[STK_SKIN_BLOOD] += 0.10f + 0.20f * rim + 0.12f * stk_smoothstep(0.35f, 0.1f, out);
+    t->amount[STK_SKIN_OIL] += 0.35f;
+    t->shade *= 1.0f - 0.45f * stk_smoothstep(0.28f, 0.05f, out);
+    t->cavity *= 1.0f - 0.50f * stk_smoothstep(0.30f, 0.05f, out);
+}
+
 void stk_skin_texel_ground(const stk_skin_brush *brush, stk_skin_texel *t) {
     if (t->scalp > 0.985f) {
         covered(brush, t);
         return;
     }
     if (brush->regions != NULL) stk_skin_regions_at(brush->regions, t->p, t->amount);
-    float oil = stk_clampf(t->amount[STK_SKIN_OIL], 0.0f, 1.0f);
     t->cavity = 1.0f;
     t->shade = 1.0f;
+    if (brush->regions == NULL) ear(brush, t);
+    float oil = stk_clampf(t->amount[STK_SKIN_OIL], 0.0f, 1.0f);
     pigments(brush, t);
     spots(brush, t);
     beard(brush, t);
