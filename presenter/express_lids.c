@@ -106,7 +106,7 @@ void stk_lids_apply(const stk_lids *lids, const float shapes[STK_BLENDSHAPES], i
     const float blink = shapes[STK_EYE_BLINK_R - left], open = 1 - blink;
     const float down = shapes[STK_EYE_LOOK_DOWN_R - left], up = shapes[STK_EYE_LOOK_UP_R - left];
     const float squint = shapes[STK_EYE_SQUINT_R - left], wide = shapes[STK_EYE_WIDE_R - left];
-    const float closing = blink + open * (0.55f * down + 0.15f * squint - 0.45f * up -
+    const float closing = blink + open * (0.45f * down + 0.15f * squint - 0.22f * up -
                                           0.32f * wide);
     const float upper = 1 - (1 - MEET) * stk_clampf(closing, -0.6f, 1);
     const float raised = MEET * blink + open * (0.24f * squint - 0.16f * down + 0.04f * up -

@@ -145,9 +145,9 @@ static void set(float out[3], colour c) {
 
 /* The person of the README: a woman of about 35 with brown hair. */
 static void known_person(stk_look *look) {
-    static const float shape[STK_LOOK_MODES] = {-1.9f, -1.6f, -0.8f, -0.8f, -1.1f, -0.4f,
-                                                -1.3f, 0.1f,  1.5f,  0.5f,  0.8f,  0.1f,
-                                                0.1f,  -0.7f, -0.3f, -0.9f};
+    static const float shape[STK_LOOK_MODES] = {-1.4f, -0.9f, -0.5f, -0.3f, -0.8f, -0.1f,
+                                                -0.7f, 0.1f,  0.9f,  0.5f,  0.6f,  0.1f,
+                                                0.1f,  -0.1f, 0.1f,  -0.9f};
     look->woman = 1;
     memcpy(look->shape, shape, sizeof shape);
     set(look->skin_rgb, (colour){224, 184, 160});
@@ -175,11 +175,10 @@ void stk_look_draw(stk_look *look, int seed) {
     stk_rng rng;
     stk_rng_seed(&rng, (uint64_t)seed, STREAM_KIND);
     look->woman = (int)stk_rng_below(&rng, 2);
-    const float place = stk_rng_float(&rng) * ((float)COUNT(kinds) - 1.01f); /* pale .. dark */
-    const int at = (int)place;
-    const kind *k = kinds + at, *next = k + 1;
+    const int at = (int)stk_rng_below(&rng, (uint32_t)COUNT(kinds));
+    const kind *k = kinds + at, *next = kinds + (at + 1 < COUNT(kinds) ? at + 1 : at);
     draw_shape(look, seed);
-    draw_skin_and_eyes(look, seed, k, next, place - (float)at);
+    draw_skin_and_eyes(look, seed, k, next, 0.8f * stk_rng_float(&rng));
     draw_hair(look, seed, k);
     draw_attire(look, seed);
 }

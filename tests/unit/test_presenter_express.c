@@ -106,7 +106,7 @@ static const movement movements[] = {
     {STK_NOSE_SNEER_R, 129, 1, 2, 5},         {STK_EYE_BLINK_R, 159, 1, -8, -3},
     {STK_EYE_BLINK_R, 386, 1, 0, 0},          {STK_EYE_BLINK_L, 386, 1, -8, -3},
     {STK_EYE_WIDE_R, 159, 1, 0.8f, 3},        {STK_EYE_SQUINT_R, 145, 1, 0.7f, 3},
-    {STK_EYE_LOOK_DOWN_R, 159, 1, -4, -1},    {STK_EYE_LOOK_UP_R, 159, 1, 0.8f, 3},
+    {STK_EYE_LOOK_DOWN_R, 159, 1, -4, -1},    {STK_EYE_LOOK_UP_R, 159, 1, 0.5f, 2},
     {STK_EYE_LOOK_IN_R, 159, 1, 0, 0},        {STK_TONGUE_OUT, 14, 1, -6, -1},
 };
 
