@@ -9,6 +9,30 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* eSpeak NG does not free all that it took; what it takes is not held against us. */
+#ifdef __SANITIZE_ADDRESS__
+void __lsan_disable(void);
+void __lsan_enable(void);
+#else
+static void __lsan_disable(void) {}
+static void __lsan_enable(void) {}
+#endif
+
+static int espeak_installed(void) {
+    __lsan_disable();
+    const int there = stk_espeak_installed();
+    __lsan_enable();
+    return there;
+}
+
+static stk_status synthesise(const char *text, const char *voice, stk_utterance *u) {
+    const int espeak = strncmp(voice, "espeak:", 7) == 0;
+    if (espeak) __lsan_disable();
+    const stk_status status = stk_speech_synthesise(text, voice, 0, u);
+    if (espeak) __lsan_enable();
+    return status;
+}
+
 static void check_phones(const stk_utterance *u) {
     assert_true(u->count > 2);
     const double length = (double)u->sound.count / STK_SAMPLE_RATE;
@@ -44,7 +68,7 @@ static void measure(const stk_utterance *u, double *rms, double *peak) {
 
 static void check_voice(const char *text, const char *voice, double least_s, double most_s) {
     stk_utterance u;
-    TEST_OK(stk_speech_synthesise(text, voice, 0, &u));
+    TEST_OK(synthesise(text, voice, &u));
     check_phones(&u);
     double rms, peak;
     measure(&u, &rms, &peak);
@@ -72,11 +96,11 @@ static void synthesise_every_flite_voice_is_sound(void **state) {
 static void synthesise_twice_gives_same_bytes(void **state) {
     (void)state;
     const char *const voices[] = {"slt", "kal", "espeak:de"};
-    for (int i = 0; i < (stk_espeak_installed() ? 3 : 2); i++) {
+    for (int i = 0; i < (espeak_installed() ? 3 : 2); i++) {
         stk_utterance a, b, other;
-        TEST_OK(stk_speech_synthesise("Guten Tag, Peter. So many apples.", voices[i], 0, &a));
-        TEST_OK(stk_speech_synthesise("Something else in between.", voices[i], 0, &other));
-        TEST_OK(stk_speech_synthesise("Guten Tag, Peter. So many apples.", voices[i], 0, &b));
+        TEST_OK(synthesise("Guten Tag, Peter. So many apples.", voices[i], &a));
+        TEST_OK(synthesise("Something else in between.", voices[i], &other));
+        TEST_OK(synthesise("Guten Tag, Peter. So many apples.", voices[i], &b));
         assert_int_equal(a.sound.count, b.sound.count);
         assert_memory_equal(a.sound.samples, b.sound.samples,
                             (size_t)a.sound.count * sizeof *a.sound.samples);
@@ -141,7 +165,7 @@ static void synthesise_refuses_with_a_sentence(void **state) {
     assert_int_equal(stk_speech_synthesise("\xE4\xBD\xA0", "slt", 20, &u), STK_ERR_ARGUMENT);
     assert_int_equal(stk_speech_synthesise("Hello.", "slt", -1, &u), STK_ERR_ARGUMENT);
     assert_int_equal(stk_speech_synthesise("Hello.", "slt", NAN, &u), STK_ERR_ARGUMENT);
-    assert_int_equal(stk_speech_synthesise("Hello.", "espeak:nosuch", 0, &u), STK_ERR_ARGUMENT);
+    assert_int_equal(synthesise("Hello.", "espeak:nosuch", &u), STK_ERR_ARGUMENT);
     assert_null(u.sound.samples);
 }
 
@@ -156,8 +180,8 @@ static void synthesise_odd_text_is_survived(void **state) {
         TEST_OK(stk_speech_synthesise(texts[i], "kal", 0, &u));
         check_phones(&u);
         stk_utterance_clear(&u);
-        if (!stk_espeak_installed()) continue;
-        TEST_OK(stk_speech_synthesise(texts[i], "espeak:fr", 0, &u));
+        if (!espeak_installed()) continue;
+        TEST_OK(synthesise(texts[i], "espeak:fr", &u));
         check_phones(&u);
         stk_utterance_clear(&u);
     }
@@ -212,7 +236,7 @@ static void file_gives_sound_without_phones(void **state) {
 
 static void espeak_languages_are_sound(void **state) {
     (void)state;
-    if (!stk_espeak_installed()) {
+    if (!espeak_installed()) {
         print_message("libespeak-ng1 or espeak-ng-data is not installed\n");
         skip();
     }
