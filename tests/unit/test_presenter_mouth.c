@@ -1,4 +1,4 @@
-/* Phones and loudness to mouth shapes: closures, sync with the sound, silence, any frame rate.
+/* Phones and loudness to mouth shapes: closures, sync with the sound, silence, any frame rate. */
 #include "support.h"
 #include "presenter/bust.h"
 #include "presenter/speech.h"
