@@ -57,7 +57,7 @@ typedef struct viseme {
 /* Columns: jaw, funnel, pucker, stretch, smile, lower lip down, upper lip up, lower and upper lip
  * rolled in, pressed, lower and upper lip shrugged; then alpha of jaw, round, spread, lips. */
 static const viseme visemes[STK_PHONE_CLASSES] = {
-    [STK_PHONE_SILENCE] = {{0}, {0.8f, 0.4f, 0.6f, 0.8f}},
+    [STK_PHONE_SILENCE] = {{0}, {0.8f, 1.2f, 0.9f, 0.8f}},
     [STK_PHONE_AA] = {{.36f, .05f, 0, .05f, 0, .20f, .10f}, {1.2f, .6f, .6f, 1}},
     [STK_PHONE_AE] = {{.28f, 0, 0, .20f, .07f, .26f, .15f}, {1.1f, .7f, .9f, 1}},
     [STK_PHONE_AH] = {{.16f, .03f, 0, .06f, 0, .15f, .07f}, {.7f, .35f, .4f, .6f}},
