@@ -74,8 +74,8 @@ void stk_lids_init(stk_lids *lids, const float (*neutral)[3], const stk_eye_glob
 /* Where a border point lies at s, relative to the centre. end: 0 lower, 1 upper. */
 static void border_at(const stk_lid_column *column, int end, float s, float out[3]) {
     const float way = end ? (1 - s) / (1 - MEET) : s / MEET;
-    const float radius = column->radius[end] +
-                         (column->closed - column->radius[end]) * stk_clampf(way, 0, 1);
+    const float radius =
+        column->radius[end] + (column->closed - column->radius[end]) * stk_clampf(way, 0, 1);
     const float c = cosf(s * column->angle), n = sinf(s * column->angle);
     for (int k = 0; k < 3; k++) out[k] = radius * (c * column->from[k] + n * column->side[k]);
 }
@@ -106,11 +106,11 @@ void stk_lids_apply(const stk_lids *lids, const float shapes[STK_BLENDSHAPES], i
     const float blink = shapes[STK_EYE_BLINK_R - left], open = 1 - blink;
     const float down = shapes[STK_EYE_LOOK_DOWN_R - left], up = shapes[STK_EYE_LOOK_UP_R - left];
     const float squint = shapes[STK_EYE_SQUINT_R - left], wide = shapes[STK_EYE_WIDE_R - left];
-    const float closing = blink + open * (0.45f * down + 0.15f * squint - 0.22f * up -
-                                          0.32f * wide);
+    const float closing =
+        blink + open * (0.55f * down + 0.15f * squint - 0.45f * up - 0.32f * wide);
     const float upper = 1 - (1 - MEET) * stk_clampf(closing, -0.6f, 1);
-    const float raised = MEET * blink + open * (0.24f * squint - 0.16f * down + 0.04f * up -
-                                                0.05f * wide);
+    const float raised =
+        MEET * blink + open * (0.24f * squint - 0.16f * down + 0.04f * up - 0.05f * wide);
     const float lower = fminf(raised, upper);
     if (upper == 1 && lower == 0) return;
     for (int i = 0; i < STK_LID_POINTS; i++) {

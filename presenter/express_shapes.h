@@ -4,6 +4,7 @@
 
 #include "base/types.h"
 
+/* clang-format off */
 /* Order of reference.md 8.1. "Left" is the person's left, positive x. */
 typedef enum stk_shape {
     STK_BROW_DOWN_L, STK_BROW_DOWN_R, STK_BROW_INNER_UP, STK_BROW_OUTER_UP_L,
@@ -20,6 +21,7 @@ typedef enum stk_shape {
     STK_MOUTH_SMILE_R, STK_MOUTH_STRETCH_L, STK_MOUTH_STRETCH_R, STK_MOUTH_UPPER_UP_L,
     STK_MOUTH_UPPER_UP_R, STK_NOSE_SNEER_L, STK_NOSE_SNEER_R, STK_TONGUE_OUT,
 } stk_shape;
+/* clang-format on */
 
 /* `landmark` moves by mm at value 1, on a face whose outer eye corners are as far apart as the
  * canonical one's. Rows are given for the picture's left half (the person's right). */

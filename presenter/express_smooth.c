@@ -38,8 +38,10 @@ static stk_status factorise(double *a, int n, int stride) {
             } else if (sum > 0) {
                 row[i] = sqrt(sum);
             } else {
-                return stk_fail(STK_ERR_NUMERIC, "the presenter's face mesh is degenerate at "
-                                "vertex %d; use another seed", i);
+                return stk_fail(STK_ERR_NUMERIC,
+                                "the presenter's face mesh is degenerate at "
+                                "vertex %d; use another seed",
+                                i);
             }
         }
     }
