@@ -103,16 +103,19 @@ static void flow_bob(const stk_comb *comb, const float p[3], const float u[3], f
     const float over[3] = {away, 0.1f + 0.1f * line, -0.30f - 0.25f * line};
     const float down[3] = {0.1f * away, -1, u[2] > 0 ? -0.18f : 0.0f};
     /* Below the skull's widest place it hangs, turned in towards the neck. */
-    const float in = 0.50f * stk_smoothstep(-0.50f, -1.3f, u[1]);
+    const float rear = stk_smoothstep(0.1f, -0.7f, u[2]);
+    const float in =
+        stk_mix(0.50f, 0.62f, rear) * stk_smoothstep(stk_mix(-0.50f, -0.15f, rear), -1.3f, u[1]);
     const float wide = sqrtf(u[0] * u[0] + u[2] * u[2]) + 1e-6f;
-    const float hang[3] = {-in * u[0] / wide, -1, -0.6f * in * u[2] / wide};
+    const float hang[3] = {-in * u[0] / wide, -1, -0.9f * in * u[2] / wide};
     float flow[3];
     stk_mix3(over, down, low, flow);
     stk_mix3(d, hang, stk_smoothstep(0.5f, 0.0f, u[1]), d);
     stk_mix3(flow, d, behind, d);
     stk_mix3(d, hang, stk_smoothstep(0.1f, -0.35f, u[1]), d);
     /* What comes from the front goes behind the cheek before it hangs. */
-    const float ahead = p[2] - comb->scalp->ear_z - 0.036f;
+    const float ragged = 0.007f * stk_noise3(50 * p[0], 18 * p[1], 0, comb->seed + 6);
+    const float ahead = p[2] - comb->scalp->ear_z - 0.033f + ragged;
     const float aside = stk_smoothstep(0.35f, 0.7f, fabsf(u[0])) * stk_smoothstep(0.9f, 0.5f, u[1]);
     if (ahead > 0) d[2] -= aside * fminf(60 * ahead, 1.6f);
 }
@@ -147,7 +150,7 @@ static void cut_at(const stk_comb *comb, const stk_root *root, float *length, fl
     case STK_HAIR_PARTED: {
         const float sides = stk_mix(0.018f, 0.045f, stk_smoothstep(-0.3f, 0.5f, u[1]));
         *length = stk_mix(sides * stk_mix(0.5f, 1, border), stk_mix(0.060f, 0.088f, front), top);
-        *lift = stk_mix(0.22f, 0.45f + 0.45f * front * near, top);
+        *lift = stk_mix(0.22f, 0.32f + 0.22f * front * near, top);
         break;
     }
     default:
@@ -188,7 +191,7 @@ static void grow_step(const stk_comb *comb, const stk_curl *curl, growth_state *
     stk_cross3(out, d, across);
     float turn = curl->turn * (1 - s);
     if (comb->style == STK_HAIR_BOB)
-        turn += 0.30f * s * sinf(2 * 3.14159265f * s * state->length / 0.075f + curl->phase);
+        turn += 0.42f * s * sinf(2 * 3.14159265f * s * state->length / 0.075f + curl->phase);
     const float rising = comb->style == STK_HAIR_BOB ? 0.2f : 0.7f; /* share of the length */
     const float bend = state->angle * (1 - stk_smoothstep(0.0f, rising, s));
     for (int k = 0; k < 3; k++)

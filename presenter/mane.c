@@ -23,14 +23,14 @@ typedef struct mane_plan {
 static const mane_plan plans[STK_HAIR_STYLES] = {
     [STK_HAIR_SHORT] = {5600, STK_HAIR_POINTS_SHORT, 0.011f, 0.45f, {0.00085f, 0.00035f}},
     [STK_HAIR_PARTED] = {5000, STK_HAIR_POINTS, 0.014f, 0.60f, {0.00090f, 0.00040f}},
-    [STK_HAIR_BOB] = {5200, STK_HAIR_POINTS_LONG, 0.013f, 0.60f, {0.00075f, 0.00048f}},
+    [STK_HAIR_BOB] = {4800, STK_HAIR_POINTS_LONG, 0.013f, 0.60f, {0.00075f, 0.00048f}},
 };
 
 static float density_mane(const stk_root *root, const void *context) {
     const stk_comb *comb = context;
     const float *p = root->position;
     const float back = (p[2] - comb->scalp->centre[2]) / comb->scalp->half;
-    const float least = comb->style == STK_HAIR_BOB ? 0.55f : 0.4f;
+    const float least = comb->style == STK_HAIR_BOB ? 0.45f : 0.4f;
     const float parting = fabsf(p[0] - comb->part) / 0.010f;
     float seen = stk_mix(least, 0.72f, stk_smoothstep(-0.7f, 0.3f, back));
     if (comb->style != STK_HAIR_SHORT) seen += 0.28f * expf(-parting * parting);
