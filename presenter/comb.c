@@ -26,6 +26,11 @@ void stk_comb_init(stk_comb *comb, const stk_scalp *scalp, const stk_look *look)
     comb->side = stk_rng_float(&rng) < 0.5f ? -1.0f : 1.0f;
     const float jitter = stk_rng_float(&rng);
     const float half = scalp->half;
+    /* Hair that coils goes with dark skin here, and is worn short or relaxed. */
+    const float *skin = look->skin_rgb;
+    const float pale = 0.2126f * skin[0] + 0.7152f * skin[1] + 0.0722f * skin[2];
+    comb->coil = look->hair == STK_HAIR_BOB ? 0 : stk_smoothstep(0.15f, 0.08f, pale);
+    if (comb->coil > 0.5f) comb->style = STK_HAIR_SHORT;
     comb->part = comb->side * half * stk_mix(0.30f, 0.42f, jitter);
     if (look->hair == STK_HAIR_BOB) comb->part = comb->side * half * stk_mix(0.08f, 0.30f, jitter);
     comb->whorl[0] = scalp->centre[0] + comb->side * 0.12f * half;
@@ -145,6 +150,8 @@ static void cut_at(const stk_comb *comb, const stk_root *root, float *length, fl
         const float sides = stk_mix(0.006f, 0.017f, stk_smoothstep(-0.35f, 0.55f, u[1]));
         *length = stk_mix(sides * stk_mix(0.6f, 1, border), stk_mix(0.034f, 0.046f, front), top);
         *lift = stk_mix(0.30f, stk_mix(0.55f, 1.15f, front), top);
+        *length = stk_mix(*length, stk_mix(0.7f * sides, 0.018f, top), comb->coil);
+        *lift = stk_mix(*lift, 1.1f, comb->coil);
         break;
     }
     case STK_HAIR_PARTED: {
@@ -166,7 +173,10 @@ static float layer_of(const stk_comb *comb, const stk_root *root) {
     place_of(comb, root->position, u);
     const float top = stk_smoothstep(0.1f, 0.9f, u[1]);
     const float front = stk_smoothstep(0.0f, 0.7f, u[2]);
-    if (comb->style == STK_HAIR_SHORT) return stk_mix(0.0025f, stk_mix(0.006f, 0.022f, front), top);
+    if (comb->style == STK_HAIR_SHORT) {
+        const float straight = stk_mix(0.0025f, stk_mix(0.006f, 0.022f, front), top);
+        return stk_mix(straight, stk_mix(0.004f, 0.014f, top), comb->coil);
+    }
     if (comb->style == STK_HAIR_PARTED) return stk_mix(0.003f, stk_mix(0.007f, 0.013f, front), top);
     return stk_mix(0.002f, 0.010f, top);
 }

@@ -67,6 +67,7 @@ typedef struct stk_comb {
     float part;     /* x of the parting, m */
     float whorl[3]; /* crown, m */
     float end_y;    /* where long hair ends */
+    float coil;     /* 0 straight .. 1 tight coils (short hair only) */
     uint32_t seed;
 } stk_comb;
 

@@ -150,7 +150,7 @@ static void scalp_outline(stk_scalp *scalp) {
 }
 
 /* Ears and the radius map need all surfaces of the bust; those are had by adding it to an actor. */
-static stk_status scalp_map(stk_scalp *scalp, const stk_bust *bust) {
+static stk_status scalp_map(stk_scalp *scalp, const stk_bust *bust, int hanging) {
     stk_actor actor;
     memset(&actor, 0, sizeof actor);
     STK_TRY(stk_bust_add((stk_bust *)(uintptr_t)bust, &actor)); /* only lists its surfaces */
@@ -163,7 +163,7 @@ static stk_status scalp_map(stk_scalp *scalp, const stk_bust *bust) {
     for (int s = 0; s < actor.surfaces; s++) {
         const stk_surface *surface = actor.surface[s];
         if (surface->triangles < 1 || surface->part[0] != STK_PART_EAR) continue;
-        map_surface(scalp, surface);
+        if (hanging) map_surface(scalp, surface); /* short hair passes behind the ears */
         for (int v = 0; v < surface->vertices; v++, vertices++) {
             low = fminf(low, surface->rest[v][1]), high = fmaxf(high, surface->rest[v][1]);
             z += surface->rest[v][2];
@@ -196,8 +196,9 @@ stk_status stk_scalp_init(stk_scalp *scalp, const stk_bust *bust, const stk_look
     STK_TRY(scalp_centre(scalp));
     scalp_normals(scalp);
     scalp_outline(scalp);
-    STK_TRY(scalp_map(scalp, bust));
-    scalp_growth(scalp, stk_bust_scalp(bust), look->hair == STK_HAIR_BOB);
+    const int hanging = look->hair == STK_HAIR_BOB;
+    STK_TRY(scalp_map(scalp, bust, hanging));
+    scalp_growth(scalp, stk_bust_scalp(bust), hanging);
     return STK_OK;
 }
 

@@ -139,7 +139,7 @@ static void no_strand_lies_deeper_than_2_mm(void **state) {
         for (int s = 0; s < f.actor.strands_count; s++) {
             const stk_strands *set = f.actor.strands[s];
             int wrong = 0, tested = 0;
-            for (int i = s; i < set->count; i += 31) /* a sample: each is tested against all */
+            for (int i = s; i < set->count; i += 29) /* a sample: each is tested against all */
                 for (int k = 0; k < set->points; k += 2, tested++) {
                     const float *p = set->rest[i * set->points + k];
                     wrong += depth_below(middles, skin->triangles, p) > 0.002f;
