@@ -123,8 +123,8 @@ static void brow_draw(brow_pen *pen, const stk_look *look, stk_rng *rng) {
 void stk_brow_paint(const stk_curves *curves, const stk_skin_map *map, const stk_look *look,
                     float *cover) {
     brow_pen pen = {.map = map, .depth = cover};
-    pen.low = look->woman ? 0.20f : 0.08f;
-    pen.high = look->woman ? 0.86f : 0.94f;
+    pen.low = look->woman ? 0.08f : 0.0f;
+    pen.high = look->woman ? 0.82f : 0.92f;
     for (int which = 0; which < 2; which++) {
         stk_rng rng;
         stk_rng_seed(&rng, (uint64_t)look->seed, 71u + (uint64_t)which);
