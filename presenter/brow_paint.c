@@ -3,8 +3,8 @@
  *   (s along the brow from its inner end, t across from foot to top) --curves--> texel
  *   a hair: root (s, t), direction from a field, bent as it grows --> optical depth --> cover
  *
- * Hairs stand up at the inner end and lie down towards the tail; those at the foot rise, those at the
- * top sink, so that they meet in a crest, as brows grow. Drawn by one thread in a fixed order.
+ * Hairs stand up at the inner end and lie down towards the tail; those at the foot rise, those at
+ * the top sink, so that they meet in a crest, as brows grow. Drawn by one thread in a fixed order.
  */
 #include "presenter/skin_parts.h"
 

@@ -1,8 +1,8 @@
 /* mouth_paint.c - teeth and gums; the mouth's wall and the tongue.
  *
  *   teeth: u along a row of 14 teeth of equal share, v of the upper row 0.02 .. 0.48 from the
- *          tongue's side over the edge (0.25 of it) and the neck (0.62) to the gum; the lower row is
- *          the upper one mirrored at v = 0.5
+ *          tongue's side over the edge (0.25 of it) and the neck (0.62) to the gum; the lower row
+ *          is the upper one mirrored at v = 0.5
  *   flesh: v < 0.5 a disc round (0.5, 0.25) of radius 0.24 in v, lips at its border, throat in the
  *          middle; v > 0.5 the tongue, u across, v from tip to root
  *

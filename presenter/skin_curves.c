@@ -52,8 +52,8 @@ static void landmark_point(const curve_row *row, int i, const float (*uv)[2], fl
     at[1] = p[1] * side - 0.5f;
 }
 
-/* The point before or after a span's end: the neighbour, or, at a sharp corner or the end of an open
- * curve, the end mirrored. */
+/* The point before or after a span's end: the neighbour, or, at a sharp corner or the end of an
+ * open curve, the end mirrored. */
 static void beyond(const curve_row *row, int i, int step, const float (*uv)[2], float side,
                    float at[2]) {
     int sharp = row->closed ? row->corner >= 0 && (i == 0 || i == row->corner || i == row->count)

@@ -3,9 +3,9 @@
  *   place, regions, noise --> blood, melanin, blue, yellow --> rgb = skin * exp(-sum a_i s_i)
  *   pores, fine net of lines, broad unevenness --> height in mm, cavity
  *
- * The pigments darken channels as their absorption does: haemoglobin takes green most, melanin blue
- * more than green more than red, veins below thin skin take red, carotene blue. Amounts are relative
- * to the cheek, whose mean is the look's skin_rgb.
+ * The pigments darken channels as their absorption does: haemoglobin takes green most, melanin
+ * blue more than green more than red, veins below thin skin take red, carotene blue. Amounts are
+ * relative to skin with the look's skin_rgb.
  */
 #include "presenter/skin_parts.h"
 
@@ -145,8 +145,8 @@ static void covered(const stk_skin_brush *brush, stk_skin_texel *t) {
     t->roughness = 0.6f;
 }
 
-/* Ears are thin: redder, most at the rim; the bowl towards the canal is deep. Their texture is polar
- * about the canal (bust.h). */
+/* Ears are thin: redder, most at the rim; the bowl towards the canal is deep. Their texture is
+ * polar about the canal (bust.h). */
 static void ear(const stk_skin_brush *brush, stk_skin_texel *t) {
     float middle = 0.5f * (float)brush->map->side;
     float out = hypotf(t->x - middle, t->y - middle) / (0.96f * middle);
@@ -193,7 +193,6 @@ void stk_skin_texel_ground(const stk_skin_brush *brush, stk_skin_texel *t) {
 typedef struct paint_job {
     const stk_skin_brush *brush;
     stk_texture *texture;
-    float mean[3];
 } paint_job;
 
 static void texel_store(const stk_skin_texel *t, uint8_t *colour, uint8_t *detail) {

@@ -1,10 +1,10 @@
-/* skin_regions.c - where skin is redder, browner, bluer, oilier, coarser: soft blobs round landmarks.
+/* skin_regions.c - where skin is redder, browner, bluer, oilier, coarser: blobs round landmarks.
  *
  *   table of (landmark and its mirror image, reach in mm, amount) --> blobs in rest space
  *   amount at p = sum over blobs of a (1 - d^2 / reach^2)^2
  *
- * Places after facial anatomy: thin skin below the eyes shows blue, cheeks, nose, ears and chin have
- * more blood, forehead, nose and chin more oil; pores are widest on the nose and beside it.
+ * Places after facial anatomy: thin skin below the eyes shows blue, cheeks, nose and chin have more
+ * blood, forehead, nose and chin more oil; pores are widest on the nose and beside it.
  */
 #include "presenter/skin_parts.h"
 
