@@ -31,24 +31,24 @@ enum { GUIDES = 9 };
 static const int guide_column[GUIDES] = {0, 3, 6, 8, 10, 12, 14, 16, 18};
 static const float guide[GUIDES][RINGS][3] = {
     {{0, 102, 30}, {0, 118, 7}, {0, 127.5f, -23}, {0, 128, -57}, {0, 116, -91},
-     {0, 92, -117}, {0, 60, -133}, {0, 25, -134}, {0, -8, -123}, {0, -38, -108},
-     {0, -68, -101}, {0, -98, -102}, {0, -128, -108}},
-    {{52, 90, 14}, {53, 104, -5}, {53.5f, 112, -29}, {53, 111, -58}, {51.5f, 99, -88},
-     {49, 78, -112}, {46, 50, -125}, {43, 19, -126}, {40, -11, -117}, {38, -40, -105},
-     {37, -69, -99}, {37, -99, -100}, {38, -130, -105}},
+     {0, 92, -117}, {0, 60, -133}, {0, 25, -134}, {0, -8, -123}, {0, -38, -101},
+     {0, -68, -91}, {0, -98, -93}, {0, -130, -104}},
+    {{53, 91, 14}, {56, 105, -5}, {58, 112, -29}, {58, 110, -58}, {56, 98, -88},
+     {49, 78, -112}, {46, 50, -125}, {43, 19, -126}, {40, -11, -116}, {38, -40, -99},
+     {37, -69, -90}, {37, -99, -92}, {38, -131, -101}},
     {{77, 47, -24}, {78, 51, -40}, {78.5f, 52, -57}, {77.5f, 49, -74}, {75, 41, -90},
-     {71.5f, 28, -102}, {67, 11, -108}, {62.5f, -8, -108}, {59, -28, -103}, {56.5f, -50, -97},
-     {55.5f, -74, -92}, {56, -102, -92}, {58, -136, -95}},
+     {71.5f, 28, -102}, {67, 11, -108}, {62.5f, -8, -108}, {59, -28, -103}, {56.5f, -50, -93},
+     {55, -74, -87}, {55.5f, -102, -87}, {58, -136, -92}},
     {{76.5f, 6, -36}, {76, 4, -48}, {75, 0, -60}, {73, -6, -70}, {70, -14, -77},
      {66.5f, -24, -82}, {63, -36, -84}, {60.5f, -49, -84}, {58.5f, -62, -83}, {57.5f, -77, -81},
      {57.5f, -94, -79}, {58.5f, -116, -79}, {61, -146, -81}},
-    {{70.5f, -31, -33}, {68, -35, -43}, {65.5f, -41, -51}, {63, -49, -57}, {61, -58, -61},
+    {{69.5f, -31, -32}, {65.5f, -36, -41.5f}, {62, -42, -50}, {60.5f, -50, -57}, {61, -58, -61},
      {59, -67, -64}, {57.5f, -76, -65}, {56.5f, -85, -65.5f}, {56, -94, -65}, {56, -104, -64},
      {56.5f, -116, -63.5f}, {57.5f, -133, -63}, {60, -157, -64}},
-    {{56.5f, -67, -15}, {54, -72.5f, -24}, {52.5f, -79, -32}, {51.5f, -86, -38}, {50.5f, -93, -42},
+    {{54.5f, -67.5f, -12.5f}, {50.5f, -72, -20}, {48.5f, -78, -28}, {48.5f, -85, -35.5f}, {49, -93, -41},
      {50, -100, -44.5f}, {49.5f, -107, -46}, {49, -114, -46.5f}, {49, -121, -46.5f},
      {49, -129, -46.5f}, {49, -138, -46.5f}, {50, -151, -47}, {52, -168, -48}},
-    {{38.5f, -84, 9}, {36.5f, -88, -1}, {35, -92.5f, -9.5f}, {34, -98, -17}, {33.5f, -104, -22.5f},
+    {{36.5f, -85, 10}, {33.5f, -88, 0}, {32, -92, -9}, {34, -98, -17}, {33.5f, -104, -22.5f},
      {33, -111, -25.5f}, {32.5f, -119, -27}, {32, -127, -27.5f}, {32, -135, -28}, {32, -143, -29},
      {32.5f, -152, -30.5f}, {33.5f, -163, -32.5f}, {35, -177, -35}},
     {{22, -93.5f, 23}, {21, -96, 10}, {20, -98.5f, -1.5f}, {19, -103, -9.5f}, {18.5f, -110, -15},
@@ -168,7 +168,8 @@ static void laplacian(const stk_control_mesh *mesh, const float (*in)[3], float 
             out[v][k] = valence[v] ? out[v][k] / (float)valence[v] - in[v][k] : 0;
 }
 
-/* Bilaplacian flow of the rings 1 .. 12: the surface leaves the face oval without a crease. */
+/* Bilaplacian flow of the rings 1 .. 12: the surface leaves the face oval without a crease; less
+ * below the jaw, whose edge stays readable. */
 static stk_status fair(const stk_control_mesh *mesh, float (*p)[3], int rounds) {
     float(*first)[3] = stk_calloc_aligned(STK_CONTROL_VERTICES, sizeof *first);
     float(*second)[3] = stk_calloc_aligned(STK_CONTROL_VERTICES, sizeof *second);
@@ -178,8 +179,10 @@ static stk_status fair(const stk_control_mesh *mesh, float (*p)[3], int rounds) 
         for (int round = 0; round < rounds; round++) {
             laplacian(mesh, (const float(*)[3])p, first, valence);
             laplacian(mesh, (const float(*)[3])first, second, valence);
-            for (int v = FACE; v < STK_CONTROL_VERTICES - COLUMNS; v++)
-                for (int k = 0; k < 3; k++) p[v][k] -= rate * second[v][k];
+            for (int v = FACE; v < STK_CONTROL_VERTICES - COLUMNS; v++) {
+                const int j = (v - FACE) % COLUMNS, jaw = j > 9 && j < 27 && v < FACE + 3 * COLUMNS;
+                for (int k = 0; k < 3; k++) p[v][k] -= (jaw ? 0.3f : 1.0f) * rate * second[v][k];
+            }
         }
     const int ok = first && second && valence;
     stk_free(first);
@@ -203,29 +206,83 @@ static void rows_from(const stk_control_mesh *mesh, const int16_t *loop, int cou
             }
 }
 
-/* The canonical lips stand 5.5 mm apart; they meet at y = -42 (middle), -43 (corners). */
+/* Height (mm) of the line where the lips meet; x = -1 .. 1 between the corners. */
+static float lip_line(float x) {
+    const float a = fabsf(x), dip = a / 0.17f, rise = (a - 0.42f) / 0.2f;
+    return -42.3f - 0.5f * expf(-dip * dip) + 0.3f * expf(-rise * rise) + 0.5f * a * a * a;
+}
+
+/* The canonical lips stand 5.5 mm apart and are thin: closed, then given volume by rows. */
 static void close_lips(const stk_control_mesh *mesh, float (*p)[3]) {
     int row[FACE];
     rows_from(mesh, stk_lip_loop, STK_LIP_LOOP, row);
-    const float share[6] = {1, 0.88f, 0.62f, 0.34f, 0.12f, 0.03f};
+    static const float share[6] = {1, 0.88f, 0.62f, 0.34f, 0.12f, 0.03f};
+    static const float upper_out[6] = {1.0f, 1.5f, 1.3f, 0.3f, 0, 0};
+    static const float lower_out[6] = {0.3f, 1.6f, 1.9f, 0.8f, -0.3f, -0.3f};
     const float gap = 0.06f;
     for (int v = 0; v < FACE; v++) {
         if (row[v] > 5) continue;
-        const float x = fabsf(p[v][0]) / 21.531f, inside = stk_clampf(1 - x * x, 0, 1);
+        const float x = p[v][0] / 21.531f, inside = stk_clampf(1 - x * x, 0, 1);
         const float upper = -39.6f - 3.1f * (1 - inside), lower = -45.4f + 2.6f * (1 - inside);
-        const float line = -42.2f - 0.5f * (1 - inside) - 0.5f * inside * x * x;
-        const float middle = 0.5f * (upper + lower);
+        const float line = lip_line(stk_clampf(x, -1, 1));
         const int above = row[v] == 0 ? place_in(stk_lip_loop, STK_LIP_LOOP, v) <= 10
-                                      : p[v][1] > middle;
-        const float target = above ? line - upper + gap : line - lower - gap;
-        p[v][1] += share[row[v]] * inside * target;
-        if (row[v] == 0 && v != 78 && v != 308)
+                                      : p[v][1] > 0.5f * (upper + lower);
+        p[v][1] += share[row[v]] * inside * (above ? line - upper + gap : line - lower - gap);
+        p[v][2] += (above ? upper_out : lower_out)[row[v]] * sqrtf(inside);
+        if (row[v] == 0)
             p[v][1] = bust_mix(p[v][1], line + (above ? gap : -gap), stk_clampf(4 * inside, 0, 1));
+    }
+    for (int v = 0; v < FACE; v++) { /* corners a little up: a friendly rest */
+        const float q[3] = {fabsf(p[v][0]), p[v][1], p[v][2]};
+        p[v][1] += 0.9f * bust_bump(q, 23, -43, 5, 6) * (p[v][2] > 20);
     }
     for (int i = 1; i < 10; i++) { /* the two inner borders lie on each other */
         float *a = p[stk_lip_loop[i]], *b = p[stk_lip_loop[STK_LIP_LOOP - i]];
         const float x = 0.5f * (a[0] + b[0]), z = 0.5f * (a[2] + b[2]);
+        const float y = 0.5f * (a[1] + b[1]);
         a[0] = b[0] = x, a[2] = b[2] = z;
+        a[1] = y + gap, b[1] = y - gap;
+    }
+}
+
+/* What the canonical face only hints at: groove below the nose, fold of the upper lid, hollow under
+ * the lower lip. */
+static void carve(float (*p)[3]) {
+    static const int16_t fold[14] = {247, 30, 29, 27, 28, 56, 190, 467, 260, 259, 257, 258, 286, 414};
+    static const int16_t over[14] = {113, 225, 224, 223, 222, 221, 189,
+                                     342, 445, 444, 443, 442, 441, 413};
+    for (int i = 0; i < 14; i++) {
+        const int end = i % 7 == 0 || i % 7 == 6;
+        p[fold[i]][2] -= end ? 0.4f : 1.1f;
+        p[over[i]][2] += end ? 0.2f : 0.5f, p[over[i]][1] -= end ? 0.2f : 0.7f;
+    }
+    for (int v = 0; v < FACE; v++) {
+        const float q[3] = {fabsf(p[v][0]), p[v][1], p[v][2]};
+        if (q[2] < 20) continue;
+        p[v][2] -= 0.9f * bust_bump(q, 0, -27, 3, 4);
+        p[v][2] += 0.5f * bust_bump(q, 7, -29, 3, 4);
+        p[v][2] -= 0.8f * bust_bump(q, 0, -61, 14, 4);
+        p[v][2] += 0.8f * bust_bump(q, 0, -80, 14, 9);
+    }
+}
+
+/* The muscles from behind the ears to the breastbone, the pit between them. */
+static void carve_neck(float (*p)[3]) {
+    const float from[3] = {61, -38, -62}, to[3] = {10, -192, -24};
+    float axis[3];
+    bust_sub(to, from, axis);
+    const float length = bust_normalise(axis);
+    for (int v = FACE; v < STK_CONTROL_VERTICES; v++) {
+        const float q[3] = {fabsf(p[v][0]), p[v][1], p[v][2]};
+        float d[3], out[3] = {q[0], 0, q[2] + 64};
+        bust_sub(q, from, d);
+        const float along = bust_dot(d, axis);
+        if (along < 0 || along > length) continue;
+        for (int k = 0; k < 3; k++) d[k] -= along * axis[k];
+        const float ridge = expf(-bust_dot(d, d) / (2 * 7.5f * 7.5f));
+        const float size = 2.4f * ridge * bust_step(0, 0.25f, along / length);
+        bust_normalise(out);
+        p[v][0] += (p[v][0] < 0 ? -1.0f : 1.0f) * size * out[0], p[v][2] += size * out[2];
     }
 }
 
@@ -250,6 +307,7 @@ static stk_status average_head(stk_control_mesh *mesh, float (*p)[3]) {
         for (int k = 0; k < 3; k++) p[v][k] = canonical[v][k] * 1000;
     close_lips(mesh, p);
     open_lids(p);
+    carve(p);
     for (int ring = 0; ring < RINGS; ring++)
         for (int j = 0; j < COLUMNS; j++) {
             const int half = COLUMNS / 2, c = j <= half ? j : COLUMNS - j;
@@ -258,7 +316,9 @@ static stk_status average_head(stk_control_mesh *mesh, float (*p)[3]) {
             if (j < half) at[0] = -at[0];
             mesh->ring[FACE + ring * COLUMNS + j] = (float)(ring + 1);
         }
-    return fair(mesh, p, 40);
+    STK_TRY(fair(mesh, p, 40));
+    carve_neck(p);
+    return STK_OK;
 }
 
 /* Fields of the identity modes: p in mm on the average head, side = sign of x; adds to d. Each is a
@@ -267,17 +327,18 @@ static void move_by_modes(const float m[STK_LOOK_MODES], const float p[3], float
     const float side = p[0] < 0 ? -1.0f : 1.0f, ax = fabsf(p[0]);
     const float q[3] = {ax, p[1], p[2]}, front = bust_step(-70, -5, p[2]);
     const float off = side * stk_clampf(ax / 4, 0, 1); /* sideways, smooth across the middle */
-    d[0] += p[0] * 0.022f * m[0];
-    d[0] += off * front * 2.4f * m[1] * bust_bump(q, 58, -58, 26, 26);
+    d[0] += p[0] * (0.022f * m[0] - 0.03f); /* the canonical face is a wide one */
+    d[0] += off * front * m[1] * (3.3f * bust_bump(q, 58, -62, 26, 30) +
+                                  1.0f * bust_bump(q, 28, -88, 14, 14));
     d[1] -= front * 2.4f * m[2] * bust_bump(q, 0, -94, 42, 20);
     const float tip = front * bust_bump(q, 0, -8, 13, 11);
-    d[1] -= 1.9f * m[3] * tip, d[2] += 0.7f * m[3] * tip;
+    d[1] -= 1.7f * m[3] * tip, d[2] += 1.3f * m[3] * tip;
     d[0] += off * front * 1.4f * m[4] * bust_bump(q, 15, -9, 8, 9);
     d[2] += front * 1.6f * m[5] * bust_bump(q, 0, 16, 9, 15);
-    d[2] += front * 1.5f * m[6] * bust_bump(q, 24, 47, 22, 9);
+    d[2] += front * m[6] * (1.5f * bust_bump(q, 24, 47, 22, 9) - 1.8f * bust_bump(q, 0, 80, 44, 20));
     d[0] += off * front * 1.1f * m[7] * bust_bump(q, 31, 26, 18, 14);
     const float eye = front * 0.05f * m[8] * bust_bump(q, 31.5f, 26.2f, 15, 9);
-    d[0] += side * stk_clampf(ax / 10, 0, 1) * eye * (ax - 31.5f), d[1] += eye * (p[1] - 26.2f) * 1.4f;
+    d[0] += side * stk_clampf(ax / 10, 0, 1) * eye * (ax - 31.5f), d[1] += eye * (p[1] - 26.2f);
     const float cheek = front * m[9] * bust_bump(q, 54, 0, 16, 14);
     d[0] += off * 1.4f * cheek, d[2] += 1.2f * cheek;
     const float lips = front * m[10] * bust_bump(q, 0, -43, 19, 9);
@@ -287,6 +348,8 @@ static void move_by_modes(const float m[STK_LOOK_MODES], const float p[3], float
     d[1] += p[1] * 0.016f * m[13];
     const float full = front * m[14] * bust_bump(q, 44, -34, 17, 18);
     d[0] += off * 1.4f * full, d[2] += 1.1f * full;
+    const float apple = bust_step(-60, -20, p[2]) * bust_bump(q, 0, -126, 8, 9);
+    d[2] += 1.3f * stk_clampf(1 + m[15], 0, 3) * apple;
     const float neck = bust_step(-70, -120, p[1]) * bust_step(35, 0, p[2]);
     d[0] += p[0] * 0.05f * m[15] * neck, d[2] += (p[2] + 60) * 0.04f * m[15] * neck;
 }
@@ -295,7 +358,7 @@ static void move_by_modes(const float m[STK_LOOK_MODES], const float p[3], float
 static void move_aside(const float a[4], const float p[3], float d[3]) {
     const float front = bust_step(-50, 0, p[2]);
     d[0] += 0.6f * a[0] * front * bust_bump(p, 0, -4, 16, 20);
-    d[1] += 0.5f * a[1] * front * bust_bump(p, 0, -43, 26, 10) * stk_clampf(p[0] / 20, -1, 1);
+    d[1] += 0.25f * a[1] * front * bust_bump(p, 0, -43, 26, 10) * stk_clampf(p[0] / 20, -1, 1);
     d[1] += 0.7f * a[2] * front * bust_bump(p, 34, 49, 24, 8);
     d[0] += 0.7f * a[3] * front * bust_bump(p, 0, -90, 50, 28);
 }

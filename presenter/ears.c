@@ -27,7 +27,7 @@ enum {
 enum { OUTLINE = 13 };
 static const float outline[OUTLINE][2] = {
     {0, 8.5f},     {30, 12}, {60, 23.5f}, {85, 33}, {110, 36}, {135, 33.5f}, {165, 28},
-    {195, 24.5f}, {220, 23}, {245, 24.5f},  {270, 27}, {300, 20}, {330, 10.5f}};
+    {195, 24}, {222, 22.5f}, {248, 25}, {272, 27}, {295, 25}, {318, 16}};
 
 static float outline_at(float degrees) {
     int i = 0;
@@ -76,6 +76,8 @@ static void ear_vertex(int r, float degrees, float out[3]) {
         height = bust_mix(height, tragus, front);
         /* The inner ridge forks above into the triangular hollow. */
         height -= 1.6f * arc(degrees, 75, 16) * expf(-(t - 0.62f) * (t - 0.62f) * 90);
+        /* The rim's root sinks into the cheek's border. */
+        height -= 5.0f * arc(degrees, 38, 20) * bust_step(0.6f, 1, t);
         height += 0.8f * arc(degrees, 110, 60) * bust_step(0.85f, 0.97f, t);
     } else {
         height = bust_mix(height, height - 4, front);
@@ -116,7 +118,7 @@ stk_status stk_ears_init(stk_ears *ears, const float roots[2][3], float size,
                 const float radius = 0.48f * (float)r / ROWS, angle = degrees * 0.01745329f;
                 s->uv[v][0] = 0.5f + radius * cosf(angle), s->uv[v][1] = 0.5f - radius * sinf(angle);
                 const float deep = r == 0 ? 1 : bust_step(-0.8f, -3.8f, p[2]) * (r < 8);
-                s->shade[v] = 1 - 0.6f * deep;
+                s->shade[v] = 1 - 0.4f * deep;
             }
         for (int r = 0; r < ROWS; r++)
             for (int a = 0; a < SECTORS; a++) {
@@ -125,8 +127,8 @@ stk_status stk_ears_init(stk_ears *ears, const float roots[2][3], float size,
                 const int i0 = r ? o0 - SECTORS : first, i1 = r ? o1 - SECTORS : first;
                 const int32_t inner[2][3] = {{i0, o0, o1}, {i0, o1, o0}};
                 const int32_t outer[2][3] = {{i0, o1, i1}, {i0, i1, o1}};
-                memcpy(s->triangle[count++], inner[e != 0], sizeof *inner);
-                if (r) memcpy(s->triangle[count++], outer[e != 0], sizeof *outer);
+                memcpy(s->triangle[count++], inner[e], sizeof *inner);
+                if (r) memcpy(s->triangle[count++], outer[e], sizeof *outer);
             }
     }
     memset(s->part, STK_PART_EAR, (size_t)s->triangles);

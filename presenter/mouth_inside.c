@@ -178,7 +178,6 @@ stk_status stk_mouth_inside_init(stk_mouth_inside *mouth, const float (*border)[
     STK_TRY(stk_surface_init(&mouth->teeth, "teeth", 2 * ROW_VERTICES, 2 * ROW_TRIANGLES));
     STK_TRY(stk_surface_init(&mouth->flesh, "mouth", WALL_VERTICES + TONGUE_VERTICES,
                              WALL_TRIANGLES + TONGUE_TRIANGLES));
-    mouth->flesh.two_sided = 1; /* the roof is seen from below as the jaw opens */
     mouth->teeth_neutral = stk_calloc_aligned(2 * ROW_VERTICES, sizeof *mouth->teeth_neutral);
     mouth->tongue_neutral = stk_calloc_aligned(TONGUE_VERTICES, sizeof *mouth->tongue_neutral);
     if (!mouth->teeth_neutral || !mouth->tongue_neutral) return stk_fail_memory("mouth");
@@ -205,40 +204,43 @@ static void pose_apply(const stk_pose *pose, const float x[3], float out[3]) {
     for (int k = 0; k < 3; k++) out[k] = bust_dot(pose->R + 3 * k, x) + pose->t[k];
 }
 
-/* The wall: widens behind the lips (room for the teeth), then closes 50 mm behind them. */
+/* The wall: from the lips' inner side over gums and palate to the throat, 55 mm behind. */
 static void wall_set(stk_mouth_inside *mouth, const stk_pose *jaw, const float (*inner)[3],
                      float light) {
-    static const float wide[WALL_RINGS] = {0, 5.5f, 7, 6, 0, -8}; /* mm beside the inner ring */
-    static const float back[WALL_RINGS] = {0, 4, 14, 28, 42, 50};  /* mm behind it */
+    /* Half axes beside half the opening, depth behind the lips' middle (mm); ring 0 is `inner`. */
+    static const float across[WALL_RINGS] = {0, 23.5f, 25, 24, 18, 10};
+    static const float high[WALL_RINGS] = {0, 8, 11.5f, 13, 10, 6};
+    static const float back[WALL_RINGS] = {0, 10, 19, 31, 44, 52};
     stk_surface *s = &mouth->flesh;
-    float centre[3] = {0, 0, 0}, low[3];
+    float centre[3], low[3];
     pose_apply(jaw, mouth->middle, low);
     for (int k = 0; k < 3; k++) centre[k] = 0.5f * (mouth->middle[k] + low[k]);
+    const float half = 0.5f * fabsf(mouth->middle[1] - low[1]);
     for (int r = 0; r < WALL_RINGS; r++)
         for (int j = 0; j < STK_LIP_FINE; j++) {
             const float turn = 6.2831853f * (float)j / STK_LIP_FINE;
-            const float out[2] = {-cosf(turn), sinf(turn)};
+            const float x = -cosf(turn), y = sinf(turn);
             float *p = s->rest[r * STK_LIP_FINE + j];
-            const float *q = inner[j];
-            const float shrink = r < 4 ? 1.0f : r == 4 ? 0.8f : 0.5f;
-            for (int k = 0; k < 2; k++)
-                p[k] = centre[k] + (q[k] + 1e-3f * wide[r] * out[k] * (k ? 2.2f : 1.0f) -
-                                    centre[k]) * shrink;
-            const float flat = bust_step(0, 20, back[r]); /* the corners' depth evens out */
-            p[2] = bust_mix(q[2], centre[2] - 0.008f, flat) - 1e-3f * back[r];
-            /* an open jaw tilts the lower half back, away from the skin below the lip */
-            if (out[1] < 0) p[2] -= jaw->R[7] * (fmaxf(q[1] - p[1], 0) + 0.007f) * -out[1];
-            s->shade[r * STK_LIP_FINE + j] = light * (1 - 0.93f * bust_step(-2, 20, back[r]));
+            if (r == 0) {
+                memcpy(p, inner[j], sizeof *s->rest);
+            } else {
+                p[0] = centre[0] + 1e-3f * across[r] * x;
+                p[1] = centre[1] + (1e-3f * high[r] + half) * y;
+                p[2] = centre[2] - 1e-3f * (back[r] + 12 * x * x / (float)r);
+                /* an open jaw tilts the lower half back, away from the skin of the chin */
+                if (y < 0) p[2] += jaw->R[7] * (0.012f + 1e-3f * high[r]) * y;
+            }
+            s->shade[r * STK_LIP_FINE + j] = light * (1 - 0.95f * bust_step(-4, 17, back[r]));
         }
     float *end = s->rest[WALL_VERTICES - 1];
-    end[0] = centre[0], end[1] = centre[1], end[2] = centre[2] - 0.062f;
+    end[0] = centre[0], end[1] = centre[1], end[2] = centre[2] - 0.056f;
     s->shade[WALL_VERTICES - 1] = 0.02f * light;
 }
 
 void stk_mouth_inside_set(stk_mouth_inside *mouth, const stk_pose *jaw, float tongue_out,
                           const float (*border)[3], const float (*inner)[3]) {
     const float gap = 1e3f * (border[STK_LIP_FINE / 4][1] - border[3 * STK_LIP_FINE / 4][1]);
-    const float light = 0.25f + 0.75f * bust_step(0.5f, 12, gap);
+    const float light = 0.35f + 0.65f * bust_step(0.3f, 7, gap);
     const float front = mouth->middle[2];
     wall_set(mouth, jaw, inner, light);
     for (int v = 0; v < 2 * ROW_VERTICES; v++) {
