@@ -38,15 +38,21 @@ stk_status stk_canvas_create(stk_canvas **out, int width, int height, stk_pool *
     canvas->nearest = stk_calloc_aligned(scratch, sizeof *canvas->nearest);
     canvas->fringe = stk_calloc_aligned(scratch, sizeof *canvas->fringe);
     canvas->fringe_state = stk_calloc_aligned(scratch, 1);
+    canvas->root = stk_calloc_aligned(3 * pixels, sizeof *canvas->root);
     canvas->to_srgb = stk_calloc_aligned(CANVAS_SRGB_STEPS + 1, sizeof *canvas->to_srgb);
     if (!canvas->fresh || !canvas->nearness || !canvas->pixel || !canvas->part || !canvas->live ||
-        !canvas->nearest || !canvas->fringe || !canvas->fringe_state || !canvas->to_srgb) {
+        !canvas->nearest || !canvas->fringe || !canvas->fringe_state || !canvas->to_srgb ||
+        !canvas->root) {
         stk_canvas_free(&canvas);
         return stk_fail_memory("canvas");
     }
-    for (int i = 0; i < 256; i++) canvas->to_linear[i] = linear_of((float)i / 255);
+    for (int i = 0; i < 256; i++) {
+        canvas->to_linear[i] = linear_of((float)i / 255);
+        canvas->to_root[i] = sqrtf(canvas->to_linear[i]);
+    }
     for (int i = 0; i <= CANVAS_SRGB_STEPS; i++)
-        canvas->to_srgb[i] = 255 * srgb_of((float)i / CANVAS_SRGB_STEPS);
+        canvas->to_srgb[i] =
+            255 * srgb_of((float)i * (float)i / (float)(CANVAS_SRGB_STEPS * CANVAS_SRGB_STEPS));
     *out = canvas;
     return STK_OK;
 }
@@ -57,9 +63,9 @@ void stk_canvas_free(stk_canvas **handle) {
     for (int i = 0; i < canvas->textures; i++) canvas_texture_clear(&canvas->texture[i]);
     canvas_bins_free(&canvas->triangles);
     canvas_bins_free(&canvas->segments);
-    void *blocks[] = {canvas->fresh,  canvas->nearness, canvas->pixel,
-                      canvas->part,   canvas->live,     canvas->nearest,
-                      canvas->vertex, canvas->point,    canvas->to_srgb};
+    void *blocks[] = {canvas->fresh,   canvas->nearness, canvas->pixel,  canvas->part,
+                      canvas->live,    canvas->nearest,  canvas->vertex, canvas->point,
+                      canvas->to_srgb, canvas->root};
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) stk_free(blocks[i]);
     stk_free(canvas);
     *handle = NULL;

@@ -129,8 +129,9 @@ struct stk_canvas {
     canvas_job job;
     canvas_texture texture[CANVAS_TEXTURES];
     int textures;
-    float to_linear[256];
-    float *to_srgb; /* [CANVAS_SRGB_STEPS + 1] of display-linear light, 0 .. 255 */
+    float *root;                        /* [height][width][3] of display-linear light */
+    float to_linear[256], to_root[256]; /* of sRGB bytes */
+    float *to_srgb;                     /* [CANVAS_SRGB_STEPS + 1] of the root of light, 0 .. 255 */
 };
 
 /* transform.c */

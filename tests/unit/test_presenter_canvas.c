@@ -399,6 +399,23 @@ static void stk_canvas_draw_second_frame_allocates_nothing(void **state) {
     heap_clear(&h);
 }
 
+/* Bytes of a backdrop where nothing is drawn come through as they were. */
+static void stk_canvas_resolve_leaves_the_backdrop_alone(void **state) {
+    (void)state;
+    stk_image back;
+    TEST_OK(stk_image_init(&back, SIDE, SIDE, 3));
+    for (int y = 0; y < SIDE; y++)
+        for (int x = 0; x < 3 * SIDE; x++) stk_image_row(&back, y)[x] = (uint8_t)(x * 7 + y * 13);
+    picture out;
+    picture_init(&out, NULL);
+    const stk_light light = even_light();
+    stk_canvas_begin(out.canvas, &camera, &light);
+    stk_canvas_resolve(out.canvas, &back, 0, 0, &out.rgb, &out.parts, NULL);
+    assert_true(images_equal(&back, &out.rgb));
+    picture_clear(&out);
+    stk_image_clear(&back);
+}
+
 /* Behind the camera, far outside, without extent: nothing happens. */
 static void stk_canvas_draw_odd_triangles_are_left_out(void **state) {
     (void)state;
@@ -432,6 +449,7 @@ int main(void) {
         cmocka_unit_test(stk_canvas_draw_strand_behind_a_surface_is_hidden),
         cmocka_unit_test(stk_canvas_draw_equal_bytes_for_any_threads),
         cmocka_unit_test(stk_canvas_draw_second_frame_allocates_nothing),
+        cmocka_unit_test(stk_canvas_resolve_leaves_the_backdrop_alone),
         cmocka_unit_test(stk_canvas_draw_odd_triangles_are_left_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
