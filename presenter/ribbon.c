@@ -28,6 +28,7 @@ typedef struct ribbon {
     float half, half_step;               /* half width / RAMP_PX + 1/2 at a, and to b */
     float near_step, alpha_step, rgb[3]; /* from a to b */
     float end;                           /* t is below this */
+    canvas_f4 nearest;                   /* of both ends */
     int y0, y1, width;
     uint8_t part;
 } ribbon;
@@ -67,6 +68,7 @@ static void blend(stk_canvas *canvas, const canvas_fringes *fringes, const ribbo
     const ptrdiff_t here = (ptrdiff_t)(y % CANVAS_BAND) * canvas->width + x;
     if (fringes->state[here] == FRINGE_FULL) return;
     canvas_f4 t, near, nearness = canvas->nearness[(ptrdiff_t)y * canvas->width + x];
+    if (!canvas_any((canvas_i4)(nearness < r->nearest))) return;
     canvas_f4 alpha = cover(r, x, y, nearness, &t, &near);
     if (!canvas_any((canvas_i4)alpha)) return;
     canvas_fringe *f = &fringes->fringe[here];
@@ -118,6 +120,7 @@ static int measure(ribbon *r, int last) {
     r->half = a->half_px / RAMP_PX + 0.5f;
     r->half_step = (b->half_px - a->half_px) / RAMP_PX;
     r->near_step = b->near - a->near;
+    r->nearest = splat(canvas_max(a->near, b->near));
     r->alpha_step = b->alpha - a->alpha;
     for (int c = 0; c < 3; c++) r->rgb[c] = b->rgb[c] - a->rgb[c];
     r->end = last ? 1.0001f : 1; /* the last segment has its end, the others leave it to the next */
