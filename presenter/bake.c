@@ -58,6 +58,7 @@ typedef struct light_receiver {
     float *transfer, *key;
     float facing[STK_KEY_CELLS]; /* weights of `key` so far */
     float depth;                 /* m, on top of the map's own tolerance */
+    int between;                 /* gets the mean of its neighbours on the strand */
 } light_receiver;
 
 typedef struct light_baker {
@@ -195,17 +196,17 @@ static void flatten(const stk_actor *actor, light_direction *direction, float (*
 }
 
 static void fill_map(float *map, const float p[3], const float q[3], const float r[3]) {
+    const float low_x = canvas_min(p[0], canvas_min(q[0], r[0]));
+    const float high_x = canvas_max(p[0], canvas_max(q[0], r[0]));
+    const float low_y = canvas_min(p[1], canvas_min(q[1], r[1]));
+    const float high_y = canvas_max(p[1], canvas_max(q[1], r[1]));
+    const int x0 = (int)low_x + 1, x1 = (int)high_x, y0 = (int)low_y + 1, y1 = (int)high_y;
+    if (x0 > x1 || y0 > y1) return; /* between texels; all lie well inside the map */
     const float area = (q[0] - p[0]) * (r[1] - p[1]) - (q[1] - p[1]) * (r[0] - p[0]);
     if (fabsf(area) < 1e-12f) return;
     const float scale = 1 / area;
     const float bx = (r[1] - p[1]) * scale, by = -(r[0] - p[0]) * scale;
     const float cx = -(q[1] - p[1]) * scale, cy = (q[0] - p[0]) * scale;
-    const float low_x = canvas_min(p[0], canvas_min(q[0], r[0]));
-    const float high_x = canvas_max(p[0], canvas_max(q[0], r[0]));
-    const float low_y = canvas_min(p[1], canvas_min(q[1], r[1]));
-    const float high_y = canvas_max(p[1], canvas_max(q[1], r[1]));
-    const int x0 = stk_clampi((int)low_x + 1, 0, SIDE), x1 = stk_clampi((int)high_x, -1, SIDE - 1);
-    const int y0 = stk_clampi((int)low_y + 1, 0, SIDE), y1 = stk_clampi((int)high_y, -1, SIDE - 1);
     for (int y = y0; y <= y1; y++) {
         for (int x = x0; x <= x1; x++) {
             const float dx = (float)x - p[0], dy = (float)y - p[1];
@@ -301,6 +302,7 @@ static void receive(void *ctx, int task, int worker) {
         const float *map = baker->maps[k - baker->first];
         for (int i = task * CHUNK; i < end; i++) {
             light_receiver *receiver = &baker->receivers[i];
+            if (receiver->between) continue;
             const float facing = dot3(receiver->n, direction->d);
             if (k >= SKY) { /* a little beyond the horizon, where light still wraps round */
                 const float weight = canvas_max(facing, 0) + 0.02f;
@@ -334,6 +336,16 @@ static void finish(const light_receiver *receiver) {
         receiver->transfer[0] += BOUNCE * (open - receiver->transfer[0]);
 }
 
+/* Every second point of a strand lies between two that were lit. */
+static void finish_between(const light_receiver *receivers, int count) {
+    for (int i = 1; i + 1 < count; i++) {
+        const light_receiver *r = &receivers[i];
+        if (!r->between) continue;
+        for (int j = 0; j < 9; j++) r->transfer[j] = 0.5f * (r[-1].transfer[j] + r[1].transfer[j]);
+        for (int c = 0; c < STK_KEY_CELLS; c++) r->key[c] = 0.5f * (r[-1].key[c] + r[1].key[c]);
+    }
+}
+
 static void finish_wet(const stk_surface *surface, const light_receiver *receivers) {
     static const float open = 0.282095f;
     float mean = 0;
@@ -354,10 +366,12 @@ static void add_strands(light_receiver *receivers, const stk_strands *strands) {
         light_receiver *r = &receivers[i];
         *r = (light_receiver){
             .transfer = strands->transfer[i], .key = strands->key[i], .depth = HAIR_DEPTH_M};
+        const int k = i % strands->points;
+        r->between = (k & 1) && k + 1 < strands->points;
         memcpy(r->p, strands->rest[i], sizeof r->p);
-        for (int k = 0; k < 3; k++) r->n[k] = r->p[k] - middle[k];
+        for (int c = 0; c < 3; c++) r->n[c] = r->p[c] - middle[c];
         const float length = sqrtf(dot3(r->n, r->n));
-        for (int k = 0; k < 3; k++) r->n[k] = length > 1e-6f ? r->n[k] / length : k == 2;
+        for (int c = 0; c < 3; c++) r->n[c] = length > 1e-6f ? r->n[c] / length : c == 2;
     }
 }
 
@@ -451,6 +465,7 @@ stk_status stk_light_bake(stk_actor *actor, stk_pool *pool) {
         stk_pool_run(pool, (baker->count + CHUNK - 1) / CHUNK, receive, baker);
     }
     for (int i = 0; i < baker->count; i++) finish(&baker->receivers[i]);
+    finish_between(baker->receivers, baker->count);
     stk_pool_run(pool, actor->surfaces, smooth_surface, baker);
     for (int s = 0, at = 0; s < actor->surfaces; at += actor->surface[s++]->vertices) {
         const stk_material *material = actor->surface[s]->material;

@@ -15,7 +15,9 @@
 
 #define PI_F 3.14159265f
 
-/* Scene-linear values above the knee are bent; SHOULDER is mapped to white. */
+/* Film is exposed for faces: a little more than the studio's unit. */
+static const float EXPOSURE = 1.2f;
+/* Exposed values above the knee are bent; SHOULDER is mapped to white. */
 static const float KNEE = 0.6f, SHOULDER = 2.4f;
 /* How far each colour of light reaches beyond the terminator of skin. */
 static const float SKIN_WRAP[3] = {0.30f, 0.14f, 0.09f};
@@ -51,16 +53,11 @@ static float tone(float v) {
 /* Half by channel, which pales bright colours as film does, half by the brightest channel, which
  * keeps their hue. */
 void canvas_tone(const float in[3], float out[3]) {
-    const float most = canvas_max(in[0], canvas_max(in[1], in[2]));
-    if (most <= KNEE) {
-        for (int c = 0; c < 3; c++) out[c] = canvas_max(in[c], 0);
-        return;
-    }
-    const float scale = tone(most) / most;
-    for (int c = 0; c < 3; c++) {
-        const float v = canvas_max(in[c], 0);
-        out[c] = 0.5f * (tone(v) + v * scale);
-    }
+    float light[3];
+    for (int c = 0; c < 3; c++) light[c] = EXPOSURE * canvas_max(in[c], 0);
+    const float most = canvas_max(light[0], canvas_max(light[1], light[2]));
+    const float scale = most > KNEE ? tone(most) / most : 1;
+    for (int c = 0; c < 3; c++) out[c] = 0.5f * (tone(light[c]) + light[c] * scale);
 }
 
 /* max(0, (x + w) / (1 + w)), rounded off at its foot, of the same sum over the sphere as a plain
