@@ -327,17 +327,18 @@ static void move_by_modes(const float m[STK_LOOK_MODES], const float p[3], float
     const float side = p[0] < 0 ? -1.0f : 1.0f, ax = fabsf(p[0]);
     const float q[3] = {ax, p[1], p[2]}, front = bust_step(-70, -5, p[2]);
     const float off = side * stk_clampf(ax / 4, 0, 1); /* sideways, smooth across the middle */
-    d[0] += p[0] * 0.022f * m[0];
-    d[0] += off * front * 2.4f * m[1] * bust_bump(q, 58, -64, 28, 30);
+    d[0] += p[0] * (0.022f * m[0] - 0.03f); /* the canonical face is a wide one */
+    d[0] += off * front * m[1] * (3.3f * bust_bump(q, 58, -62, 26, 30) +
+                                  1.0f * bust_bump(q, 28, -88, 14, 14));
     d[1] -= front * 2.4f * m[2] * bust_bump(q, 0, -94, 42, 20);
     const float tip = front * bust_bump(q, 0, -8, 13, 11);
-    d[1] -= 1.9f * m[3] * tip, d[2] += 0.7f * m[3] * tip;
+    d[1] -= 1.7f * m[3] * tip, d[2] += 1.3f * m[3] * tip;
     d[0] += off * front * 1.4f * m[4] * bust_bump(q, 15, -9, 8, 9);
     d[2] += front * 1.6f * m[5] * bust_bump(q, 0, 16, 9, 15);
-    d[2] += front * 1.5f * m[6] * bust_bump(q, 24, 47, 22, 9);
+    d[2] += front * m[6] * (1.5f * bust_bump(q, 24, 47, 22, 9) - 1.8f * bust_bump(q, 0, 80, 44, 20));
     d[0] += off * front * 1.1f * m[7] * bust_bump(q, 31, 26, 18, 14);
     const float eye = front * 0.05f * m[8] * bust_bump(q, 31.5f, 26.2f, 15, 9);
-    d[0] += side * stk_clampf(ax / 10, 0, 1) * eye * (ax - 31.5f), d[1] += eye * (p[1] - 26.2f) * 1.4f;
+    d[0] += side * stk_clampf(ax / 10, 0, 1) * eye * (ax - 31.5f), d[1] += eye * (p[1] - 26.2f);
     const float cheek = front * m[9] * bust_bump(q, 54, 0, 16, 14);
     d[0] += off * 1.4f * cheek, d[2] += 1.2f * cheek;
     const float lips = front * m[10] * bust_bump(q, 0, -43, 19, 9);

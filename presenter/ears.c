@@ -118,7 +118,7 @@ stk_status stk_ears_init(stk_ears *ears, const float roots[2][3], float size,
                 const float radius = 0.48f * (float)r / ROWS, angle = degrees * 0.01745329f;
                 s->uv[v][0] = 0.5f + radius * cosf(angle), s->uv[v][1] = 0.5f - radius * sinf(angle);
                 const float deep = r == 0 ? 1 : bust_step(-0.8f, -3.8f, p[2]) * (r < 8);
-                s->shade[v] = 1 - 0.6f * deep;
+                s->shade[v] = 1 - 0.4f * deep;
             }
         for (int r = 0; r < ROWS; r++)
             for (int a = 0; a < SECTORS; a++) {

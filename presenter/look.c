@@ -85,14 +85,14 @@ static void draw_shape(stk_look *look, int seed) {
     stk_rng rng;
     stk_rng_seed(&rng, (uint64_t)seed, STREAM_SHAPE);
     /* Narrower than the canonical face, whose oval is that of a wide average. */
-    static const float woman[STK_LOOK_MODES] = {-1.3f, -0.9f, -0.3f, -0.2f, -0.6f, -0.2f,
+    static const float woman[STK_LOOK_MODES] = {-0.9f, -0.8f, -0.3f, -0.2f, -0.6f, -0.2f,
                                                 -0.9f, 0,     0.7f,  0.3f,  0.6f,  0,
                                                 0.2f,  -0.2f, 0,     -1.0f};
-    static const float man[STK_LOOK_MODES] = {-0.8f, 0.2f, 0.4f, 0.2f, 0.2f, 0.3f, 0.7f, 0,
+    static const float man[STK_LOOK_MODES] = {-0.1f, 0.1f, 0.4f, 0.2f, 0.2f, 0.3f, 0.7f, 0,
                                               -0.2f, 0.1f, -0.3f, 0.1f, 0.1f, 0.3f, -0.2f, 0.7f};
     for (int i = 0; i < STK_LOOK_MODES; i++) {
         const float mean = look->woman ? woman[i] : man[i];
-        look->shape[i] = stk_clampf(mean + 0.75f * stk_rng_normal(&rng), -2, 2);
+        look->shape[i] = stk_clampf(mean + 0.85f * stk_rng_normal(&rng), -2, 2);
     }
 }
 
@@ -104,7 +104,7 @@ static void draw_skin_and_eyes(stk_look *look, int seed, const kind *k, const ki
     if (look->woman) look->lip_rgb[0] *= 1.08f, look->lip_rgb[1] *= 0.88f, look->lip_rgb[2] *= 0.92f;
     look->ruddiness = stk_clampf(0.35f + 0.2f * stk_rng_normal(&rng), 0, 1);
     look->freckles = k->freckles * stk_rng_float(&rng) * stk_rng_float(&rng);
-    look->stubble = look->woman ? 0 : stk_rng_float(&rng) * stk_rng_float(&rng) * 0.7f;
+    look->stubble = look->woman ? 0 : stk_rng_float(&rng) * 0.6f;
     stk_rng_seed(&rng, (uint64_t)seed, STREAM_EYES);
     const colour *iris = pick(iris_tones, k->iris_first, k->iris_last, &rng);
     tone(iris, iris, 0, 0.12f, &rng, look->iris_rgb);
@@ -145,8 +145,8 @@ static void set(float out[3], colour c) {
 
 /* The person of the README: a woman of about 35 with brown hair. */
 static void known_person(stk_look *look) {
-    static const float shape[STK_LOOK_MODES] = {-1.9f, -1.6f, -0.8f, -0.8f, -1.1f, -0.4f,
-                                                -1.3f, 0.1f,  1.5f,  0.5f,  0.8f,  0.1f,
+    static const float shape[STK_LOOK_MODES] = {-1.5f, -1.4f, -0.8f, -1.2f, -0.8f, -0.4f,
+                                                -1.4f, 0.5f,  1.0f,  0.5f,  0.8f,  0.1f,
                                                 0.1f,  -0.7f, -0.3f, -0.9f};
     look->woman = 1;
     memcpy(look->shape, shape, sizeof shape);

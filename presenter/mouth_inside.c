@@ -240,7 +240,7 @@ static void wall_set(stk_mouth_inside *mouth, const stk_pose *jaw, const float (
 void stk_mouth_inside_set(stk_mouth_inside *mouth, const stk_pose *jaw, float tongue_out,
                           const float (*border)[3], const float (*inner)[3]) {
     const float gap = 1e3f * (border[STK_LIP_FINE / 4][1] - border[3 * STK_LIP_FINE / 4][1]);
-    const float light = 0.25f + 0.75f * bust_step(0.5f, 12, gap);
+    const float light = 0.35f + 0.65f * bust_step(0.3f, 7, gap);
     const float front = mouth->middle[2];
     wall_set(mouth, jaw, inner, light);
     for (int v = 0; v < 2 * ROW_VERTICES; v++) {
