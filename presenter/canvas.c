@@ -63,9 +63,9 @@ void stk_canvas_free(stk_canvas **handle) {
     for (int i = 0; i < canvas->textures; i++) canvas_texture_clear(&canvas->texture[i]);
     canvas_bins_free(&canvas->triangles);
     canvas_bins_free(&canvas->segments);
-    void *blocks[] = {canvas->fresh,   canvas->nearness, canvas->pixel,  canvas->part,
-                      canvas->live,    canvas->nearest,  canvas->vertex, canvas->point,
-                      canvas->to_srgb, canvas->root};
+    void *blocks[] = {canvas->fresh,  canvas->nearness, canvas->pixel,        canvas->part,
+                      canvas->live,   canvas->nearest,  canvas->fringe,       canvas->root,
+                      canvas->vertex, canvas->point,    canvas->fringe_state, canvas->to_srgb};
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) stk_free(blocks[i]);
     stk_free(canvas);
     *handle = NULL;
