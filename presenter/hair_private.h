@@ -19,6 +19,7 @@
 enum {
     STK_SCALP_COLUMNS = 180, /* of longitude: 2 degrees, 3.5 mm on a skull */
     STK_SCALP_ROWS = 90,
+    STK_SCALP_SLICES = 16,     /* of the neck, 7 mm each */
     STK_SCALP_OUTLINE = 72,    /* directions of the face's outline */
     STK_HAIR_POINTS_SHORT = 8, /* of a strand */
     STK_HAIR_POINTS = 10,
@@ -35,6 +36,8 @@ typedef struct stk_scalp {
     float *radius;           /* [ROWS + 1][COLUMNS + 1] distance of skin or ear from the centre */
     float outline[STK_SCALP_OUTLINE]; /* radius of the face's oval about `middle`, frontal view */
     float middle[2];
+    float neck[STK_SCALP_SLICES][2]; /* half width, z of the nape; upwards from neck_y */
+    float neck_y;
     float chin_y, brow_y, ear_top_y, ear_low_y, ear_z;
 } stk_scalp;
 
@@ -49,6 +52,8 @@ void stk_scalp_clear(stk_scalp *scalp);
 float stk_scalp_radius(const stk_scalp *scalp, const float direction[3]);
 /* Moves a point out along the radius to at least `above` over the skin. */
 void stk_scalp_push_out(const stk_scalp *scalp, float above, float point[3]);
+/* Moves a point level with the neck out of it, sideways and back, to `above` over the skin. */
+void stk_scalp_clear_neck(const stk_scalp *scalp, float above, float point[3]);
 /* Share of the way from the middle of the face's oval to its border, seen from the front. */
 float stk_scalp_oval(const stk_scalp *scalp, const float point[3]);
 /* Moves a point that lies in front of the face sideways, to `share` of the oval's border. */

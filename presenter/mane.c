@@ -111,14 +111,13 @@ static void finish(const stk_comb *comb, float (*points)[3], int count, float st
     for (int k = 1; k < count; k++) {
         const float s = (float)k / (float)(count - 1);
         stk_add3(points[k], s * s, aside, points[k]);
-        /* At the nape the skin runs nearly along the radius: further out is hardly higher. */
-        const float chin = comb->scalp->chin_y;
-        const float slant = stk_smoothstep(chin + 0.05f, chin - 0.01f, points[k][1]);
-        stk_scalp_push_out(comb->scalp, 0.0008f + 0.008f * slant, points[k]);
-        if (comb->style == STK_HAIR_BOB)
+        stk_scalp_push_out(comb->scalp, 0.0008f, points[k]);
+        if (comb->style == STK_HAIR_BOB) {
+            stk_scalp_clear_neck(comb->scalp, 0.0015f, points[k]);
             stk_scalp_clear_face(comb->scalp, 0.92f, points[k]);
-        else if (points[k][1] < comb->scalp->brow_y + 0.03f)
+        } else if (points[k][1] < comb->scalp->brow_y + 0.03f) {
             stk_scalp_clear_face(comb->scalp, 0.98f, points[k]);
+        }
     }
 }
 

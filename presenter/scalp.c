@@ -149,6 +149,21 @@ static void scalp_outline(stk_scalp *scalp) {
     }
 }
 
+static const float neck_slice = 0.007f;
+
+/* Behind the ears the neck is taken as round, level by level. */
+static void scalp_neck(stk_scalp *scalp) {
+    scalp->neck_y = scalp->chin_y - 0.062f;
+    for (int i = 0; i < STK_SCALP_SLICES; i++) scalp->neck[i][0] = scalp->neck[i][1] = 0;
+    for (int v = 0; v < scalp->skin->vertices; v++) {
+        const float *p = scalp->skin->rest[v];
+        const int i = (int)floorf((p[1] - scalp->neck_y) / neck_slice);
+        if (i < 0 || i >= STK_SCALP_SLICES || p[2] > scalp->ear_z - 0.01f) continue;
+        scalp->neck[i][0] = fmaxf(scalp->neck[i][0], fabsf(p[0]));
+        scalp->neck[i][1] = fminf(scalp->neck[i][1], p[2]);
+    }
+}
+
 /* Ears and the radius map need all surfaces of the bust; those are had by adding it to an actor. */
 static stk_status scalp_map(stk_scalp *scalp, const stk_bust *bust, int hanging) {
     stk_actor actor;
@@ -198,6 +213,7 @@ stk_status stk_scalp_init(stk_scalp *scalp, const stk_bust *bust, const stk_look
     scalp_outline(scalp);
     const int hanging = look->hair == STK_HAIR_BOB;
     STK_TRY(scalp_map(scalp, bust, hanging));
+    scalp_neck(scalp);
     scalp_growth(scalp, stk_bust_scalp(bust), hanging);
     return STK_OK;
 }
@@ -227,6 +243,18 @@ void stk_scalp_push_out(const stk_scalp *scalp, float above, float point[3]) {
     const float length = sqrtf(stk_dot3(d, d));
     if (length >= least || length < 1e-6f) return;
     stk_add3(scalp->centre, least / length, d, point);
+}
+
+void stk_scalp_clear_neck(const stk_scalp *scalp, float above, float point[3]) {
+    const int i = (int)floorf((point[1] - scalp->neck_y) / neck_slice);
+    if (i < 0 || i >= STK_SCALP_SLICES || !(scalp->neck[i][0] > 0)) return;
+    const float radius = scalp->neck[i][0] + above;
+    const float middle = scalp->neck[i][1] + scalp->neck[i][0];
+    const float x = point[0], z = point[2] - middle;
+    const float far = sqrtf(x * x + z * z);
+    if (far >= radius || far < 1e-4f) return;
+    point[0] = x * radius / far;
+    point[2] = middle + z * radius / far;
 }
 
 static float outline_at(const stk_scalp *scalp, float x, float y) {
