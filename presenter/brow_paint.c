@@ -101,7 +101,7 @@ static void undertone(const brow_pen *pen, float strength) {
 }
 
 static void brow_draw(brow_pen *pen, const stk_look *look, stk_rng *rng) {
-    int hairs = look->woman ? 520 : 620;
+    int hairs = look->woman ? 460 : 620;
     float width = look->woman ? 0.15f : 0.17f;
     float at[2];
     brow_place(pen, 0.5f, 0.5f, at);
@@ -123,8 +123,8 @@ static void brow_draw(brow_pen *pen, const stk_look *look, stk_rng *rng) {
 void stk_brow_paint(const stk_curves *curves, const stk_skin_map *map, const stk_look *look,
                     float *cover) {
     brow_pen pen = {.map = map, .depth = cover};
-    pen.low = look->woman ? 0.08f : 0.0f;
-    pen.high = look->woman ? 0.82f : 0.92f;
+    pen.low = look->woman ? 0.14f : 0.02f;
+    pen.high = look->woman ? 0.80f : 0.92f;
     for (int which = 0; which < 2; which++) {
         stk_rng rng;
         stk_rng_seed(&rng, (uint64_t)look->seed, 71u + (uint64_t)which);

@@ -183,7 +183,7 @@ void stk_skin_texel_ground(const stk_skin_brush *brush, stk_skin_texel *t) {
                       t->amount[STK_SKIN_MELANIN] * melanin_rgb[c] +
                       t->amount[STK_SKIN_BLUE] * blue_rgb[c] +
                       t->amount[STK_SKIN_YELLOW] * yellow_rgb[c];
-        float base = warm * (0.12f * blood_rgb[c] + 0.13f * yellow_rgb[c]);
+        float base = warm * (0.15f * blood_rgb[c] + 0.10f * yellow_rgb[c]);
         t->rgb[c] = skin[c] * expf(-base - depth);
     }
 }

@@ -64,10 +64,10 @@ static const blob_row rows[] = {
     {162, 389, BLUE, 28, 0.06f},
     {43, 273, BLUE, 16, 0.05f},
     /* forehead, round the mouth, jaw */
-    {151, 151, YELLOW, 48, 0.09f},
+    {151, 151, YELLOW, 48, 0.05f},
     {69, 299, YELLOW, 36, 0.05f},
-    {57, 287, YELLOW, 20, 0.10f},
-    {136, 365, YELLOW, 40, 0.10f},
+    {57, 287, YELLOW, 20, 0.06f},
+    {136, 365, YELLOW, 40, 0.05f},
     {195, 195, YELLOW, 16, 0.05f},
     /* the oily T: forehead, nose, chin; some on the cheek bones and lids */
     {151, 151, OIL, 34, 0.60f},

@@ -4,8 +4,11 @@
 
 #include "base/face_mesh.h"
 #include "base/image.h"
+#include "presenter/bust.h"
+#include "presenter/skin.h"
 #include "presenter/skin_parts.h"
 
+#include <math.h>
 #include <string.h>
 
 enum { SIDE = 320 };
@@ -181,12 +184,87 @@ static void stk_iris_paint_axis_to_back_pupil_iris_white(void **state) {
     drop(&texture);
 }
 
+static void stk_skin_paint_bust_every_material_has_its_pictures(void **state) {
+    (void)state;
+    stk_look look;
+    stk_bust *bust;
+    stk_look_draw(&look, 1);
+    TEST_OK(stk_bust_create(&bust, &look));
+    TEST_OK(stk_skin_paint(bust, &look, 256, NULL));
+    static const int side[STK_BUST_MATERIALS] = {[STK_BUST_SKIN] = 256,
+                                                 [STK_BUST_EYE] = 128,
+                                                 [STK_BUST_TEETH] = 128,
+                                                 [STK_BUST_MOUTH] = 64,
+                                                 [STK_BUST_EAR] = 64};
+    for (int m = 0; m < STK_BUST_MATERIALS; m++) {
+        const stk_texture *texture = &stk_bust_material_get(bust, (stk_bust_material)m)->texture;
+        assert_int_equal(texture->colour.width, side[m]);
+        assert_int_equal(texture->detail.height, side[m]);
+        assert_int_equal(texture->colour.channels, 4);
+        int least = 255, most = 0; /* not one colour */
+        for (int i = 0; i < side[m] * side[m]; i++) {
+            const uint8_t *p = stk_image_row(&texture->colour, i / side[m]) + 4 * (i % side[m]);
+            if (p[1] < least) least = p[1];
+            if (p[1] > most) most = p[1];
+            assert_int_equal(p[3], 255);
+        }
+        assert_true(most - least > 20);
+    }
+    TEST_OK(stk_skin_paint(bust, &look, 128, NULL)); /* again, smaller: pictures are replaced */
+    assert_int_equal(stk_bust_material_get(bust, STK_BUST_SKIN)->texture.colour.width, 128);
+    assert_int_equal(stk_skin_paint(bust, &look, 8, NULL), STK_ERR_ARGUMENT);
+    stk_bust_free(&bust);
+}
+
+static void stk_brow_paint_both_brows_cover_the_band_only(void **state) {
+    (void)state;
+    static float cover[SIDE * SIDE];
+    stk_look look = somebody(1);
+    stk_skin_map map;
+    static stk_curves curves;
+    TEST_OK(stk_skin_map_init(&map, &face, NULL, SIDE, NULL));
+    stk_curves_init(&curves, (const float(*)[2])uv, SIDE);
+    stk_brow_paint(&curves, &map, &look, cover);
+    double inside[2] = {0}, elsewhere = 0.0;
+    for (int i = 0; i < SIDE * SIDE; i++) {
+        float v = ((float)(i / SIDE) + 0.5f) / SIDE; /* brows with their hairs: 0.22 .. 0.34 */
+        assert_true(cover[i] >= 0.0f && cover[i] < 1.0f);
+        if (v > 0.22f && v < 0.34f) {
+            inside[i % SIDE > SIDE / 2] += cover[i];
+        } else {
+            elsewhere += cover[i];
+        }
+    }
+    assert_true(inside[0] > 300.0 && inside[1] > 300.0); /* texels, of some 60 x 12 each */
+    assert_true(fabs(inside[0] - inside[1]) < 0.2 * inside[0]);
+    assert_true(elsewhere < 0.02 * inside[0]);
+    stk_skin_map_clear(&map);
+}
+
+/* Signed distance of the unit-like loop: zero on it, negative inside, `reach` far away. */
+static void stk_curve_distance_lips_sign_and_reach(void **state) {
+    (void)state;
+    static stk_curves curves;
+    stk_curves_init(&curves, (const float(*)[2])uv, SIDE);
+    const stk_curve *lips = &curves.curve[STK_CURVE_LIPS];
+    float x = 0.5f * SIDE, y = 0.6937f * SIDE;
+    assert_true(stk_curve_distance(lips, x, y, 5.0f, NULL) < -3.0f);
+    assert_true(stk_curve_distance(lips, x, y - 60.0f, 5.0f, NULL) == 5.0f);
+    for (int i = 0; i < lips->count; i++) {
+        float along, d = stk_curve_distance(lips, lips->at[i][0], lips->at[i][1], 5.0f, &along);
+        assert_true(fabsf(d) < 1e-3f && along >= 0.0f && along <= 1.0f);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(stk_skin_map_init_face_every_texel_of_it_inside),
         cmocka_unit_test(stk_skin_map_slopes_ramp_same_slope_everywhere),
         cmocka_unit_test(stk_skin_paint_surface_any_threads_same_bytes),
         cmocka_unit_test(stk_skin_paint_surface_face_colours_where_they_belong),
+        cmocka_unit_test(stk_skin_paint_bust_every_material_has_its_pictures),
+        cmocka_unit_test(stk_brow_paint_both_brows_cover_the_band_only),
+        cmocka_unit_test(stk_curve_distance_lips_sign_and_reach),
         cmocka_unit_test(stk_iris_paint_axis_to_back_pupil_iris_white),
     };
     return cmocka_run_group_tests(tests, face_make, NULL);
