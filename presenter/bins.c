@@ -88,7 +88,7 @@ static void range_segment(stk_canvas *canvas, int item, uint16_t range[2], int32
     const stk_strands *strands = job->actor->strands[s];
     const int across = strands->points - 1;
     const int first = segment / across * strands->points + segment % across;
-    *code = s << 26 | segment;
+    *code = s << 26 | first;
     range[0] = range[1] = 0;
     if (strands->hidden || !kept(job, strands->part)) return;
     const canvas_point *a = canvas->point + job->strand_first[s] + first, *b = a + 1;

@@ -83,7 +83,8 @@ typedef struct canvas_texture {
     canvas_texel *block;
 } canvas_texture;
 
-/* Items (surface << 24 | triangle, or set << 26 | segment) of each band, in drawing order. */
+/* Items (surface << 24 | triangle, or set << 26 | first point of the segment) of each band, in
+ * drawing order. */
 typedef struct canvas_bins {
     int32_t *item;        /* [capacity] */
     int32_t *spare;       /* [capacity] for sorting */

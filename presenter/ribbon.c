@@ -19,6 +19,7 @@ static const float RAMP_PX = 0.5f;
 static const float FULL = 0.03f;
 
 enum { FRINGE_UNUSED, FRINGE_USED, FRINGE_FULL };
+enum { AHEAD = 6 }; /* segments to fetch before their turn */
 
 typedef struct ribbon {
     const canvas_point *a, *b;
@@ -129,11 +130,7 @@ static int measure(ribbon *r, int last) {
 }
 
 static const canvas_point *start_of(const stk_canvas *canvas, int32_t item) {
-    const canvas_job *job = &canvas->job;
-    const int set = item >> 26, segment = item & 0x3ffffff;
-    const int points = job->actor->strands[set]->points;
-    return canvas->point + job->strand_first[set] + segment / (points - 1) * points +
-           segment % (points - 1);
+    return canvas->point + canvas->job.strand_first[item >> 26] + (item & 0x3ffffff);
 }
 
 /* One pass by a byte of the key: 65535 at `low` nearness or farther, 0 at low + 65535 / scale. */
@@ -194,11 +191,12 @@ void canvas_ribbons(stk_canvas *canvas, int band, const canvas_fringes *fringes)
     memset(fringes->state, FRINGE_UNUSED, (size_t)pixels);
     sort_band(canvas, first, count);
     for (int i = first; i < first + count; i++) {
-        const int set = bins->item[i] >> 26, segment = bins->item[i] & 0x3ffffff;
+        const int set = bins->item[i] >> 26, point = bins->item[i] & 0x3ffffff;
         const stk_strands *strands = job->actor->strands[set];
+        if (i + AHEAD < first + count) __builtin_prefetch(start_of(canvas, bins->item[i + AHEAD]));
         const canvas_point *a = start_of(canvas, bins->item[i]);
         ribbon r = {.a = a, .b = a + 1, .width = canvas->width};
-        if (!measure(&r, segment % (strands->points - 1) == strands->points - 2)) continue;
+        if (!measure(&r, point % strands->points == strands->points - 2)) continue;
         r.part = job->force_part >= 0 ? (uint8_t)job->force_part : strands->part;
         r.y0 = (int)canvas_max(canvas_min(a[0].y, a[1].y) - r.reach, (float)y0);
         r.y1 = (int)canvas_min(canvas_max(a[0].y, a[1].y) + r.reach, (float)y1);
