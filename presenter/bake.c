@@ -35,6 +35,7 @@ static const float DEGREE = PI_F / 180;
  * more than two cells keeps the outermost. */
 static const float CELL_YAW = 22 * PI_F / 180, CELL_PITCH = 18 * PI_F / 180;
 static const float KEY_SIGMA = 7.5f * PI_F / 180;
+static const float UNCAST_HOLD = 0.2f;
 static const float HAIR_WIDTH_M = 4e-4f;
 /* Light gets this deep into hair before it is taken for hidden. */
 static const float HAIR_DEPTH_M = 0.009f;
@@ -58,6 +59,7 @@ typedef struct light_receiver {
     float *transfer, *key;
     float facing[STK_KEY_CELLS]; /* weights of `key` so far */
     float depth;                 /* m, on top of the map's own tolerance */
+    float hold;                  /* share of the usual distance held off its surface */
     int between;                 /* gets the mean of its neighbours on the strand */
 } light_receiver;
 
@@ -278,12 +280,12 @@ static void draw_map(void *ctx, int task, int worker) {
 static float seen(const light_direction *direction, const float *map,
                   const light_receiver *receiver, float facing) {
     const float texel = 1 / direction->scale;
-    const float off = texel * (0.6f + 0.9f * (1 - facing));
+    const float off = receiver->hold * texel * (0.6f + 0.9f * (1 - facing));
     float p[3];
     for (int i = 0; i < 3; i++) p[i] = receiver->p[i] + off * receiver->n[i];
     const float x = (dot3(p, direction->u) - direction->low[0]) * direction->scale;
     const float y = (dot3(p, direction->v) - direction->low[1]) * direction->scale;
-    const float depth = dot3(p, direction->d) + 0.9f * texel + receiver->depth;
+    const float depth = dot3(p, direction->d) + receiver->hold * 0.9f * texel + receiver->depth;
     if (!(x >= 0 && y >= 0 && x < SIDE - 1 && y < SIDE - 1)) return 1;
     const int i = (int)x, j = (int)y;
     const float a = x - (float)i, b = y - (float)j;
@@ -364,8 +366,10 @@ static void add_strands(light_receiver *receivers, const stk_strands *strands) {
     static const float middle[3] = {0, 0.03f, -0.06f};
     for (int i = 0; i < strands->count * strands->points; i++) {
         light_receiver *r = &receivers[i];
-        *r = (light_receiver){
-            .transfer = strands->transfer[i], .key = strands->key[i], .depth = HAIR_DEPTH_M};
+        *r = (light_receiver){.transfer = strands->transfer[i],
+                              .key = strands->key[i],
+                              .depth = HAIR_DEPTH_M,
+                              .hold = 1};
         const int k = i % strands->points;
         r->between = (k & 1) && k + 1 < strands->points;
         memcpy(r->p, strands->rest[i], sizeof r->p);
@@ -380,6 +384,8 @@ static void add_surface(light_receiver *receivers, stk_surface *surface) {
                         surface->normal);
     for (int i = 0; i < surface->vertices; i++) {
         receivers[i] = (light_receiver){.transfer = surface->transfer[i], .key = surface->key[i]};
+        /* what casts no shadow can't shadow itself: eyes are shaded right up to the lids */
+        receivers[i].hold = surface->casts ? 1 : UNCAST_HOLD;
         if (surface->material != NULL && surface->material->kind == STK_MATERIAL_HAIR)
             receivers[i].depth = HAIR_DEPTH_M;
         memcpy(receivers[i].p, surface->rest[i], sizeof receivers[i].p);
