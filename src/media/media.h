@@ -102,6 +102,8 @@ typedef struct stk_writer_options {
     stk_writer_format format;
     int width, height;      /* even for MP4 */
     int fps;                /* 25 */
+    int timescale;          /* MP4: 0 = constant rate; else ticks a second of the time stamps given
+                             * to stk_video_writer_frame_at, fps being about their rate */
     int crf;                /* 0 (lossless) .. 51 */
     int gop;                /* key frame distance; 0 = encoder's choice */
     const char *preset;     /* x264 preset, NULL = "veryfast" */
@@ -118,6 +120,8 @@ typedef struct stk_video_writer stk_video_writer;
 stk_status stk_video_writer_create(stk_video_writer **writer, const char *path,
                                    const stk_writer_options *options);
 stk_status stk_video_writer_frame(stk_video_writer *writer, const stk_image *rgb);
+/* With a timescale: the frame is shown from time_s on, which must grow from frame to frame. */
+stk_status stk_video_writer_frame_at(stk_video_writer *writer, const stk_image *rgb, double time_s);
 /* Flushes, muxes the remaining sound (cut or padded to the picture's length), renames; frees. */
 stk_status stk_video_writer_finish(stk_video_writer **writer);
 /* Keeps what was written so far playable under the final name when keep != 0 (Ctrl-C), else

@@ -15,6 +15,7 @@
 
 #include <errno.h>
 #include <libavutil/opt.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -25,6 +26,7 @@ struct stk_video_writer {
     stk_writer_options options;
     char path[STK_PATH_MAX], sound_path[STK_PATH_MAX], preset[32];
     int64_t frames;
+    int64_t tick, end_tick; /* of the frame being written and after it, in the codec's time base */
     int created_folder;
     stk_outfile *file; /* MP4, Y4M; NULL for stdout and PNG */
     stk_converter converter;
@@ -44,7 +46,8 @@ stk_status stk_mux_packets(AVFormatContext *format, AVCodecContext *codec, AVStr
         if (error == AVERROR(EAGAIN) || error == AVERROR_EOF) return STK_OK;
         if (error < 0) return stk_media_fail(name, "encoding failed", error);
         packet->stream_index = stream->index;
-        if (codec->codec_type == AVMEDIA_TYPE_VIDEO && packet->duration == 0) packet->duration = 1;
+        if (codec->codec_type == AVMEDIA_TYPE_VIDEO && packet->duration == 0)
+            packet->duration = av_rescale_q(1, av_inv_q(codec->framerate), codec->time_base);
         av_packet_rescale_ts(packet, codec->time_base, stream->time_base);
         error = av_interleaved_write_frame(format, packet);
         if (error >= 0 && format->pb->error < 0) error = format->pb->error;
@@ -60,7 +63,8 @@ static stk_status check_options(const char *path, const stk_writer_options *opti
     if (options->format == STK_WRITER_MP4 && (options->width % 2 != 0 || options->height % 2 != 0))
         return stk_fail(STK_ERR_ARGUMENT, "%s: an MP4 needs even sides, not %d x %d", path,
                         options->width, options->height);
-    if (options->fps <= 0 || options->crf < 0 || options->crf > CRF_MAX || options->gop < 0)
+    if (options->fps <= 0 || options->crf < 0 || options->crf > CRF_MAX || options->gop < 0 ||
+        (options->timescale != 0 && options->timescale < options->fps))
         return stk_fail(STK_ERR_ARGUMENT,
                         "%s: %d frames a second, quality %d (0 to %d) or key frame "
                         "distance %d is not possible",
@@ -91,7 +95,7 @@ static void set_encoder(AVCodecContext *codec, const stk_video_writer *writer) {
     codec->width = options->width;
     codec->height = options->height;
     codec->pix_fmt = AV_PIX_FMT_YUV420P;
-    codec->time_base = (AVRational){1, options->fps};
+    codec->time_base = (AVRational){1, options->timescale > 0 ? options->timescale : options->fps};
     codec->framerate = (AVRational){options->fps, 1};
     codec->color_range = AVCOL_RANGE_MPEG;
     codec->colorspace = AVCOL_SPC_BT709;
@@ -247,15 +251,20 @@ static stk_status write_y4m(stk_video_writer *writer) {
     return STK_OK;
 }
 
+/* When the last frame that was taken ends. */
+static double end_s(const stk_video_writer *writer) {
+    const AVRational base = writer->codec->time_base;
+    return (double)writer->end_tick * base.num / base.den;
+}
+
 static stk_status write_mp4(stk_video_writer *writer) {
-    writer->frame->pts = writer->frames;
+    writer->frame->pts = writer->tick;
     int error = avcodec_send_frame(writer->codec, writer->frame);
     if (error < 0) return stk_media_fail(writer->path, "encoding failed", error);
     STK_TRY(stk_mux_packets(writer->format, writer->codec, writer->stream, writer->packet,
                             writer->path));
     if (writer->sound == NULL) return STK_OK;
-    return stk_writer_sound_until(writer->sound,
-                                  (double)(writer->frames + 1) / writer->options.fps);
+    return stk_writer_sound_until(writer->sound, end_s(writer));
 }
 
 static stk_status png_path(const stk_video_writer *writer, int64_t index, char *path, size_t size) {
@@ -275,7 +284,8 @@ static stk_status write_picture(stk_video_writer *writer, const stk_image *rgb) 
     return writer->options.format == STK_WRITER_MP4 ? write_mp4(writer) : write_y4m(writer);
 }
 
-stk_status stk_video_writer_frame(stk_video_writer *writer, const stk_image *rgb) {
+static stk_status take_frame(stk_video_writer *writer, const stk_image *rgb, int64_t tick,
+                             int64_t ticks) {
     if (rgb->width != writer->options.width || rgb->height != writer->options.height ||
         rgb->channels != 3)
         return stk_fail(STK_ERR_ARGUMENT,
@@ -283,9 +293,27 @@ stk_status stk_video_writer_frame(stk_video_writer *writer, const stk_image *rgb
                         "%d x %d x 3",
                         writer->path, rgb->width, rgb->height, rgb->channels, writer->options.width,
                         writer->options.height);
+    writer->tick = tick;
+    writer->end_tick = tick + ticks;
     STK_TRY(write_picture(writer, rgb));
     writer->frames++;
     return STK_OK;
+}
+
+stk_status stk_video_writer_frame(stk_video_writer *writer, const stk_image *rgb) {
+    const stk_writer_options *options = &writer->options;
+    if (options->timescale == 0) return take_frame(writer, rgb, writer->frames, 1);
+    return stk_video_writer_frame_at(writer, rgb, (double)writer->frames / options->fps);
+}
+
+stk_status stk_video_writer_frame_at(stk_video_writer *writer, const stk_image *rgb,
+                                     double time_s) {
+    const stk_writer_options *options = &writer->options;
+    const int64_t tick = llround(time_s * options->timescale);
+    if (options->timescale == 0 || tick < 0 || (writer->frames > 0 && tick <= writer->tick))
+        return stk_fail(STK_ERR_ARGUMENT, "%s: frame %lld cannot be shown at %.6f s", writer->path,
+                        (long long)writer->frames, time_s);
+    return take_frame(writer, rgb, tick, options->timescale / options->fps);
 }
 
 static stk_status finish_mp4(stk_video_writer *writer) {
@@ -294,9 +322,7 @@ static stk_status finish_mp4(stk_video_writer *writer) {
         return stk_media_fail(writer->path, "encoding failed", error);
     STK_TRY(stk_mux_packets(writer->format, writer->codec, writer->stream, writer->packet,
                             writer->path));
-    if (writer->sound != NULL)
-        STK_TRY(
-            stk_writer_sound_finish(writer->sound, (double)writer->frames / writer->options.fps));
+    if (writer->sound != NULL) STK_TRY(stk_writer_sound_finish(writer->sound, end_s(writer)));
     error = av_write_trailer(writer->format);
     if (error >= 0 && writer->format->pb->error < 0) error = writer->format->pb->error;
     int closing = avio_closep(&writer->format->pb);

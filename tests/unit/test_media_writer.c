@@ -471,6 +471,41 @@ static void picture_channels_convert(void **state) {
     }
 }
 
+static void writer_time_stamps_are_kept(void **state) {
+    (void)state;
+    static const double given[] = {0, 0.05, 0.0801, 0.12, 0.1777, 0.2};
+    enum { GIVEN = sizeof given / sizeof *given };
+    char path[STK_PATH_MAX];
+    in_folder(path, "stamps.mp4");
+    stk_writer_options options = options_for(STK_WRITER_MP4, 20, 0);
+    options.timescale = 90000;
+    stk_image image;
+    TEST_OK(stk_image_init(&image, W, H, 3));
+    stk_video_writer *writer;
+    TEST_OK(stk_video_writer_create(&writer, path, &options));
+    for (int i = 0; i < GIVEN; i++) {
+        paint(&image, i);
+        TEST_OK(stk_video_writer_frame_at(writer, &image, given[i]));
+    }
+    assert_int_equal(stk_video_writer_frame_at(writer, &image, 0.2), STK_ERR_ARGUMENT);
+    TEST_OK(stk_video_writer_finish(&writer));
+    stk_image_clear(&image);
+    stk_video_reader *reader;
+    TEST_OK(stk_video_reader_open(&reader, path, NULL));
+    for (int i = 0; i <= GIVEN; i++) {
+        const stk_image *frame;
+        double time_s;
+        int end;
+        TEST_OK(stk_video_reader_next(reader, &frame, &time_s, &end));
+        assert_int_equal(end, i == GIVEN);
+        if (!end) assert_true(fabs(time_s - given[i]) <= 0.5 / 90000 + 1e-9);
+    }
+    stk_video_reader_close(&reader);
+    stk_media_info info;
+    TEST_OK(stk_media_probe(path, &info));
+    assert_true(fabs(info.duration_s - 0.24) < 1e-3); /* the last frame lasts 1/25 s */
+}
+
 static void writer_discard_keeps_or_removes(void **state) {
     (void)state;
     char path[STK_PATH_MAX];
@@ -571,6 +606,7 @@ int main(void) {
         cmocka_unit_test(writer_y4m_and_png_write_pictures),
         cmocka_unit_test(writer_marks_y4m_and_png_as_synthetic),
         cmocka_unit_test(picture_channels_convert),
+        cmocka_unit_test(writer_time_stamps_are_kept),
         cmocka_unit_test(writer_discard_keeps_or_removes),
         cmocka_unit_test(open_bad_files_say_why),
         cmocka_unit_test(writer_bad_targets_say_why),
