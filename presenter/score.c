@@ -1,6 +1,6 @@
 /* score.c - see score.h.
  *
- * Beats are phones that carry the primary stress; pauses are silences of 0.18 s and more. Without
+ * Beats are phones that carry stress; pauses are silences of 0.18 s and more. Without
  * phones both come from the loudness in windows of 20 ms: a beat is a window louder than all within
  * 0.2 s of it, and than half of the loud ones; a pause is 0.25 s below a twelfth of the loud ones.
  * One thread; allocates while writing only.
@@ -17,6 +17,7 @@ static const float DEGREE = 0.017453293f;
 
 typedef struct span {
     double start_s, end_s;
+    float weight; /* of a beat: 0.6 stressed, 1 accented */
 } span;
 
 /* What the speech offers; beats are spans of no length. */
@@ -28,7 +29,7 @@ typedef struct cues {
 /* --- cues from phones ------------------------------------------------------------------------- */
 
 static void add_pause(cues *c, double start_s, double end_s, double least_s) {
-    if (end_s - start_s >= least_s) c->pauses[c->pause_count++] = (span){start_s, end_s};
+    if (end_s - start_s >= least_s) c->pauses[c->pause_count++] = (span){start_s, end_s, 0};
 }
 
 static void cues_of_phones(cues *c, const stk_utterance *utterance) {
@@ -40,7 +41,7 @@ static void cues_of_phones(cues *c, const stk_utterance *utterance) {
         quiet_from = phone->end_s;
         if (phone->stress < 0.5f) continue;
         const double middle_s = 0.5 * ((double)phone->start_s + (double)phone->end_s);
-        c->beats[c->beat_count++] = (span){middle_s, middle_s};
+        c->beats[c->beat_count++] = (span){middle_s, middle_s, phone->stress};
     }
     const double end_s = (double)utterance->sound.count / STK_SAMPLE_RATE;
     add_pause(c, quiet_from, end_s, 0.18);
@@ -93,7 +94,7 @@ static stk_status cues_of_loudness(cues *c, const stk_sound *sound) {
             add_pause(c, quiet_from * WINDOW_S, w * WINDOW_S, QUIET_WINDOWS * WINDOW_S);
         quiet_from = w + 1;
         if (loudness[w] > 0.5f * loud && is_peak(loudness, windows, w))
-            c->beats[c->beat_count++] = (span){(w + 0.5) * WINDOW_S, (w + 0.5) * WINDOW_S};
+            c->beats[c->beat_count++] = (span){(w + 0.5) * WINDOW_S, (w + 0.5) * WINDOW_S, 0.8f};
     }
     if (windows - quiet_from >= QUIET_WINDOWS)
         add_pause(c, quiet_from * WINDOW_S, windows * WINDOW_S, QUIET_WINDOWS * WINDOW_S);
@@ -125,15 +126,16 @@ static void write_nods_and_brows(stk_score *score, const cues *c, stk_rng *rng) 
     double nod_s = -1, brow_s = -1;
     for (int i = 0; i < c->beat_count; i++) {
         const double t = c->beats[i].start_s;
+        const float weight = c->beats[i].weight * c->beats[i].weight;
         const float chance_nod = stk_rng_float(rng), chance_brow = stk_rng_float(rng);
         const float deep = between(rng, 2, 4), aside = between(rng, -1, 1);
         const float high = between(rng, 0.15f, 0.6f), lean = between(rng, -0.35f, 0.35f);
-        if (t > nod_s + 0.5 && chance_nod < 0.5f) {
+        if (t > nod_s + 0.5 && chance_nod < 0.7f * weight) {
             add(score,
                 (stk_act){STK_ACT_NOD, t - 0.14, 0.18f, 0, 0.26f, deep * DEGREE, aside * DEGREE});
             nod_s = t;
         }
-        if (t > brow_s + 1.1 && chance_brow < 0.4f) {
+        if (t > brow_s + 1.1 && chance_brow < 0.6f * weight) {
             add(score, (stk_act){STK_ACT_BROW, t - 0.15, 0.16f, 0.1f + 0.3f * chance_nod, 0.4f,
                                  high, lean});
             brow_s = t + 0.5;
