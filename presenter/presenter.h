@@ -12,6 +12,8 @@
 #include "base/job.h"
 #include "base/status.h"
 
+enum { STK_PRESENTER_SIDE_MIN = 64, STK_PRESENTER_SIDE_MAX = 2048 };
+
 /* Things that go wrong in real clips, for tests. Times are fractions of the clip. */
 typedef struct stk_presenter_variant {
     int cut;           /* jump cut at 1/2: pose, scale and position jump */
@@ -27,11 +29,11 @@ typedef struct stk_presenter_variant {
 } stk_presenter_variant;
 
 typedef struct stk_presenter_settings {
-    const char *output;               /* mp4 */
+    const char *output;               /* mp4; or wav: the sound alone, no picture is made */
     const char *truth;                /* folder, or NULL */
     const char *text, *audio, *voice; /* at most one of text, audio; voice NULL = by the look */
-    double seconds;                   /* of picture; 0 = as long as the sound of text or audio */
-    int width, height;                /* even, 64 .. 2048 */
+    double seconds;                   /* of picture; 0 = as long as text or audio, 20 without */
+    int width, height;                /* even */
     int seed;
     double fps;       /* 1 .. 120; any, e.g. 29.97 */
     int audio_offset; /* frames the sound is late (early when negative) */
@@ -43,7 +45,7 @@ typedef struct stk_presenter_settings {
 typedef struct stk_presenter_figures {
     int frames;
     double seconds, fps; /* wall time, frames a second */
-    double sound_s; /* of the track that was asked for, 0 = none */
+    double sound_s;      /* of the track that was asked for, 0 = none */
 } stk_presenter_figures;
 
 /* Comma-separated names ("cut,hand"): see the struct. */

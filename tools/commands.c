@@ -103,3 +103,17 @@ int tool_info(tool *t) {
     stk_text_free(&text);
     return tool_exit_code(t, status);
 }
+
+int tool_presenter(tool *t) {
+    stk_presenter_options options;
+    stk_presenter_options_init(&options);
+    int code = tool_parse(t, "presenter", &options);
+    if (code >= 0) return code;
+    stk_presenter_result r;
+    stk_status status = stk_presenter(t->ctx, &options, &r);
+    tool_progress_end();
+    if (!t->quiet && status == STK_OK)
+        fprintf(stderr, "made: frames=%d seconds=%.1f fps=%.1f sound_s=%.2f -> %s\n", r.frames,
+                r.seconds, r.fps, r.sound_s, options.output);
+    return tool_exit_code(t, status);
+}

@@ -62,6 +62,21 @@
     X(TEXT, output,   "-o",        NULL, 0, 0,     "PNG",    "picture to write") \
     X(INT,  columns,  "--columns", 0, 0, 256,      "N",      "pictures in a row, 0 = all in one") \
     X(INT,  height,   "--height",  0, 0, 4096,     "PIXELS", "height of each, 0 = that of the first")
+
+#define STK_PRESENTER_OPTIONS(X) \
+    X(TEXT, output,  "-o",        NULL, 0, 0,     "FILE",   "mp4 to make; or wav: only what is said") \
+    X(REAL, seconds, "--seconds", 0, 0, 7200,     "S",      "length of the clip, 0 = as long as --text or --audio, 20 without") \
+    X(TEXT, size,    "--size",    NULL, 0, 0,     "WxH",    "of the picture, or one number for a square; even, 64 to 2048; default 512") \
+    X(INT,  seed,    "--seed",    1, 0, 1000000000, "N",    "which person, voice, room and performance") \
+    X(TEXT, text,    "--text",    NULL, 0, 0,     "TEXT",   "what to say; default: a script with every English sound") \
+    X(TEXT, audio,   "--audio",   NULL, 0, 0,     "SOUND",  "speak along with this sound file instead") \
+    X(TEXT, voice,   "--voice",   NULL, 0, 0,     "NAME",   "slt, rms, awb, kal; espeak:de ... where libespeak-ng is; default: by the person") \
+    X(TEXT, truth,   "--truth",   NULL, 0, 0,     "FOLDER", "write what is known exactly: pose, landmarks, labels ... (doc/FORMATS.md)") \
+    X(REAL, fps,     "--fps",     25, 1, 120,     "RATE",   "frames a second, e.g. 30 or 29.97") \
+    X(INT,  offset,  "--offset",  0, -250, 250,   "FRAMES", "the sound comes so much too late (too early when negative)") \
+    X(TEXT, variant, "--variant", NULL, 0, 0,     "NAMES",  "what is wrong with the clip, comma-separated: cut, second_face, hand, profile, silence, no_sound, no_face, shake, brightness, variable_rate") \
+    X(INT,  crf,     "--crf",     16, 0, 51,      "Q",      "H.264 quality, smaller is better") \
+    X(INT,  threads, "--threads", 0, 0, 256,      "N",      "threads, 0 = all; the picture does not depend on it")
 /* clang-format on */
 
 #define STK_OPTION_TYPE_TEXT const char *

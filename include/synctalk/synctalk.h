@@ -196,6 +196,23 @@ void stk_sheet_options_init(stk_sheet_options *options);
 /* options->pictures: paths separated by newlines, of videos with "@seconds". Writes one PNG. */
 stk_status stk_sheet(stk_context *ctx, const stk_sheet_options *options);
 
+/* ---- presenter: an invented person to try all this with ------------------------------------ */
+
+typedef struct stk_presenter_options {
+    STK_PRESENTER_OPTIONS(STK_OPTION_MEMBER)
+} stk_presenter_options;
+typedef struct stk_presenter_result {
+    int frames;
+    double seconds; /* whole call */
+    double fps;     /* frames over it */
+    double sound_s; /* length of what is said */
+} stk_presenter_result;
+void stk_presenter_options_init(stk_presenter_options *options);
+/* Draws a person from the seed who says something, as a clip that `prepare` takes. On failure or
+ * abort nothing is left. */
+stk_status stk_presenter(stk_context *ctx, const stk_presenter_options *options,
+                         stk_presenter_result *result);
+
 /* ---- options as data: for command lines and bindings ---------------------------------------- */
 
 typedef enum stk_option_kind {

@@ -7,7 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *const commands[] = {"prepare", "train", "render", "eval", "info", "sheet"};
+static const char *const commands[] = {"prepare", "train", "render", "eval", "info", "sheet",
+                                       "presenter"};
 
 static char *in_folder(const char *folder, const char *name) {
     static char paths[4][STK_PATH_MAX];
