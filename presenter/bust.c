@@ -14,14 +14,15 @@
 #include "presenter/bust_math.h"
 
 static const float GLOBE_RADIUS = 0.0123f;
-static const float LID_THICKNESS = 0.0009f; /* margin of the lid over the eyeball */
+static const float LID_THICKNESS = 0.0009f;   /* margin of the lid over the eyeball */
 static const float SKIN_OVER_GLOBE = 0.0006f; /* no lid comes nearer */
 
 static const int16_t eye_middle[2][2] = {{159, 145}, {386, 374}}; /* upper, lower lid */
 
 static void eyeballs_place(const stk_control_mesh *mesh, stk_eye_globe globe[2]) {
     for (int e = 0; e < 2; e++) {
-        const float *a = mesh->position[stk_lid_loop[e][0]], *b = mesh->position[stk_lid_loop[e][8]];
+        const float *a = mesh->position[stk_lid_loop[e][0]],
+                    *b = mesh->position[stk_lid_loop[e][8]];
         const float *upper = mesh->position[eye_middle[e][0]];
         const float *lower = mesh->position[eye_middle[e][1]];
         const float half = 0.5f * (upper[1] - lower[1]), reach = GLOBE_RADIUS + LID_THICKNESS;
@@ -35,7 +36,8 @@ static void eyeballs_place(const stk_control_mesh *mesh, stk_eye_globe globe[2])
 static void materials_set(stk_bust *bust) {
     const stk_look *look = &bust->look;
     stk_material *m = bust->material;
-    m[STK_BUST_SKIN] = (stk_material){.kind = STK_MATERIAL_SKIN, .specular = 0.028f, .roughness = 0.45f};
+    m[STK_BUST_SKIN] =
+        (stk_material){.kind = STK_MATERIAL_SKIN, .specular = 0.028f, .roughness = 0.45f};
     memcpy(m[STK_BUST_SKIN].rgb, look->skin_rgb, sizeof look->skin_rgb);
     m[STK_BUST_EAR] = m[STK_BUST_SKIN];
     m[STK_BUST_EYE] = (stk_material){.kind = STK_MATERIAL_WET,
@@ -67,7 +69,7 @@ static int strip_connect(stk_surface *s, int count, const int32_t *border, int l
     return count;
 }
 
-/* uv of strips: `share` of the way to the opposite side of the opening a strip (below 1/2 in all). */
+/* uv of strips: `share` of the way to the opposite side of the opening each (below 1/2 in all). */
 static void strip_texture(stk_surface *s, const int32_t *border, int loop, int first, int strips,
                           float share) {
     for (int r = 0; r < strips; r++)
@@ -231,8 +233,7 @@ static void mouth_set(stk_bust *bust, const stk_face_state *state) {
     stk_pose jaw;
     stk_express_jaw(bust->express, state, &jaw);
     stk_mouth_inside_set(&bust->mouth, &jaw, state->shapes[STK_BLENDSHAPES - 1],
-                         (const float(*)[3])border,
-                         (const float(*)[3])(bust->skin.rest + last));
+                         (const float(*)[3])border, (const float(*)[3])(bust->skin.rest + last));
 }
 
 void stk_bust_express(stk_bust *bust, const stk_face_state *state) {
@@ -283,7 +284,7 @@ static stk_status organs_make(stk_bust *bust) {
 }
 
 /* Subdivision rounds what it meets. The face's control vertices are moved so that the fine surface
- * passes through where they were: p += share (wanted - S p), S p the fine vertex of the same number.
+ * passes through where they were: p += share (wanted - S p), S p the fine vertex of that number.
  */
 static stk_status face_sharpen(stk_bust *bust) {
     enum { ROUNDS = 4 };
@@ -372,17 +373,20 @@ stk_status stk_bust_add(stk_bust *bust, stk_actor *actor) {
 
 void stk_bust_landmarks(const stk_bust *bust, float head[STK_LANDMARKS][3]) {
     memcpy(head, bust->skin.rest, STK_MESH_LANDMARKS * sizeof *head);
-    for (int e = 0; e < 2; e++)
-        stk_eyes_iris(&bust->eyes, e, head + STK_MESH_LANDMARKS + 5 * e);
+    for (int e = 0; e < 2; e++) stk_eyes_iris(&bust->eyes, e, head + STK_MESH_LANDMARKS + 5 * e);
 }
 
-const stk_surface *stk_bust_skin(const stk_bust *bust) { return &bust->skin; }
+const stk_surface *stk_bust_skin(const stk_bust *bust) {
+    return &bust->skin;
+}
 
 const float (*stk_bust_neutral(const stk_bust *bust))[3] {
     return (const float(*)[3])bust->neutral;
 }
 
-const float *stk_bust_scalp(const stk_bust *bust) { return bust->scalp; }
+const float *stk_bust_scalp(const stk_bust *bust) {
+    return bust->scalp;
+}
 
 /* Baked inside the head the plug is dark: it borrows the light of the neck's skin, column by column
  * (control vertex k is fine vertex k). */

@@ -21,7 +21,7 @@
  *          Around the mouth v is opened by up to +-0.016 for them.
  *   eye    both eyes alike: 0.5 + 0.5 (angle from the optical axis / STK_BUST_EYE_SPAN) (cos a,
  *          -sin a); a = 0 to the picture's right. The iris ends at STK_BUST_IRIS_ANGLE.
- *   teeth  u along the row from the picture's left to right (14 teeth, a fourteenth each, the middle
+ *   teeth  u along the row from the picture's left to right (14 teeth, a fourteenth each, middle
  *          at 0.5). Upper row v = 0.02 .. 0.48: 0.02-0.12 tongue's side and edge, 0.12-0.30 crown,
  *          gum from 0.305 (neck of the teeth, 0.30 at the middle of a tooth) to 0.48. Lower row the
  *          same with 1 - v.

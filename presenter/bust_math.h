@@ -11,7 +11,9 @@ static inline float bust_step(float lo, float hi, float v) {
     const float t = stk_clampf((v - lo) / (hi - lo), 0, 1);
     return t * t * (3 - 2 * t);
 }
-static inline float bust_mix(float a, float b, float t) { return a + (b - a) * t; }
+static inline float bust_mix(float a, float b, float t) {
+    return a + (b - a) * t;
+}
 static inline void bust_sub(const float a[3], const float b[3], float out[3]) {
     for (int k = 0; k < 3; k++) out[k] = a[k] - b[k];
 }

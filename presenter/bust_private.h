@@ -27,11 +27,11 @@ struct stk_bust {
     stk_mouth_inside mouth;
     stk_ears ears;
     stk_express *express;
-    float (*control)[3];     /* [STK_CONTROL_VERTICES] as expressed last */
-    float (*neutral)[3];     /* [skin.vertices] */
-    float (*average)[3];     /* [sub.vertices] */
-    float *scalp;            /* [skin.vertices] */
-    int32_t *near_eye[2];    /* fine vertices that an eyeball may touch */
+    float (*control)[3];  /* [STK_CONTROL_VERTICES] as expressed last */
+    float (*neutral)[3];  /* [skin.vertices] */
+    float (*average)[3];  /* [sub.vertices] */
+    float *scalp;         /* [skin.vertices] */
+    int32_t *near_eye[2]; /* fine vertices that an eyeball may touch */
     int near_eye_count[2];
     int32_t lid[2][STK_LID_FINE], lip[STK_LIP_FINE];
 };

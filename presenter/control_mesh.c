@@ -29,6 +29,7 @@ const int16_t stk_lid_loop[2][STK_LID_LOOP] = {
 /* Columns that are given by hand, of one half; the others are interpolated. */
 enum { GUIDES = 9 };
 static const int guide_column[GUIDES] = {0, 3, 6, 8, 10, 12, 14, 16, 18};
+/* clang-format off */
 static const float guide[GUIDES][RINGS][3] = {
     {{0, 102, 30}, {0, 118, 7}, {0, 127.5f, -23}, {0, 128, -57}, {0, 116, -91},
      {0, 92, -117}, {0, 60, -133}, {0, 25, -134}, {0, -8, -123}, {0, -38, -101},
@@ -45,7 +46,8 @@ static const float guide[GUIDES][RINGS][3] = {
     {{69.5f, -31, -32}, {65.5f, -36, -41.5f}, {62, -42, -50}, {60.5f, -50, -57}, {61, -58, -61},
      {59, -67, -64}, {57.5f, -76, -65}, {56.5f, -85, -65.5f}, {56, -94, -65}, {56, -104, -64},
      {56.5f, -116, -63.5f}, {57.5f, -133, -63}, {60, -157, -64}},
-    {{54.5f, -67.5f, -12.5f}, {50.5f, -72, -20}, {48.5f, -78, -28}, {48.5f, -85, -35.5f}, {49, -93, -41},
+    {{54.5f, -67.5f, -12.5f}, {50.5f, -72, -20}, {48.5f, -78, -28}, {48.5f, -85, -35.5f},
+     {49, -93, -41},
      {50, -100, -44.5f}, {49.5f, -107, -46}, {49, -114, -46.5f}, {49, -121, -46.5f},
      {49, -129, -46.5f}, {49, -138, -46.5f}, {50, -151, -47}, {52, -168, -48}},
     {{36.5f, -85, 10}, {33.5f, -88, 0}, {32, -92, -9}, {34, -98, -17}, {33.5f, -104, -22.5f},
@@ -58,6 +60,7 @@ static const float guide[GUIDES][RINGS][3] = {
      {0, -122, -13}, {0, -131, -13}, {0, -140, -14}, {0, -149, -15.5f}, {0, -158, -17},
      {0, -167, -19}, {0, -177, -22}, {0, -188, -25}},
 };
+/* clang-format on */
 
 int stk_mesh_border(const int32_t (*triangle)[3], int triangles, int vertices, int start,
                     int32_t *loop, int most) {
@@ -139,8 +142,8 @@ static void guide_at(int ring, int c, float out[3]) {
     const float h = x1 - x0, t = ((float)c - x0) / h;
     const int before = i > 0 ? i - 1 : 1, after = i + 2 < GUIDES ? i + 2 : GUIDES - 2;
     const float xb = i > 0 ? (float)guide_column[before] : x0 - (float)guide_column[1];
-    const float xa = i + 2 < GUIDES ? (float)guide_column[after]
-                                    : x1 + (x1 - (float)guide_column[GUIDES - 2]);
+    const float xa =
+        i + 2 < GUIDES ? (float)guide_column[after] : x1 + (x1 - (float)guide_column[GUIDES - 2]);
     for (int k = 0; k < 3; k++) {
         const float sb = i > 0 || k ? 1.0f : -1.0f, sa = i + 2 < GUIDES || k ? 1.0f : -1.0f;
         const float p0 = guide[i][ring][k], p1 = guide[i + 1][ring][k];
@@ -248,13 +251,14 @@ static void close_lips(const stk_control_mesh *mesh, float (*p)[3]) {
 /* What the canonical face only hints at: groove below the nose, fold of the upper lid, hollow under
  * the lower lip. */
 static void carve(float (*p)[3]) {
-    static const int16_t fold[14] = {247, 30, 29, 27, 28, 56, 190, 467, 260, 259, 257, 258, 286, 414};
+    static const int16_t fold[14] = {247, 30,  29,  27,  28,  56,  190,
+                                     467, 260, 259, 257, 258, 286, 414};
     static const int16_t over[14] = {113, 225, 224, 223, 222, 221, 189,
                                      342, 445, 444, 443, 442, 441, 413};
     for (int i = 0; i < 14; i++) {
         const int end = i % 7 == 0 || i % 7 == 6;
-        p[fold[i]][2] -= end ? 0.4f : 1.1f;
-        p[over[i]][2] += end ? 0.2f : 0.5f, p[over[i]][1] -= end ? 0.2f : 0.7f;
+        p[fold[i]][2] -= end ? 0.4f : 1.1f, p[fold[i]][1] += end ? 0.5f : 1.8f;
+        p[over[i]][2] += end ? 0.2f : 0.6f, p[over[i]][1] += end ? 0.2f : 0.7f;
     }
     for (int v = 0; v < FACE; v++) {
         const float q[3] = {fabsf(p[v][0]), p[v][1], p[v][2]};
@@ -327,15 +331,16 @@ static void move_by_modes(const float m[STK_LOOK_MODES], const float p[3], float
     const float side = p[0] < 0 ? -1.0f : 1.0f, ax = fabsf(p[0]);
     const float q[3] = {ax, p[1], p[2]}, front = bust_step(-70, -5, p[2]);
     const float off = side * stk_clampf(ax / 4, 0, 1); /* sideways, smooth across the middle */
-    d[0] += p[0] * (0.022f * m[0] - 0.03f); /* the canonical face is a wide one */
-    d[0] += off * front * m[1] * (3.3f * bust_bump(q, 58, -62, 26, 30) +
-                                  1.0f * bust_bump(q, 28, -88, 14, 14));
+    d[0] += p[0] * (0.022f * m[0] - 0.03f);            /* the canonical face is a wide one */
+    d[0] += off * front * m[1] *
+            (3.3f * bust_bump(q, 58, -62, 26, 30) + 1.0f * bust_bump(q, 28, -88, 14, 14));
     d[1] -= front * 2.4f * m[2] * bust_bump(q, 0, -94, 42, 20);
     const float tip = front * bust_bump(q, 0, -8, 13, 11);
     d[1] -= 1.7f * m[3] * tip, d[2] += 1.3f * m[3] * tip;
     d[0] += off * front * 1.4f * m[4] * bust_bump(q, 15, -9, 8, 9);
     d[2] += front * 1.6f * m[5] * bust_bump(q, 0, 16, 9, 15);
-    d[2] += front * m[6] * (1.5f * bust_bump(q, 24, 47, 22, 9) - 1.8f * bust_bump(q, 0, 80, 44, 20));
+    d[2] +=
+        front * m[6] * (1.5f * bust_bump(q, 24, 47, 22, 9) - 1.8f * bust_bump(q, 0, 80, 44, 20));
     d[0] += off * front * 1.1f * m[7] * bust_bump(q, 31, 26, 18, 14);
     const float eye = front * 0.05f * m[8] * bust_bump(q, 31.5f, 26.2f, 15, 9);
     d[0] += side * stk_clampf(ax / 10, 0, 1) * eye * (ax - 31.5f), d[1] += eye * (p[1] - 26.2f);
@@ -380,8 +385,8 @@ static void texture_place(const stk_control_mesh *mesh, float (*uv)[2]) {
         const float length = sqrtf(d[0] * d[0] + d[1] * d[1]);
         for (int ring = 1; ring <= RINGS; ring++)
             for (int k = 0; k < 2; k++)
-                uv[FACE + (ring - 1) * COLUMNS + j][k] = bust_mix(
-                    from[k], 0.5f + radius * d[k] / length, (float)ring / (float)RINGS);
+                uv[FACE + (ring - 1) * COLUMNS + j][k] =
+                    bust_mix(from[k], 0.5f + radius * d[k] / length, (float)ring / (float)RINGS);
     }
 }
 
@@ -393,8 +398,7 @@ stk_status stk_control_mesh_build(stk_control_mesh *mesh, const float *shape, fl
     float aside[4];
     stk_rng rng;
     stk_rng_seed(&rng, (uint64_t)seed, 77);
-    for (int i = 0; i < 4; i++)
-        aside[i] = asymmetry * stk_clampf(stk_rng_normal(&rng), -2, 2);
+    for (int i = 0; i < 4; i++) aside[i] = asymmetry * stk_clampf(stk_rng_normal(&rng), -2, 2);
     for (int v = 0; v < STK_CONTROL_VERTICES; v++) {
         float *p = mesh->average[v], d[3] = {0, 0, 0};
         move_by_modes(shape, p, d);

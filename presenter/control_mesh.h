@@ -24,7 +24,7 @@ typedef struct stk_control_mesh {
     float position[STK_CONTROL_VERTICES][3]; /* this identity, m */
     float average[STK_CONTROL_VERTICES][3];  /* all modes zero: the place of a vertex on any head */
     float uv[STK_CONTROL_VERTICES][2];
-    float ring[STK_CONTROL_VERTICES]; /* 0 in the face and on its oval, 13 at the neck's base */
+    float ring[STK_CONTROL_VERTICES];     /* 0 in the face and on its oval, 13 at the neck's base */
     uint8_t corner[STK_CONTROL_VERTICES]; /* border vertices that subdivision leaves in place */
     int32_t triangle[STK_CONTROL_TRIANGLES][3];
     int oval[STK_CONTROL_COLUMNS];

@@ -1,8 +1,8 @@
 /* ears.c - see ears.h.
  *
  * A grid polar about the ear canal: sector s goes round the ear (0 = forward, then up, back, down),
- * row r goes from the canal over the bowl (concha), the inner ridge (antihelix), the groove (scapha)
- * and the rolled rim (helix) to the back of the ear and into the head.
+ * row r goes from the canal over bowl (concha), inner ridge (antihelix), groove (scapha) and the
+ *  rolled rim (helix) to the back of the ear and into the head.
  *
  *   outline(angle) x row -> place in the plane of the ear (a up, b backwards)
  *   profile(row, angle) -> height over that plane; tragus and lobe change it by angle
@@ -26,8 +26,8 @@ enum {
 /* Outline from the canal (mm): angle from forward over up; the ear is 62 high, 35 wide. */
 enum { OUTLINE = 13 };
 static const float outline[OUTLINE][2] = {
-    {0, 8.5f},     {30, 12}, {60, 23.5f}, {85, 33}, {110, 36}, {135, 33.5f}, {165, 28},
-    {195, 24}, {222, 22.5f}, {248, 25}, {272, 27}, {295, 25}, {318, 16}};
+    {0, 8.5f}, {30, 12},     {60, 23.5f}, {85, 33},  {110, 36}, {135, 33.5f}, {165, 28},
+    {195, 24}, {222, 22.5f}, {248, 25},   {272, 27}, {295, 25}, {318, 16}};
 
 static float outline_at(float degrees) {
     int i = 0;
@@ -48,12 +48,12 @@ static float outline_at(float degrees) {
 }
 
 /* Rows: share of the outline, height over the plane (mm). The last five are the ear's back. */
-static const float row_reach[ROWS] = {0.10f, 0.20f, 0.30f, 0.40f, 0.48f, 0.55f, 0.62f,
-                                      0.69f, 0.76f, 0.83f, 0.885f, 0.93f, 0.97f, 1.0f,
-                                      0.985f, 0.93f, 0.82f, 0.68f, 0.60f};
+static const float row_reach[ROWS] = {0.10f,  0.20f, 0.30f, 0.40f,  0.48f, 0.55f, 0.62f,
+                                      0.69f,  0.76f, 0.83f, 0.885f, 0.93f, 0.97f, 1.0f,
+                                      0.985f, 0.93f, 0.82f, 0.68f,  0.60f};
 static const float row_height[ROWS] = {-3.9f, -3.8f, -3.6f, -3.0f, -1.7f, 0.0f, 0.8f,
-                                       0.5f,  -0.5f, -1.4f, -0.8f, 0.8f, 1.5f, 0.7f,
-                                       -1.0f, -2.2f, -3.2f, -9, -20};
+                                       0.5f,  -0.5f, -1.4f, -0.8f, 0.8f,  1.5f, 0.7f,
+                                       -1.0f, -2.2f, -3.2f, -9,    -20};
 
 /* 1 inside an arc of angles, soft ends. */
 static float arc(float degrees, float middle, float half) {
@@ -70,9 +70,11 @@ static void ear_vertex(int r, float degrees, float out[3]) {
     if (r < 14) {
         const float t = row_reach[r];
         /* The lobe is a smooth cushion; in front there is neither ridge nor rim but the tragus. */
-        const float cushion = -2.4f + 3.2f * bust_step(0.25f, 0.8f, t) - 1.6f * bust_step(0.8f, 1, t);
+        const float cushion =
+            -2.4f + 3.2f * bust_step(0.25f, 0.8f, t) - 1.6f * bust_step(0.8f, 1, t);
         height = bust_mix(height, cushion, lobe * bust_step(0.2f, 0.5f, t));
-        const float tragus = -3.9f + 6.0f * bust_step(0.3f, 0.62f, t) - 2.5f * bust_step(0.75f, 1, t);
+        const float tragus =
+            -3.9f + 6.0f * bust_step(0.3f, 0.62f, t) - 2.5f * bust_step(0.75f, 1, t);
         height = bust_mix(height, tragus, front);
         /* The inner ridge forks above into the triangular hollow. */
         height -= 1.6f * arc(degrees, 75, 16) * expf(-(t - 0.62f) * (t - 0.62f) * 90);
@@ -89,7 +91,7 @@ static void ear_vertex(int r, float degrees, float out[3]) {
 
 /* Plane of the ear to rest space; side -1: person's right. */
 static void ear_place(const float p[3], const float root[3], float size, float side, float out[3]) {
-    const float lean = 0.26f, stand = 0.31f; /* rad: top backwards; back edge outwards */
+    const float lean = 0.26f, stand = 0.31f;   /* rad: top backwards; back edge outwards */
     const float up = p[0], back = p[1] + 9.0f; /* 0 at the root in front */
     const float away = p[2] * cosf(stand) + back * sinf(stand);
     const float behind = back * cosf(stand) - p[2] * sinf(stand);
@@ -116,7 +118,8 @@ stk_status stk_ears_init(stk_ears *ears, const float roots[2][3], float size,
                 if (r) ear_vertex(r - 1, degrees, p);
                 ear_place(p, roots[e], size, side, s->rest[v]);
                 const float radius = 0.48f * (float)r / ROWS, angle = degrees * 0.01745329f;
-                s->uv[v][0] = 0.5f + radius * cosf(angle), s->uv[v][1] = 0.5f - radius * sinf(angle);
+                s->uv[v][0] = 0.5f + radius * cosf(angle),
+                s->uv[v][1] = 0.5f - radius * sinf(angle);
                 const float deep = r == 0 ? 1 : bust_step(-0.8f, -3.8f, p[2]) * (r < 8);
                 s->shade[v] = 1 - 0.4f * deep;
             }
@@ -136,4 +139,6 @@ stk_status stk_ears_init(stk_ears *ears, const float roots[2][3], float size,
     return STK_OK;
 }
 
-void stk_ears_clear(stk_ears *ears) { stk_surface_clear(&ears->surface); }
+void stk_ears_clear(stk_ears *ears) {
+    stk_surface_clear(&ears->surface);
+}

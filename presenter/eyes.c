@@ -21,10 +21,10 @@ enum {
 /* Places in stk_face_state.shapes. */
 enum { LOOK_DOWN_L = 10, LOOK_IN_L = 12, LOOK_OUT_L = 14, LOOK_UP_L = 16 }; /* + 1: right */
 
-static const float LOOK_SPAN = 0.5235988f;  /* 30 degrees at 1 */
-static const float VERGENCE = 0.035f;       /* both eyes meet 0.9 m in front */
-static const float CORNEA_RISE = 1.0e-3f;   /* apex over the sphere */
-static const float CORNEA_ANGLE = 0.56f;    /* where it meets the sphere */
+static const float LOOK_SPAN = 0.5235988f; /* 30 degrees at 1 */
+static const float VERGENCE = 0.035f;      /* both eyes meet 0.9 m in front */
+static const float CORNEA_RISE = 1.0e-3f;  /* apex over the sphere */
+static const float CORNEA_ANGLE = 0.56f;   /* where it meets the sphere */
 
 static float globe_radius(float radius, float angle) {
     const float t = angle / CORNEA_ANGLE;
@@ -71,7 +71,9 @@ stk_status stk_eyes_init(stk_eyes *eyes, const stk_eye_globe globe[2], stk_mater
     return STK_OK;
 }
 
-void stk_eyes_clear(stk_eyes *eyes) { stk_surface_clear(&eyes->surface); }
+void stk_eyes_clear(stk_eyes *eyes) {
+    stk_surface_clear(&eyes->surface);
+}
 
 void stk_eyes_turn(stk_eyes *eyes, const stk_face_state *state) {
     for (int e = 0; e < 2; e++) {

@@ -51,10 +51,10 @@ static const kind kinds[] = {
     {{132, 88, 62}, {116, 70, 60}, 6, 7, 5, 5, 0},
     {{92, 60, 44}, {92, 56, 50}, 7, 7, 5, 5, 0},
 };
-static const colour jackets[] = {{38, 44, 58},  {56, 58, 62},   {30, 32, 36}, {68, 60, 54},
-                                 {44, 62, 66},  {92, 46, 44},   {70, 78, 92}, {112, 104, 92}};
-static const colour shirts[] = {{236, 236, 234}, {206, 218, 232}, {228, 220, 206}, {176, 192, 204},
-                                {60, 64, 72},    {216, 200, 198}};
+static const colour jackets[] = {{38, 44, 58}, {56, 58, 62}, {30, 32, 36}, {68, 60, 54},
+                                 {44, 62, 66}, {92, 46, 44}, {70, 78, 92}, {112, 104, 92}};
+static const colour shirts[] = {{236, 236, 234}, {206, 218, 232}, {228, 220, 206},
+                                {176, 192, 204}, {60, 64, 72},    {216, 200, 198}};
 static const colour accents[] = {{120, 34, 40}, {34, 62, 104}, {38, 88, 74}, {150, 110, 50}};
 static const colour walls[] = {{176, 178, 176}, {150, 160, 168}, {186, 176, 162}, {128, 142, 138}};
 
@@ -88,7 +88,7 @@ static void draw_shape(stk_look *look, int seed) {
     static const float woman[STK_LOOK_MODES] = {-0.9f, -0.8f, -0.3f, -0.2f, -0.6f, -0.2f,
                                                 -0.9f, 0,     0.7f,  0.3f,  0.6f,  0,
                                                 0.2f,  -0.2f, 0,     -1.0f};
-    static const float man[STK_LOOK_MODES] = {-0.1f, 0.1f, 0.4f, 0.2f, 0.2f, 0.3f, 0.7f, 0,
+    static const float man[STK_LOOK_MODES] = {-0.1f, 0.1f, 0.4f,  0.2f, 0.2f, 0.3f, 0.7f,  0,
                                               -0.2f, 0.1f, -0.3f, 0.1f, 0.1f, 0.3f, -0.2f, 0.7f};
     for (int i = 0; i < STK_LOOK_MODES; i++) {
         const float mean = look->woman ? woman[i] : man[i];
@@ -101,7 +101,8 @@ static void draw_skin_and_eyes(stk_look *look, int seed, const kind *k, const ki
     stk_rng_seed(&rng, (uint64_t)seed, STREAM_SKIN);
     tone(&k->skin, &next->skin, t, 0.05f, &rng, look->skin_rgb);
     tone(&k->lips, &next->lips, t, 0.06f, &rng, look->lip_rgb);
-    if (look->woman) look->lip_rgb[0] *= 1.08f, look->lip_rgb[1] *= 0.88f, look->lip_rgb[2] *= 0.92f;
+    if (look->woman)
+        look->lip_rgb[0] *= 1.08f, look->lip_rgb[1] *= 0.88f, look->lip_rgb[2] *= 0.92f;
     look->ruddiness = stk_clampf(0.35f + 0.2f * stk_rng_normal(&rng), 0, 1);
     look->freckles = k->freckles * stk_rng_float(&rng) * stk_rng_float(&rng);
     look->stubble = look->woman ? 0 : stk_rng_float(&rng) * 0.6f;
@@ -145,8 +146,8 @@ static void set(float out[3], colour c) {
 
 /* The person of the README: a woman of about 35 with brown hair. */
 static void known_person(stk_look *look) {
-    static const float shape[STK_LOOK_MODES] = {-1.5f, -1.4f, -0.8f, -1.2f, -0.8f, -0.4f,
-                                                -1.4f, 0.5f,  1.0f,  0.5f,  0.8f,  0.1f,
+    static const float shape[STK_LOOK_MODES] = {-1.5f, -1.0f, -0.8f, -1.2f, -0.8f, -0.4f,
+                                                -1.4f, 0.5f,  1.0f,  0.5f,  0.6f,  1.2f,
                                                 0.1f,  -0.7f, -0.3f, -0.9f};
     look->woman = 1;
     memcpy(look->shape, shape, sizeof shape);

@@ -1,13 +1,13 @@
 /* mouth_inside.c - see mouth_inside.h.
  *
- *   dental arch (half ellipse), 14 teeth a row: columns along the arch x rows from the gum's fold over
+ *   dental arch (half ellipse), 14 teeth a row: columns along the arch x rows from gum's fold over
  *   gum, neck, crown and edge to the tongue's side -> relief by tooth
  *   lips' inner ring -> wall that widens behind the lips and closes at the throat
  *   shade = opening x depth, so that the closed mouth is black inside and an open one fades
  *
  * uv, teeth: u along the row from the person's right to left, v 0.02 .. 0.48 upper row and 0.98 ..
- * 0.52 lower row, each from the edge of the crown (0.25 of the row's height is the tongue's side) to
- * the gum, which begins at 0.62 of it. uv, flesh: v < 0.5 the wall (v from lips to throat), v > 0.5
+ * 0.52 lower row, each from the tongue's side over the edge (at 0.22 of it) and the crown to the
+ * gum, which begins at 0.62 of it. uv, flesh: v < 0.5 the wall (v from lips to throat), v > 0.5
  * the tongue (u across, v from tip to root).
  */
 #include "presenter/mouth_inside.h"
@@ -33,7 +33,7 @@ enum {
     TONGUE_TRIANGLES = 2 * (TONGUE_ACROSS - 1) * (TONGUE_ALONG - 1)
 };
 
-/* Widths along the arch (mm), middle to back, and crown heights; [Wheeler's Dental Anatomy]'s means. */
+/* Widths along the arch, middle to back, and heights of crowns (mm); means of [Wheeler]. */
 static const float tooth_width[2][7] = {{8.6f, 6.6f, 7.6f, 7.0f, 6.8f, 10.0f, 9.5f},
                                         {5.3f, 5.7f, 6.8f, 7.0f, 7.1f, 11.0f, 10.5f}};
 static const float tooth_height[2][7] = {{10.4f, 9.2f, 10.2f, 8.6f, 8.0f, 7.4f, 7.0f},
@@ -46,9 +46,9 @@ static const float tooth_edge[2][7] = {{0.4f, -0.5f, 0.3f, -0.4f, -0.7f, -1.0f, 
  * over 1: gum, mm), depth behind the crown's face (mm). */
 static const struct {
     float v, height, depth;
-} tooth_row[ROWS] = {{0.00f, 0.85f, 7.0f}, {0.12f, 0.10f, 3.2f},  {0.22f, 0.0f, 1.4f},
-                     {0.28f, 0.05f, 0.35f}, {0.40f, 0.35f, 0.0f}, {0.55f, 0.75f, 0.25f},
-                     {0.62f, 1.0f, 0.9f},  {0.68f, 1.06f, -0.1f}, {1.00f, 1.75f, 0.3f}};
+} tooth_row[ROWS] = {{0.00f, 0.85f, 7.0f},  {0.12f, 0.10f, 3.2f},  {0.22f, 0.0f, 1.4f},
+                     {0.28f, 0.05f, 0.35f}, {0.40f, 0.35f, 0.0f},  {0.55f, 0.75f, 0.25f},
+                     {0.62f, 1.0f, 0.9f},   {0.68f, 1.06f, -0.1f}, {1.00f, 1.75f, 0.3f}};
 
 /* Point and outward normal of the arch at arc length s (mm) from the middle: half ellipse. */
 static void arch_at(float s, float a, float b, float point[2], float normal[2]) {
@@ -155,10 +155,10 @@ static void tongue_make(stk_mouth_inside *mouth) {
     grid_connect(s->triangle + WALL_TRIANGLES, WALL_VERTICES, TONGUE_ACROSS, TONGUE_ALONG, 0);
     for (int r = 0; r < TONGUE_ALONG; r++)
         for (int c = 0; c < TONGUE_ACROSS; c++) {
-            const float v = (float)r / (TONGUE_ALONG - 1);         /* tip .. root */
+            const float v = (float)r / (TONGUE_ALONG - 1);          /* tip .. root */
             const float u = 2 * (float)c / (TONGUE_ACROSS - 1) - 1; /* right .. left */
             const float wide = 19 * sqrtf(bust_step(-0.02f, 0.55f, v)) + 3;
-            const float angle = 1.9f * u;                           /* over the edge, underneath */
+            const float angle = 1.9f * u; /* over the edge, underneath */
             const float thick = 4 + 4 * v;
             float *p = mouth->tongue_neutral[r * TONGUE_ACROSS + c];
             const float groove = 1.3f * expf(-u * u * 30) * bust_step(0, 0.3f, v);

@@ -9,11 +9,11 @@
 enum { STK_LIP_FINE = 80 };
 
 typedef struct stk_mouth_inside {
-    stk_surface teeth;            /* upper row, then lower */
-    stk_surface flesh;            /* wall, then tongue */
-    float (*teeth_neutral)[3];    /* owned */
-    float (*tongue_neutral)[3];   /* owned */
-    float middle[3], half_width;  /* where the lips meet, half the width between the corners */
+    stk_surface teeth;           /* upper row, then lower */
+    stk_surface flesh;           /* wall, then tongue */
+    float (*teeth_neutral)[3];   /* owned */
+    float (*tongue_neutral)[3];  /* owned */
+    float middle[3], half_width; /* where the lips meet, half the width between the corners */
 } stk_mouth_inside;
 
 /* border: lip border in neutral (lips closed), from which the size is taken. Materials borrowed. */

@@ -31,7 +31,7 @@ typedef struct level {
     float *weight;
     edge_key *key;
     int32_t *edge_of_half;
-    int32_t (*edge)[4]; /* two ends, two opposite vertices (-1: border) */
+    int32_t (*edge)[4];        /* two ends, two opposite vertices (-1: border) */
     int32_t *valence, *border; /* border: neighbours on the border, 2 a vertex, -1 = none */
 } level;
 
@@ -137,7 +137,8 @@ static void step_old(const level *from, level *to, const uint8_t *corner, int co
         if (border[0] >= 0) {
             const float side = v < corners && corner[v] ? 0.0f : 0.125f;
             gather_add(g, from, v, 1 - 2 * side);
-            if (side > 0) gather_add(g, from, border[0], side), gather_add(g, from, border[1], side);
+            if (side > 0)
+                gather_add(g, from, border[0], side), gather_add(g, from, border[1], side);
         } else {
             const double c = 0.375 + 0.25 * cos(2 * 3.14159265358979 / n);
             const float beta = (float)((0.625 - c * c) / n);
@@ -242,8 +243,8 @@ stk_status stk_subdivision_init(stk_subdivision *sub, const int32_t (*triangle)[
     stk_free(g.used);
     level_clear(&next);
     if (status == STK_OK) {
-        *sub = (stk_subdivision){control,      now.vertices, now.triangles, now.triangle,
-                                 now.row,      now.column,   now.weight};
+        *sub = (stk_subdivision){control, now.vertices, now.triangles, now.triangle,
+                                 now.row, now.column,   now.weight};
         now.triangle = NULL, now.row = NULL, now.column = NULL, now.weight = NULL;
     }
     level_clear(&now);

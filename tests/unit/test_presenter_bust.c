@@ -202,7 +202,8 @@ static void express_blink_skinCoversTheEyeballs(void **state) {
             stk_bust *bust = bust_of(seed);
             stk_face_state face = {{0}};
             face.shapes[STK_EYE_BLINK_L] = face.shapes[STK_EYE_BLINK_R] = 1;
-            face.shapes[STK_EYE_LOOK_DOWN_L] = face.shapes[STK_EYE_LOOK_DOWN_R] = 0.5f * (float)down;
+            face.shapes[STK_EYE_LOOK_DOWN_L] = face.shapes[STK_EYE_LOOK_DOWN_R] =
+                0.5f * (float)down;
             stk_bust_express(bust, &face);
             stk_actor actor = {.surfaces = 0};
             TEST_OK(stk_bust_add(bust, &actor));
