@@ -236,10 +236,12 @@ static void fine_strand(stk_strands *fine, int i, const stk_comb *comb, const st
     curl_draw(comb, root, rng, &curl);
     float(*points)[3] = fine->rest + (ptrdiff_t)i * fine->points;
     if (stray) {
-        curl.lift += 0.12f + 0.2f * stk_rng_float(rng);
-        curl.turn += 0.3f * stk_rng_normal(rng);
-        curl.layer += 0.004f * stk_rng_float(rng);
-        curl.stray = 0.0045f;
+        /* Long hair sheds them at any length, else they would draw its outline once more. */
+        if (comb->style == STK_HAIR_BOB) curl.length *= stk_mix(0.10f, 0.75f, stk_rng_float(rng));
+        curl.lift += 0.10f + 0.25f * stk_rng_float(rng);
+        curl.turn += 0.35f * stk_rng_normal(rng);
+        curl.layer += stk_mix(-0.004f, 0.006f, stk_rng_float(rng));
+        curl.stray = 0.0055f;
     } else {
         curl.length *= comb->style == STK_HAIR_BOB      ? 0.06f
                        : comb->style == STK_HAIR_PARTED ? 0.5f
