@@ -1,5 +1,5 @@
-/* resolve.c - samples to the picture: mean of four over the backdrop, a lens, film grain, sRGB bytes;
- * the part of most samples; coverage. Two runs of one task a band of rows: roots, then bytes.
+/* resolve.c - samples to the picture: mean of four over the backdrop, a lens, film grain, sRGB
+ * bytes; the part of most samples; coverage. Two runs of one task a band of rows: roots, bytes.
  *
  * Between them stands the square root of light. Four samples make few steps, and steps of its root
  * are about equal for the eye, where steps of light leave the edge of a bright thing before a dark

@@ -358,7 +358,7 @@ void canvas_shade_hair(const stk_light *light, const canvas_hair *hair, float ou
     normalise(half);
     const float tl = dot3(hair->tangent, light->key_dir);
     const float th = dot3(hair->tangent, half);
-    const float diffuse = sqrtf(canvas_max(1 - tl * tl, 0)) * 0.75f;
+    const float diffuse = sqrtf(canvas_max(1 - tl * tl, 0)) * 0.65f;
     const float shift = 0.12f * hair->shift;
     const float t1 = stk_clampf(th + 0.06f + shift, -1, 1),
                 t2 = stk_clampf(th - 0.10f + shift, -1, 1);
@@ -366,11 +366,13 @@ void canvas_shade_hair(const stk_light *light, const canvas_hair *hair, float ou
     const float tr = dot3(hair->tangent, light->rim_dir);
     const float along = canvas_max(1 - tr * tr, 0);
     const float rim = hair->rim * along * along * canvas_max(0, -dot3(light->rim_dir, hair->view));
+    /* fair hair shines white, dark hair in its own colour */
+    const float pale = canvas_min((hair->rgb[0] + hair->rgb[1] + hair->rgb[2]) * (1 / 3.0f), 1);
     for (int c = 0; c < 3; c++) {
         const float key = light->key_rgb[c] * hair->key;
-        out[c] =
-            hair->rgb[c] * (hair->fill[c] + key * diffuse) +
-            hair->shine * key * (s1 * (0.04f + 0.5f * hair->rgb[c]) + 0.9f * s2 * hair->rgb[c]) +
-            hair->shine * rim * light->rim_rgb[c] * (0.05f + 1.2f * hair->rgb[c]);
+        out[c] = hair->rgb[c] * (hair->fill[c] + key * diffuse) +
+                 hair->shine * key *
+                     (s1 * (0.04f + 0.4f * pale) + s2 * (0.8f - 0.6f * pale) * hair->rgb[c]) +
+                 hair->shine * rim * light->rim_rgb[c] * (0.05f + 1.2f * hair->rgb[c]);
     }
 }
