@@ -17,7 +17,7 @@
 #include "presenter/noise.h"
 
 static const float BREATH = 0.003f; /* farthest way of a vertex, m */
-enum { STK_ATTIRE_TEXELS = 640, STK_ATTIRE_PLAIN_TEXELS = 8 };
+enum { STK_ATTIRE_TEXELS = 576, STK_ATTIRE_PLAIN_TEXELS = 8 };
 
 struct stk_attire {
     int pieces;
@@ -83,7 +83,7 @@ static void measure_neck(const stk_bust *bust, stk_neckline *neck) {
     for (int c = 0; c < STK_NECK_COLUMNS; c++) {
         const float turn = 6.2831853f * (float)c / (float)STK_NECK_COLUMNS;
         const float way[2] = {sinf(turn), cosf(turn)};
-        const float from[3] = {0.0f, -0.1425f - 0.0225f * way[1], middle};
+        const float from[3] = {0.0f, -0.145f - 0.030f * way[1], middle};
         float radius = skin_radius(skin, from, way);
         if (radius <= 0.0f) {
             const float x = way[0] / neck->half_width, z = way[1] / (neck->front_z - middle);
@@ -122,12 +122,21 @@ static stk_status finish_piece(stk_attire *attire, const stk_garment *garment, i
     const stk_cloth cloth = garment->cloth[at];
     STK_TRY(stk_sheet_surface(&garment->sheet[at], garment->name[at], garment->part[at], surface));
     attire->pieces = at + 1;
-    surface->material = &attire->material[at];
+    if (cloth == STK_CLOTH_BARE) surface->casts = 0; /* it lies on the neck's own skin */
     const size_t n = (size_t)surface->vertices;
     attire->still[at] = stk_calloc_aligned(n, sizeof *attire->still[at]);
     if (!attire->still[at]) return stk_fail_memory("the attire");
     memcpy(attire->still[at], surface->rest, n * sizeof *surface->rest);
-    const int side = cloth == STK_CLOTH_PLAIN ? STK_ATTIRE_PLAIN_TEXELS : STK_ATTIRE_TEXELS;
+    for (int i = 0; i < at; i++) /* two pieces of one cloth share its picture */
+        if (garment->cloth[i] == cloth &&
+            !memcmp(garment->rgb[i], garment->rgb[at], sizeof garment->rgb[at])) {
+            surface->material = attire->surface[i].material;
+            return STK_OK;
+        }
+    surface->material = &attire->material[at];
+    const int side = cloth == STK_CLOTH_PLAIN                            ? STK_ATTIRE_PLAIN_TEXELS
+                     : cloth == STK_CLOTH_RIB || cloth == STK_CLOTH_BARE ? STK_ATTIRE_TEXELS / 2
+                                                                         : STK_ATTIRE_TEXELS;
     return stk_cloth_weave(&attire->material[at], cloth, garment->rgb[at], side,
                            garment->dummy.seed + 100u * (uint32_t)cloth, pool);
 }

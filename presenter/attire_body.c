@@ -69,7 +69,7 @@ float stk_dummy_distance(const stk_dummy *dummy, const float point[3]) {
     const float whole[3] = {point[0], p[1], point[2]};
     const float neck = neck_distance(&dummy->neck, whole);
     const float above = p[1] + 0.02f; /* ends within the head */
-    return blend(d, neck > above ? neck : above, 0.022f);
+    return blend(d, neck > above ? neck : above, 0.034f);
 }
 
 void stk_dummy_normal(const stk_dummy *dummy, const float p[3], float normal[3]) {

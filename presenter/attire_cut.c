@@ -58,7 +58,7 @@ static float folds(const float p[3], uint32_t seed) {
     const float drag = stk_noise3(9.0f * x, 34.0f * (y + 0.5f * x), 6.0f * p[2], side + 5u);
     const float sleeve = stk_smoothstep(0.178f, 0.20f, x) * stk_smoothstep(-0.22f, -0.27f, y);
     const float broad = stk_noise3(13.0f * x, 7.0f * y, 9.0f * p[2], side + 9u);
-    return 0.0052f * near * ridge + 0.0035f * sleeve * drag + 0.0016f * broad;
+    return 0.0095f * near * ridge + 0.0065f * sleeve * drag + 0.0030f * broad;
 }
 
 /* The seam where the sleeve is set in: a groove, and the padded roll outside it. */
@@ -66,7 +66,7 @@ static float sleeve_head(const float p[3], float broad) {
     const float x = fabsf(p[0]), y = p[1];
     const float seam = (0.158f + 0.030f * stk_smoothstep(-0.19f, -0.36f, y) * 0.2f) * broad;
     const float off = x - seam;
-    const float groove = -0.0022f * expf(-off * off / 0.000012f);
+    const float groove = -0.0040f * expf(-off * off / 0.000016f);
     const float roll = 0.0032f * stk_smoothstep(0.0f, 0.010f, off) *
                        stk_smoothstep(0.070f, 0.015f, off) * stk_smoothstep(-0.34f, -0.24f, y);
     return groove + roll;
@@ -107,7 +107,7 @@ static float shirt_height(const void *ctx, const stk_dummy *dummy, const float p
 static float top_height(const void *ctx, const stk_dummy *dummy, const float p[3]) {
     const stk_cut *cut = ctx;
     const float out = stk_ring_distance(cut->ring, p);
-    if (out < -0.010f || (cut->front < 1.0f && p[1] > -0.128f) ||
+    if (out < -0.010f || (cut->front < 1.0f && p[1] > -0.110f) ||
         (cut->front < 1.0f && (fabsf(p[0]) > cut->front || p[2] < -0.09f)))
         return LEFT_OUT;
     const float x = fabsf(p[0]);
@@ -115,7 +115,8 @@ static float top_height(const void *ctx, const stk_dummy *dummy, const float p[3
         stk_noise3(30.0f * p[0] + 11.0f * p[1], 7.0f * p[1] + 6.0f * x, 2.5f, dummy->seed + 31u);
     float worn = cut->height + 0.0022f * hang * stk_smoothstep(0.0f, 0.05f, out);
     if (cut->front >= 1.0f) worn += 1.5f * folds(p, cut->seed);
-    return SUNK + (worn - SUNK) * stk_smoothstep(-0.009f, -0.003f, out);
+    const float side = cut->front < 1.0f ? stk_smoothstep(-0.118f, -0.138f, p[1]) : 1.0f;
+    return SUNK + (worn - SUNK) * side * stk_smoothstep(-0.005f, 0.0f, out);
 }
 
 static stk_sheet *piece(stk_garment *garment, const char *name, stk_cloth cloth, stk_part part,
@@ -151,7 +152,7 @@ static void cut_lapels(const stk_dummy *dummy, stk_sheet *sheet) {
     const float edge[6][2] = {{0.010f, -0.405f}, {0.064f, -0.350f}, {0.093f, -0.290f},
                               {0.110f, -0.240f}, {0.117f, -0.205f}, {0.121f, -0.176f}};
     static const stk_strip_row row[] = {
-        {0, 0.0030f, 0.0030f},  {0, -0.0006f, 0.0060f}, {0, -0.0022f, 0.0120f},
+        {0, 0.0040f, -0.0050f}, {0, -0.0006f, 0.0060f}, {0, -0.0022f, 0.0120f},
         {0, -0.0006f, 0.0165f}, {0, 0.0035f, 0.0178f},  {0.12f, 0, 0.0172f},
         {0.26f, 0, 0.0160f},    {0.40f, 0, 0.0150f},    {0.55f, 0, 0.0143f},
         {0.70f, 0, 0.0139f},    {0.85f, 0, 0.0137f},    {1, 0, 0.0136f},
@@ -192,7 +193,7 @@ static void cut_collar(const stk_dummy *dummy, stk_sheet *sheet) {
                         {0.046f, -0.130f, back - 0.028f},
                         {-0.004f, -0.131f, back - 0.034f}}};
     static const stk_strip_row row[] = {
-        {0, 0.0035f, 0.0040f},  {0, -0.0006f, 0.0080f}, {0, -0.0020f, 0.0140f},
+        {0, 0.0045f, -0.0070f}, {0, -0.0006f, 0.0080f}, {0, -0.0020f, 0.0140f},
         {0, -0.0004f, 0.0180f}, {0, 0.0040f, 0.0196f},  {0.25f, 0, 0.0192f},
         {0.50f, 0, 0.0182f},    {0.75f, 0, 0.0170f},    {1, 0, 0.0162f},
         {1, 0.0018f, 0.0158f},  {1, 0.0036f, 0.0162f},  {1, 0.0052f, 0.0156f},
@@ -216,12 +217,12 @@ static stk_status cut_jacket(stk_garment *garment, const stk_look *look) {
     const stk_cut cut = {
         .neck = &garment->dummy.neck, .broad = garment->dummy.broad, .seed = garment->dummy.seed};
     stk_sheet *body = piece(garment, "jacket", STK_CLOTH_TWILL, STK_PART_TORSO, look->jacket_rgb,
-                            120 * 46, &status);
+                            116 * 44, &status);
     stk_sheet *lapels = piece(garment, "lapels", STK_CLOTH_TWILL, STK_PART_TORSO, look->jacket_rgb,
                               64 * 19 * 2 + 52 * 15 * 2, &status);
     STK_TRY(status);
-    const stk_shell shell = {.columns = 120,
-                             .rows = 46,
+    const stk_shell shell = {.columns = 116,
+                             .rows = 44,
                              .polar = {0.22f, 1.72f},
                              .sweep = PI_F,
                              .height = jacket_height,

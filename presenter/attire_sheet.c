@@ -47,6 +47,7 @@ stk_status stk_sheet_surface(const stk_sheet *sheet, const char *name, stk_part 
     memset(surface->part, part, m);
     memset(surface->bind, 0, n * sizeof *surface->bind);
     surface->casts = 1;
+    surface->two_sided = part == STK_PART_TORSO; /* the inside of collars */
     return STK_OK;
 }
 

@@ -190,7 +190,8 @@ static void picture(stk_room *room, float x, float y, float hx, float hy, const 
 
 /* A tall window at the left border with the day outside. */
 static void window(stk_room *room, float edge) {
-    const float sky[3] = {0.86f, 0.93f, 1.0f}, trees[3] = {0.30f, 0.42f, 0.26f};
+    const float day = 1.0f / room->exposure; /* what shines is not dimmed */
+    const float sky[3] = {0.86f * day, 0.93f * day, 0.98f * day}, trees[3] = {0.30f, 0.42f, 0.26f};
     const float frame[3] = {0.50f, 0.50f, 0.49f};
     const float hx = 0.21f, x = edge - hx;
     lay(room, STK_SHAPE_BOX, x, 0.36f, hx, 0.44f, frame)->slope[0] = -0.25f;
@@ -198,7 +199,7 @@ static void window(stk_room *room, float edge) {
     for (int i = 0; i < 160; i++) { /* crowns of trees, lower ones denser and darker */
         const float down = sqrtf(stk_rng_float(&room->rng)), size = drawn(room, 0.012f, 0.034f);
         const float at = drawn(room, -0.18f, 0.18f), hill = 0.06f * sinf(17.0f * at);
-        const float value = drawn(room, 0.75f, 1.9f) - 0.5f * down;
+        const float value = day * (drawn(room, 0.75f, 1.9f) - 0.5f * down);
         const float rgb[3] = {trees[0] * value, trees[1] * value, trees[2] * value};
         const float ty = 0.40f + 0.36f * down + hill * (1.0f - down);
         lay(room, STK_SHAPE_OVAL, x + at, ty, size, 0.7f * size, rgb)->soft = 0.02f;
@@ -227,6 +228,7 @@ static void sideboard(stk_room *room, float right, float y) {
 }
 
 static void office(stk_room *room, const stk_look *look) {
+    room->exposure = 0.66f;
     const float wood[3] = {0.30f, 0.20f, 0.12f};
     const float side = room->half > 0.6f ? 0.42f : 0.74f * room->half;
     plaster(room, look->wall_rgb, 0.16f);
@@ -244,10 +246,10 @@ static void office(stk_room *room, const stk_look *look) {
     sideboard(room, -side + 0.17f, 0.83f);
     plant(room, -side + 0.01f, 0.83f, 0.20f);
     vase(room, -side + 0.125f, 0.83f, 0.045f, (const float[3]){0.28f, 0.30f, 0.33f});
-    room->exposure = 0.66f;
 }
 
 static void library(stk_room *room, const stk_look *look) {
+    room->exposure = 1.0f;
     const float wood[3] = {0.13f, 0.078f, 0.043f}, back[3] = {0.045f, 0.030f, 0.020f};
     plaster(room, look->wall_rgb, 0.2f);
     lay(room, STK_SHAPE_BOX, 0.0f, 0.5f, room->half + 0.1f, 0.6f, back);
@@ -268,7 +270,6 @@ static void library(stk_room *room, const stk_look *look) {
     }
     glow(room, -room->half, 0.15f, 0.75f, 0.8f, (const float[3]){0.055f, 0.05f, 0.042f});
     shadow(room, room->half, 0.6f, 0.35f, 0.7f, 0.3f);
-    room->exposure = 1.0f;
 }
 
 static void lamp(stk_room *room, float x, float foot) {
@@ -277,7 +278,8 @@ static void lamp(stk_room *room, float x, float foot) {
     lay(room, STK_SHAPE_OVAL, x, foot - 0.005f, 0.05f, 0.012f, brass);
     for (int i = 0; i < 24; i++) { /* a cone out of slices */
         const float t = (float)i / 23.0f;
-        const float value = 0.62f + 0.38f * (1.0f - fabsf(2.0f * t - 1.1f));
+        const float value =
+            (0.62f + 0.38f * (1.0f - fabsf(2.0f * t - 1.1f))) * 0.95f / room->exposure;
         const float rgb[3] = {shade[0] * value, shade[1] * value, shade[2] * value};
         stk_shape *slice =
             lay(room, STK_SHAPE_BOX, x, foot - 0.37f + 0.13f * t, 0.058f + 0.03f * t, 0.0035f, rgb);
@@ -287,6 +289,7 @@ static void lamp(stk_room *room, float x, float foot) {
 }
 
 static void plain(stk_room *room, const stk_look *look) {
+    room->exposure = 0.62f;
     const float top[3] = {0.16f, 0.105f, 0.065f};
     const float side = room->half > 0.6f ? 0.45f : 0.76f * room->half;
     plaster(room, look->wall_rgb, 0.22f);
@@ -315,7 +318,6 @@ static void plain(stk_room *room, const stk_look *look) {
     stk_shape *table = lay(room, STK_SHAPE_BOX, side + 0.02f, foot + 0.02f, 0.17f, 0.018f, top);
     table->slope[1] = -0.4f, table->streak = 0.2f, table->stretch = 0.1f;
     shelf_row(room, side - 0.13f, side - 0.055f, foot, 0.10f, 0.8f);
-    room->exposure = 0.62f;
 }
 
 void stk_room_furnish(stk_room *room, const stk_look *look, float half) {

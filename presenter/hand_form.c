@@ -50,7 +50,7 @@ void stk_hand_pose(stk_hand_form *form, float size) {
                                                {0.044f, 0.028f, 0.018f},
                                                {0.034f, 0.020f, 0.015f}};
     static const float thick[STK_FINGERS] = {1.14f, 1.0f, 1.02f, 0.97f, 0.84f};
-    static const float fan[STK_FINGERS] = {0.60f, 0.06f, 0.005f, -0.05f, -0.13f};
+    static const float fan[STK_FINGERS] = {0.58f, -0.03f, -0.005f, 0.015f, 0.02f};
     static const float curl[STK_FINGERS][3] = {{0.12f, 0.16f, 0.10f},
                                                {0.22f, 0.40f, 0.22f},
                                                {0.27f, 0.46f, 0.25f},
