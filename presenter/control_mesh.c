@@ -266,7 +266,8 @@ static void carve(float (*p)[3]) {
         p[v][2] -= 0.9f * bust_bump(q, 0, -27, 3, 4);
         p[v][2] += 0.5f * bust_bump(q, 7, -29, 3, 4);
         p[v][2] -= 0.8f * bust_bump(q, 0, -61, 14, 4);
-        p[v][2] += 0.8f * bust_bump(q, 0, -80, 14, 9);
+        p[v][2] += 1.3f * bust_bump(q, 0, -82, 13, 8);
+        p[v][2] -= 0.7f * bust_bump(q, 25, -74, 8, 9);
     }
 }
 
