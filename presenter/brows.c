@@ -45,12 +45,15 @@ static stk_status patch_init(patch *part, const stk_surface *skin, const float l
     return STK_OK;
 }
 
+static const float longest_side = 0.010f; /* of skin triangles near the eyes: up to 6 mm */
+
 /* Frontmost skin at x, y: triangle and weights; -1 if there is none. */
 static int patch_front(const patch *part, float x, float y, float weight[3], float *z) {
     int best = -1;
     for (int i = 0; i < part->count; i++) {
         const int32_t *v = part->skin->triangle[part->triangle[i]];
         const float *a = part->skin->rest[v[0]], *b = part->skin->rest[v[1]];
+        if (fabsf(a[0] - x) > longest_side || fabsf(a[1] - y) > longest_side) continue;
         const float *c = part->skin->rest[v[2]];
         const float area = (b[0] - a[0]) * (c[1] - a[1]) - (c[0] - a[0]) * (b[1] - a[1]);
         if (fabsf(area) < 1e-14f) continue;
@@ -107,6 +110,9 @@ static int patch_nearest(const patch *part, const float p[3], float weight[3]) {
     int found = -1;
     for (int i = 0; i < part->count; i++) {
         float w[3];
+        const float *corner = part->skin->rest[part->skin->triangle[part->triangle[i]][0]];
+        if (fabsf(corner[0] - p[0]) > longest_side || fabsf(corner[1] - p[1]) > longest_side)
+            continue;
         const float far = triangle_nearest(part->skin, part->triangle[i], p, w);
         if (far >= best) continue;
         best = far, found = part->triangle[i];

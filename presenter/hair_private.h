@@ -1,6 +1,6 @@
 /* hair_private.h - what the files of the hair share: the scalp, the comb, the finished strands.
  *
- *   scalp.c   skin -> smooth normals, radius map of the skull by direction, outline of the face, roots
+ *   scalp.c   skin -> smooth normals, radius map of the skull, outline of the face, neck; roots
  *   comb.c    style -> height of the cap, flow, length and lift; grows one strand
  *   cap.c     the surface below the strands
  *   mane.c    roots + comb -> clumped, coloured strands, flyaways, baby hair

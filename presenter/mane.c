@@ -135,6 +135,7 @@ static void colour_strand(const stk_look *look, float lock, stk_rng *rng, float 
     float tone = 1 + 0.35f * lock + 0.22f * stk_rng_normal(rng);
     if (stk_rng_float(rng) < 0.10f) tone *= 1.6f;
     tone = stk_clampf(tone, 0.40f, 2.4f);
+    tone = stk_mix(tone, 1, stk_clampf(look->hair_rgb[1], 0, 0.5f)); /* fair hair varies less */
     const float warm = 0.06f * stk_rng_normal(rng);
     rgb[0] = look->hair_rgb[0] * tone * (1 + warm);
     rgb[1] = look->hair_rgb[1] * tone;
