@@ -22,7 +22,8 @@ static const float TURN_SHARE = 0.45f; /* of a turn that the torso takes along *
 static const float PICTURE_M = 0.485f; /* the picture's height at the head */
 static const float HEAD_UP_M = 0.022f; /* head origin above the picture's middle */
 static const float SACCADE_S = 0.045f;
-static const float EYE_SPAN = 0.5235988f;          /* eyeLook* = 1: 30 degrees */
+static const float EYE_SPAN = 0.5235988f; /* eyeLook* = 1: 30 degrees */
+static const float FOLLOW_RAD = 0.5f;     /* eyes follow the camera up to here, not at twice it */
 static const float pivot[3] = {0, -0.12f, -0.04f}; /* of head on torso, rest frame */
 
 enum { BREATHS_PER_MINUTE = 15 };
@@ -270,7 +271,9 @@ static void aim_eye(const stk_pose *head, const stk_fixation *fixation, int side
     const float across = atan2f(to_camera[0], to_camera[2]) + fixation->yaw_rad;
     const float level = sqrtf(to_camera[0] * to_camera[0] + to_camera[2] * to_camera[2]);
     const float up = atan2f(to_camera[1], level) + fixation->pitch_rad;
-    const float h = stk_clampf(across / EYE_SPAN, -0.85f, 0.85f);
+    /* who has turned far away from the camera looks where the head points */
+    const float keep = 1 - ease((fabsf(across) - FOLLOW_RAD) / FOLLOW_RAD);
+    const float h = keep * stk_clampf(across / EYE_SPAN, -0.85f, 0.85f);
     const float v = stk_clampf(up / EYE_SPAN, -0.7f, 0.7f);
     const int right = side < 0; /* of the pairs: left, right */
     const float outwards = right ? -h : h;

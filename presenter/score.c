@@ -129,13 +129,13 @@ static void write_nods_and_brows(stk_score *score, const cues *c, stk_rng *rng) 
         const float weight = c->beats[i].weight * c->beats[i].weight;
         const float chance_nod = stk_rng_float(rng), chance_brow = stk_rng_float(rng);
         const float deep = between(rng, 2, 4), aside = between(rng, -1, 1);
-        const float high = between(rng, 0.15f, 0.6f), lean = between(rng, -0.35f, 0.35f);
+        const float high = between(rng, 0.12f, 0.5f), lean = between(rng, -0.35f, 0.35f);
         if (t > nod_s + 0.5 && chance_nod < 0.7f * weight) {
             add(score,
                 (stk_act){STK_ACT_NOD, t - 0.14, 0.18f, 0, 0.26f, deep * DEGREE, aside * DEGREE});
             nod_s = t;
         }
-        if (t > brow_s + 1.1 && chance_brow < 0.6f * weight) {
+        if (t > brow_s + 1.1 && chance_brow < 0.45f * weight) {
             add(score, (stk_act){STK_ACT_BROW, t - 0.15, 0.16f, 0.1f + 0.3f * chance_nod, 0.4f,
                                  high, lean});
             brow_s = t + 0.5;
