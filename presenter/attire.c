@@ -137,7 +137,9 @@ static stk_status finish_piece(stk_attire *attire, const stk_garment *garment, i
     const int side = cloth == STK_CLOTH_PLAIN                            ? STK_ATTIRE_PLAIN_TEXELS
                      : cloth == STK_CLOTH_RIB || cloth == STK_CLOTH_BARE ? STK_ATTIRE_TEXELS / 2
                                                                          : STK_ATTIRE_TEXELS;
-    return stk_cloth_weave(&attire->material[at], cloth, garment->rgb[at], side,
+    const int sleeved = cloth == STK_CLOTH_TWILL || cloth == STK_CLOTH_KNIT;
+    const float seam = sleeved ? 0.168f * garment->dummy.broad : 0.0f;
+    return stk_cloth_weave(&attire->material[at], cloth, garment->rgb[at], side, seam,
                            garment->dummy.seed + 100u * (uint32_t)cloth, pool);
 }
 

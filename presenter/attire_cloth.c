@@ -20,6 +20,7 @@ typedef struct stk_loom {
     stk_cloth cloth;
     float rgb[3];
     int side;
+    float seam;
     uint32_t seed;
 } stk_loom;
 
@@ -91,7 +92,18 @@ static float bare(float x, float y, uint32_t seed, float *bright) {
     return 0.00005f * pore + 0.0001f * mottle;
 }
 
-static float cloth_height(const stk_loom *loom, float u, float v, float *bright) {
+/* The seam of a sleeve in the front seen flat: a groove, and the sleeve's roll outside it. */
+static float sleeve_seam(float x, float y, float seam, float *bright) {
+    const float down = y - 0.24f; /* below the tip of the shoulder, see stk_cloth_place */
+    const float off =
+        fabsf(x - 0.5f * CLOTH_WIDE) - seam * (1.0f - 0.10f * stk_smoothstep(0.0f, 0.12f, down));
+    const float groove = expf(-off * off / 0.0000022f);
+    const float roll = stk_smoothstep(0.0f, 0.004f, off) * stk_smoothstep(0.022f, 0.006f, off);
+    *bright *= (1.0f - 0.38f * groove) * (1.0f + 0.10f * roll);
+    return -0.0012f * groove + 0.0022f * stk_smoothstep(-0.001f, 0.009f, off);
+}
+
+static float plain_height(const stk_loom *loom, float u, float v, float *bright) {
     const float x = CLOTH_WIDE * u, y = CLOTH_WIDE * v;
     switch (loom->cloth) {
     case STK_CLOTH_TWILL:
@@ -112,6 +124,12 @@ static float cloth_height(const stk_loom *loom, float u, float v, float *bright)
         *bright = 1.0f;
         return 0.0f;
     }
+}
+
+static float cloth_height(const stk_loom *loom, float u, float v, float *bright) {
+    const float height = plain_height(loom, u, v, bright);
+    if (loom->seam <= 0.0f) return height;
+    return height + sleeve_seam(CLOTH_WIDE * u, CLOTH_WIDE * v, loom->seam, bright);
 }
 
 static uint8_t byte_of(float v) {
@@ -163,10 +181,11 @@ static void weave_rows(void *ctx, int task, int worker) {
 }
 
 stk_status stk_cloth_weave(stk_material *material, stk_cloth cloth, const float rgb[3], int side,
-                           uint32_t seed, stk_pool *pool) {
+                           float seam, uint32_t seed, stk_pool *pool) {
     if (side < 1 || side > STK_CLOTH_SIDE)
         return stk_fail(STK_ERR_ARGUMENT, "cloth of %d texels a side", side);
-    stk_loom loom = {.material = material, .cloth = cloth, .side = side, .seed = seed};
+    stk_loom loom = {
+        .material = material, .cloth = cloth, .side = side, .seam = seam, .seed = seed};
     const int skin = cloth == STK_CLOTH_BARE;
     material->kind = skin ? STK_MATERIAL_SKIN : STK_MATERIAL_CLOTH;
     material->specular = skin ? 0.028f : cloth == STK_CLOTH_SILK ? 0.04f : 0.02f;

@@ -18,7 +18,7 @@
 
 #define PI_F 3.14159265f
 static const float JACKET = 0.009f; /* cloth and lining over the shirt, m */
-static const float SUNK = -0.012f;  /* where a garment is open its shell hides below the rest */
+static const float SUNK = -0.022f;  /* where a garment is open its shell hides below the rest */
 static const float LEFT_OUT = -2.0f;
 
 /* Half width of the jacket's opening at height y: the roll line of the lapels. */
@@ -64,7 +64,7 @@ static float folds(const float p[3], uint32_t seed) {
 /* The seam where the sleeve is set in: a groove, and the padded roll outside it. */
 static float sleeve_head(const float p[3], float broad) {
     const float x = fabsf(p[0]), y = p[1];
-    const float seam = (0.158f + 0.030f * stk_smoothstep(-0.19f, -0.36f, y) * 0.2f) * broad;
+    const float seam = 0.168f * (1.0f - 0.10f * stk_smoothstep(-0.20f, -0.32f, y)) * broad;
     const float off = x - seam;
     const float groove = -0.0040f * expf(-off * off / 0.000016f);
     const float roll = 0.0032f * stk_smoothstep(0.0f, 0.010f, off) *
@@ -114,7 +114,7 @@ static float top_height(const void *ctx, const stk_dummy *dummy, const float p[3
     const float hang =
         stk_noise3(30.0f * p[0] + 11.0f * p[1], 7.0f * p[1] + 6.0f * x, 2.5f, dummy->seed + 31u);
     float worn = cut->height + 0.0022f * hang * stk_smoothstep(0.0f, 0.05f, out);
-    if (cut->front >= 1.0f) worn += 1.5f * folds(p, cut->seed);
+    if (cut->front >= 1.0f) worn += 1.5f * folds(p, cut->seed) * stk_smoothstep(0.005f, 0.05f, out);
     const float side = cut->front < 1.0f ? stk_smoothstep(-0.118f, -0.138f, p[1]) : 1.0f;
     return SUNK + (worn - SUNK) * side * stk_smoothstep(-0.005f, 0.0f, out);
 }
@@ -208,7 +208,7 @@ static void cut_collar(const stk_dummy *dummy, stk_sheet *sheet) {
                        .hem = {1, 0},
                        .ripple = 0.0008f,
                        .bend = {0.002f, -0.011f},
-                       .turn = -0.7f};
+                       .turn = -0.15f};
     for (strip.mirror = 0; strip.mirror < 2; strip.mirror++) stk_sheet_strip(sheet, dummy, &strip);
 }
 
@@ -248,8 +248,7 @@ static void cut_band(const stk_dummy *dummy, stk_sheet *sheet, const stk_curve *
                        .outer = &lower,
                        .row = row,
                        .columns = 40,
-                       .rows = sizeof row / sizeof row[0],
-                       .push = 1};
+                       .rows = sizeof row / sizeof row[0]};
     for (strip.mirror = 0; strip.mirror < 2; strip.mirror++) stk_sheet_strip(sheet, dummy, &strip);
 }
 
@@ -367,6 +366,7 @@ static stk_status cut_top(stk_garment *garment, const stk_look *look, int sweate
         .half_wide = sweater ? 0.0105f : 0.0062f,
         .thick = sweater ? 0.0042f : 0.0022f,
         .height = sweater ? 0.0085f : 0.0012f,
+        .under = sweater ? 0.0f : 0.015f,
         .centre = {0.0f, -0.122f, neck_middle(neck) + 0.012f},
         .radius = {neck->half_width + (sweater ? 0.020f : 0.024f), sweater ? 0.078f : 0.083f,
                    0.5f * (neck->front_z - neck->back_z) + (sweater ? 0.022f : 0.030f)}};

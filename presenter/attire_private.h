@@ -96,6 +96,7 @@ typedef struct stk_ring {
     float half_wide, thick;
     float centre[3], radius[3]; /* ellipsoid whose cut with the dummy the ring follows */
     float height;
+    float under; /* sinks by this at the sides and behind, m */
 } stk_ring;
 void stk_sheet_ring(stk_sheet *sheet, const stk_dummy *dummy, const stk_ring *ring);
 /* Negative inside the ellipsoid, about m. */
@@ -122,9 +123,10 @@ typedef enum stk_cloth {
     STK_CLOTH_PLAIN,  /* buttons */
     STK_CLOTH_BARE,   /* skin of the chest */
 } stk_cloth;
-/* Paints colour and detail of side x side texels; they belong to the material. */
+/* Paints colour and detail of side x side texels; they belong to the material. `seam`: |x| where
+ * the sleeves are set in, 0 = none. */
 stk_status stk_cloth_weave(stk_material *material, stk_cloth cloth, const float rgb[3], int side,
-                           uint32_t seed, stk_pool *pool);
+                           float seam, uint32_t seed, stk_pool *pool);
 
 enum { STK_GARMENT_PIECES = 8 };
 typedef struct stk_garment {

@@ -224,7 +224,9 @@ void stk_sheet_ring(stk_sheet *sheet, const stk_dummy *dummy, const stk_ring *ri
             const float s = (float)r / (float)(ring->rows - 1), angle = PI_F * (1.15f * s - 0.075f);
             const float across = -cosf(angle) * ring->half_wide;
             const float flat = sinf(angle) > 0.0f ? powf(sinf(angle), 0.45f) : sinf(angle);
-            const float up = ring->height + ring->thick * flat;
+            /* hidden where a jacket's collar goes on */
+            const float gone = ring->under * stk_smoothstep(-0.168f, -0.154f, p[1]);
+            const float up = ring->height + ring->thick * flat - gone;
             const int at = first + r * ring->columns + c;
             for (int i = 0; i < 3; i++)
                 sheet->point[at][i] = p[i] + across * away[i] + up * normal[i];
@@ -265,7 +267,9 @@ void stk_sheet_bare(stk_sheet *sheet, const stk_dummy *dummy, const stk_ring *ri
             float *p = sheet->point[first + r * columns + c];
             for (int i = 0; i < 3; i++) p[i] = join[i] + way * (end[i] - join[i]);
             const float form = p[2] > middle ? chest_form(p) : 0.0f;
-            stk_dummy_lay(dummy, p, form * stk_smoothstep(0.0f, 0.3f, s), 0);
+            const float side = stk_smoothstep(middle + 0.03f, middle + 0.005f, p[2]);
+            const float end_under = 0.014f * side * stk_smoothstep(0.75f, 1.0f, s);
+            stk_dummy_lay(dummy, p, form * stk_smoothstep(0.0f, 0.3f, s) - end_under, 0);
             for (int i = 0; i < 3; i++) p[i] += shift[i] * rest;
             const float sunk = r == 0 ? 0.003f : r == 1 ? 0.0f : -0.0003f;
             for (int i = 0; i < 3; i++) p[i] -= sunk * out[i];

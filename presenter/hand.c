@@ -203,7 +203,7 @@ stk_status stk_hand_create(stk_hand **hand, const stk_look *look) {
         status =
             stk_cloth_weave(&made->material[HAND_SLEEVE],
                             look->attire == STK_ATTIRE_SWEATER ? STK_CLOTH_KNIT : STK_CLOTH_TWILL,
-                            look->jacket_rgb, 512, 9u, NULL);
+                            look->jacket_rgb, 512, 0.0f, 9u, NULL);
     if (status != STK_OK)
         stk_hand_free(&made);
     else

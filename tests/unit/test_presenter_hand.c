@@ -1,5 +1,5 @@
-/* test_presenter_hand.c - the hand covers the mouth when raised, is out of the picture when not, and
- * is one closed body of skin. */
+/* test_presenter_hand.c - the hand covers the mouth when raised, is out of the picture when not,
+ * and is one closed body of skin. */
 #include "support/support.h"
 
 #include <math.h>
