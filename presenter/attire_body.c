@@ -97,7 +97,7 @@ void stk_dummy_lay(const stk_dummy *dummy, float p[3], float height, int push) {
 
 void stk_dummy_cast(const stk_dummy *dummy, const float origin[3], const float direction[3],
                     float height, float p[3]) {
-    float along = 0.6f;
+    float along = 0.42f; /* beyond every part that is cast */
     for (int step = 0; step < 60 && along > 0.0f; step++) {
         for (int i = 0; i < 3; i++) p[i] = origin[i] + along * direction[i];
         const float off = stk_dummy_distance(dummy, p) - height;

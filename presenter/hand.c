@@ -15,7 +15,7 @@
 #include "presenter/hand_private.h"
 #include "presenter/noise.h"
 
-enum { HAND_SKIN, HAND_NAILS, HAND_SLEEVE, HAND_PIECES, HAND_TEXELS = 384 };
+enum { HAND_SKIN, HAND_NAILS, HAND_SLEEVE, HAND_PIECES, HAND_TEXELS = 256 };
 enum { SLEEVE_AROUND = 40, SLEEVE_ALONG = 34 };
 
 struct stk_hand {

@@ -16,7 +16,7 @@
 
 static const float CELL = 0.0036f;
 static const float BOX_LO[3] = {-0.105f, -0.082f, -0.075f};
-enum { NX = 89, NY = 53, NZ = 34 };
+enum { NX = 89, NY = 53, NZ = 34, BLOCK = 4 };
 
 static float blend(float a, float b, float k) {
     const float h = stk_clampf(0.5f + 0.5f * (b - a) / k, 0.0f, 1.0f);
@@ -141,6 +141,22 @@ static size_t node(int x, int y, int z) {
     return ((size_t)z * NY + (size_t)y) * NX + (size_t)x;
 }
 
+/* Distances at a block's nodes; a block far from the surface gets its middle's everywhere. */
+static void sample_block(const stk_hand_form *form, float *value, const int from[3]) {
+    const int n[3] = {NX, NY, NZ};
+    float p[3];
+    for (int i = 0; i < 3; i++) p[i] = BOX_LO[i] + CELL * ((float)from[i] + 0.5f * (BLOCK - 1));
+    const float middle = stk_hand_distance(form, p);
+    const int far = fabsf(middle) > 1.5f * CELL * BLOCK; /* sqrt(3)/2 and a margin */
+    for (int z = from[2]; z < stk_clampi(from[2] + BLOCK, 0, n[2]); z++)
+        for (int y = from[1]; y < stk_clampi(from[1] + BLOCK, 0, n[1]); y++)
+            for (int x = from[0]; x < stk_clampi(from[0] + BLOCK, 0, n[0]); x++) {
+                p[0] = BOX_LO[0] + CELL * (float)x, p[1] = BOX_LO[1] + CELL * (float)y;
+                p[2] = BOX_LO[2] + CELL * (float)z;
+                value[node(x, y, z)] = far ? middle : stk_hand_distance(form, p);
+            }
+}
+
 /* The vertex of a cell: mean of the crossings of its twelve edges. 0 = not crossed. */
 static int cell_vertex(const float *value, int x, int y, int z, float p[3]) {
     float sum[3] = {0.0f, 0.0f, 0.0f};
@@ -211,13 +227,10 @@ stk_status stk_hand_polygonise(const stk_hand_form *form, stk_sheet *sheet) {
     int32_t *vertex = stk_calloc_aligned((size_t)NX * NY * NZ, sizeof *vertex);
     stk_status status = STK_OK;
     if (value && vertex) {
-        for (int z = 0; z < NZ; z++)
-            for (int y = 0; y < NY; y++)
-                for (int x = 0; x < NX; x++) {
-                    const float p[3] = {BOX_LO[0] + CELL * (float)x, BOX_LO[1] + CELL * (float)y,
-                                        BOX_LO[2] + CELL * (float)z};
-                    value[node(x, y, z)] = stk_hand_distance(form, p);
-                }
+        for (int z = 0; z < NZ; z += BLOCK)
+            for (int y = 0; y < NY; y += BLOCK)
+                for (int x = 0; x < NX; x += BLOCK)
+                    sample_block(form, value, (const int[3]){x, y, z});
         nets(form, sheet, value, vertex);
     } else
         status = stk_fail_memory("the hand");
