@@ -332,7 +332,6 @@ static stk_status tell_truth(session *s, double time_s, const stk_effects *effec
     if (!no_face) {
         stk_bust_landmarks(s->people[0].bust, s->landmarks);
         stk_bust_mouth(s->people[0].bust, &row.mouth_opening_m, &row.mouth_width_m);
-        /* the face's axis against the way to the camera is left to the reader; here its yaw */
         row.visible = effects->hand < 0.5f && fabsf(s->bones[0].head.R[2]) < VISIBLE_YAW_SINE;
     }
     return stk_truth_add(s->truth, &row);
