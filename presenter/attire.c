@@ -17,7 +17,7 @@
 #include "presenter/noise.h"
 
 static const float BREATH = 0.003f; /* farthest way of a vertex, m */
-enum { STK_ATTIRE_TEXELS = 576, STK_ATTIRE_PLAIN_TEXELS = 8 };
+enum { STK_ATTIRE_PLAIN_TEXELS = 8 };
 
 struct stk_attire {
     int pieces;
@@ -116,7 +116,7 @@ static void measure_skin(const stk_bust *bust, const stk_look *look, float rgb[3
     for (int c = 0; c < 3; c++) rgb[c] = count > 0 ? (float)(sum[c] / count) : look->skin_rgb[c];
 }
 
-static stk_status finish_piece(stk_attire *attire, const stk_garment *garment, int at,
+static stk_status finish_piece(stk_attire *attire, const stk_garment *garment, int at, int side,
                                stk_pool *pool) {
     stk_surface *surface = &attire->surface[at];
     const stk_cloth cloth = garment->cloth[at];
@@ -134,9 +134,10 @@ static stk_status finish_piece(stk_attire *attire, const stk_garment *garment, i
             return STK_OK;
         }
     surface->material = &attire->material[at];
-    const int side = cloth == STK_CLOTH_PLAIN                            ? STK_ATTIRE_PLAIN_TEXELS
-                     : cloth == STK_CLOTH_RIB || cloth == STK_CLOTH_BARE ? STK_ATTIRE_TEXELS / 2
-                                                                         : STK_ATTIRE_TEXELS;
+    if (cloth == STK_CLOTH_PLAIN)
+        side = STK_ATTIRE_PLAIN_TEXELS;
+    else if (cloth == STK_CLOTH_RIB || cloth == STK_CLOTH_BARE)
+        side /= 2;
     const int sleeved = cloth == STK_CLOTH_TWILL || cloth == STK_CLOTH_KNIT;
     const float seam = sleeved ? 0.168f * garment->dummy.broad : 0.0f;
     return stk_cloth_weave(&attire->material[at], cloth, garment->rgb[at], side, seam,
@@ -144,8 +145,9 @@ static stk_status finish_piece(stk_attire *attire, const stk_garment *garment, i
 }
 
 stk_status stk_attire_create(stk_attire **attire, const stk_look *look, const stk_bust *bust,
-                             stk_pool *pool) {
+                             int side, stk_pool *pool) {
     *attire = NULL;
+    if (side < 8 || side > 1024) return stk_fail(STK_ERR_ARGUMENT, "cloth of %d texels", side);
     stk_garment garment = {
         .dummy = {.broad = look->woman ? 0.95f : 1.03f, .seed = 1000u + 7u * (uint32_t)look->seed}};
     measure_neck(bust, &garment.dummy.neck);
@@ -154,7 +156,7 @@ stk_status stk_attire_create(stk_attire **attire, const stk_look *look, const st
     if (!made) return stk_fail_memory("the attire");
     stk_status status = stk_garment_cut(&garment, look);
     for (int i = 0; i < garment.pieces && status == STK_OK; i++)
-        status = finish_piece(made, &garment, i, pool);
+        status = finish_piece(made, &garment, i, side, pool);
     stk_garment_clear(&garment);
     if (status != STK_OK) stk_attire_free(&made);
     *attire = made;

@@ -7,8 +7,9 @@
 
 typedef struct stk_attire stk_attire;
 
+/* side: of the cloth's textures, 8 to 1024; 576 for pictures of 512. */
 stk_status stk_attire_create(stk_attire **attire, const stk_look *look, const stk_bust *bust,
-                             stk_pool *pool);
+                             int side, stk_pool *pool);
 void stk_attire_free(stk_attire **attire);
 stk_status stk_attire_add(stk_attire *attire, stk_actor *actor);
 /* Breathing: phase in turns; lifts and widens the chest by up to 3 mm. */

@@ -1,7 +1,7 @@
 /* bake.c - visibility of the surroundings and of the key light from every vertex and strand point.
  *
- *   directions: SKY over the whole sphere (for `transfer`), KEY_SAMPLES around the key's place (for
- *   `key`); in batches of BATCH:
+ *   directions: some over the whole sphere (for `transfer`), some around the key's place (for
+ *   `key`), see `plans`; in batches of BATCH:
  *     maps      [BATCH][SIDE][SIDE] largest distance along the direction of all that casts;
  *               one task a map
  *     receivers one task a chunk; bilinear share of the four nearest texels that do not hide it
@@ -18,11 +18,7 @@
 #define PI_F 3.14159265f
 
 enum {
-    SKY = 96,
-    KEY_YAW = 12,
-    KEY_PITCH = 7,
-    KEY_SAMPLES = KEY_YAW * KEY_PITCH,
-    DIRECTIONS = SKY + KEY_SAMPLES,
+    DIRECTIONS_MAX = 180,
     BATCH = 12,
     SIDE = 256,
     CHUNK = 512,
@@ -31,6 +27,16 @@ enum {
 };
 
 static const float DEGREE = PI_F / 180;
+
+/* How many directions: of the sky; of the key by yaw and pitch, and their steps in degrees. */
+typedef struct light_plan {
+    int sky, yaws, pitches;
+    float yaw_step, pitch_step;
+} light_plan;
+
+static const light_plan plans[] = {
+    [STK_LIGHT_FINE] = {96, 12, 7, 10, 9}, [STK_LIGHT_COARSE] = {32, 7, 4, 18, 18}};
+
 /* Spacing of the baked places of the key light, and its size as a Gaussian. A head that turns by
  * more than two cells keeps the outermost. */
 static const float CELL_YAW = 22 * PI_F / 180, CELL_PITCH = 18 * PI_F / 180;
@@ -65,7 +71,9 @@ typedef struct light_receiver {
 
 typedef struct light_baker {
     const stk_actor *actor;
-    light_direction directions[DIRECTIONS];
+    light_plan plan;
+    int ways; /* used directions */
+    light_direction directions[DIRECTIONS_MAX];
     light_receiver *receivers;
     int vertices;     /* of all surfaces */
     float (*flat)[3]; /* [BATCH][vertices] */
@@ -145,23 +153,26 @@ static void across(light_direction *direction) {
 
 /* The sky by a Fibonacci spiral, equal areas; the key's surroundings by a grid of angles. */
 static void make_directions(light_baker *baker) {
+    const light_plan *plan = &baker->plan;
+    const float sky = (float)plan->sky;
     float yaw, pitch;
     key_place(&yaw, &pitch);
-    for (int i = 0; i < DIRECTIONS; i++) {
+    for (int i = 0; i < baker->ways; i++) {
         light_direction *direction = &baker->directions[i];
-        if (i < SKY) {
-            const float y = 1 - (2 * (float)i + 1) / SKY, r = sqrtf(1 - y * y);
+        if (i < plan->sky) {
+            const float y = 1 - (2 * (float)i + 1) / sky, r = sqrtf(1 - y * y);
             const float turn = (float)i * 2.39996323f;
             direction->d[0] = r * cosf(turn);
             direction->d[1] = y;
             direction->d[2] = r * sinf(turn);
             stk_light_basis(direction->d, direction->basis);
-            for (int j = 0; j < 9; j++) direction->basis[j] *= 4.0f / SKY;
+            for (int j = 0; j < 9; j++) direction->basis[j] *= 4.0f / sky;
         } else {
-            const int k = i - SKY;
-            from_angles(yaw + ((float)(k % KEY_YAW) - 0.5f * (KEY_YAW - 1)) * 10 * DEGREE,
-                        pitch + ((float)(k / KEY_YAW) - 0.5f * (KEY_PITCH - 1)) * 9 * DEGREE,
-                        direction->d);
+            const int k = i - plan->sky, column = k % plan->yaws, row = k / plan->yaws;
+            const float right = (float)column - 0.5f * (float)(plan->yaws - 1);
+            const float up = (float)row - 0.5f * (float)(plan->pitches - 1);
+            from_angles(yaw + right * plan->yaw_step * DEGREE,
+                        pitch + up * plan->pitch_step * DEGREE, direction->d);
             key_weights(direction, yaw, pitch);
         }
         across(direction);
@@ -298,7 +309,7 @@ static void receive(void *ctx, int task, int worker) {
     (void)worker;
     light_baker *baker = ctx;
     const int end = (task + 1) * CHUNK < baker->count ? (task + 1) * CHUNK : baker->count;
-    const int last = baker->first + BATCH < DIRECTIONS ? baker->first + BATCH : DIRECTIONS;
+    const int last = baker->first + BATCH < baker->ways ? baker->first + BATCH : baker->ways;
     for (int k = baker->first; k < last; k++) {
         const light_direction *direction = &baker->directions[k];
         const float *map = baker->maps[k - baker->first];
@@ -306,7 +317,8 @@ static void receive(void *ctx, int task, int worker) {
             light_receiver *receiver = &baker->receivers[i];
             if (receiver->between) continue;
             const float facing = dot3(receiver->n, direction->d);
-            if (k >= SKY) { /* a little beyond the horizon, where light still wraps round */
+            if (k >=
+                baker->plan.sky) { /* a little beyond the horizon, where light still wraps round */
                 const float weight = canvas_max(facing, 0) + 0.02f;
                 const float share =
                     facing > -0.3f ? seen(direction, map, receiver, canvas_max(facing, 0)) : 1;
@@ -442,11 +454,13 @@ static void smooth_surface(void *ctx, int task, int worker) {
     smooth(surface, surface->transfer[0], 9, spare);
 }
 
-stk_status stk_light_bake(stk_actor *actor, stk_pool *pool) {
+stk_status stk_light_bake(stk_actor *actor, stk_light_detail detail, stk_pool *pool) {
     stk_status status = STK_OK;
     light_baker *baker = stk_calloc_aligned(1, sizeof *baker);
     if (baker == NULL) return stk_fail_memory("light baking");
     baker->actor = actor;
+    baker->plan = plans[detail];
+    baker->ways = baker->plan.sky + baker->plan.yaws * baker->plan.pitches;
     for (int s = 0; s < actor->surfaces; s++) {
         if ((status = stk_surface_link(actor->surface[s])) != STK_OK) goto done;
         baker->vertices += actor->surface[s]->vertices;
@@ -465,8 +479,8 @@ stk_status stk_light_bake(stk_actor *actor, stk_pool *pool) {
     }
     gather(baker);
     make_directions(baker);
-    for (; baker->first < DIRECTIONS; baker->first += BATCH) {
-        const int left = DIRECTIONS - baker->first;
+    for (; baker->first < baker->ways; baker->first += BATCH) {
+        const int left = baker->ways - baker->first;
         stk_pool_run(pool, left < BATCH ? left : BATCH, draw_map, baker);
         stk_pool_run(pool, (baker->count + CHUNK - 1) / CHUNK, receive, baker);
     }

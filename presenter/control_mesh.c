@@ -62,23 +62,32 @@ static const float guide[GUIDES][RINGS][3] = {
 };
 /* clang-format on */
 
+/* The vertex after `at` on a border, or -1: an edge is on a border when its reverse is in no
+ * triangle. */
+static int after_on_border(const int32_t (*triangle)[3], int triangles, int at) {
+    enum { MOST = 32 };
+    int32_t to[MOST], from[MOST];
+    int count = 0;
+    for (int t = 0; t < triangles; t++) {
+        const int32_t *v = triangle[t];
+        const int s = v[0] == at ? 0 : v[1] == at ? 1 : v[2] == at ? 2 : 3;
+        if (s == 3 || count == MOST) continue;
+        to[count] = v[(s + 1) % 3];
+        from[count++] = v[(s + 2) % 3];
+    }
+    for (int i = 0; i < count; i++) {
+        int twin = 0;
+        for (int j = 0; j < count; j++) twin |= from[j] == to[i];
+        if (!twin) return to[i];
+    }
+    return -1;
+}
+
 int stk_mesh_border(const int32_t (*triangle)[3], int triangles, int vertices, int start,
                     int32_t *loop, int most) {
-    /* next[v]: the vertex after v on a border. An edge is on a border when its reverse is in no
-     * triangle; only edges out of the border's own vertices are asked for. */
     int count = 0;
     for (int at = start; count < most;) {
-        int next = -1;
-        for (int t = 0; t < triangles && next < 0; t++)
-            for (int s = 0; s < 3; s++) {
-                if (triangle[t][s] != at) continue;
-                const int to = triangle[t][(s + 1) % 3];
-                int twin = 0;
-                for (int u = 0; u < triangles && !twin; u++)
-                    for (int r = 0; r < 3; r++)
-                        twin |= triangle[u][r] == to && triangle[u][(r + 1) % 3] == at;
-                if (!twin) next = to;
-            }
+        const int next = after_on_border(triangle, triangles, at);
         if (next < 0 || next >= vertices) return 0;
         loop[count++] = at;
         if (next == start) return count;

@@ -18,45 +18,44 @@
 enum { N = STK_MESH_LANDMARKS };
 
 struct stk_smooth {
-    double (*factor)[N]; /* lower triangle of F, row-major */
+    double (*factor)[N]; /* F and, above its diagonal, F' */
     double (*column)[N]; /* [N]: column h of M^-1 where known[h] */
     double *pivot;       /* [N * N] room for G_hh and its factor */
     double *solved;      /* [N] one right side */
     uint8_t known[N];
 };
 
-/* a (lower triangle, row stride `stride`) becomes its Cholesky factor. */
+/* a (lower triangle, row stride `stride`) becomes its Cholesky factor, mirrored in the upper
+ * triangle, so that all inner loops run along rows. */
 static stk_status factorise(double *a, int n, int stride) {
     for (int i = 0; i < n; i++) {
-        double *row = a + (size_t)i * (size_t)stride;
-        for (int j = 0; j <= i; j++) {
-            const double *other = a + (size_t)j * (size_t)stride;
-            double sum = row[j];
-            for (int k = 0; k < j; k++) sum -= row[k] * other[k];
-            if (j < i) {
-                row[j] = sum / other[j];
-            } else if (sum > 0) {
-                row[i] = sqrt(sum);
-            } else {
-                return stk_fail(STK_ERR_NUMERIC,
-                                "the presenter's face mesh is degenerate at "
-                                "vertex %d; use another seed",
-                                i);
-            }
+        double *row = a + (ptrdiff_t)i * stride;
+        for (int k = 0; k < i; k++) {
+            double *other = a + (ptrdiff_t)k * stride; /* right of k: column k of the factor */
+            const double value = row[k] / other[k];
+            row[k] = value;
+            for (int j = k + 1; j < i; j++) row[j] -= value * other[j];
+            row[i] -= value * value;
+            other[i] = value;
         }
+        if (!(row[i] > 0))
+            return stk_fail(STK_ERR_NUMERIC,
+                            "the presenter's face mesh is degenerate at vertex %d; use another "
+                            "seed",
+                            i);
+        row[i] = sqrt(row[i]);
     }
     return STK_OK;
 }
 
 static void substitute(const double *a, int n, int stride, double *x) {
-    for (int i = 0; i < n; i++) {
-        const double *row = a + (size_t)i * (size_t)stride;
-        double sum = x[i];
-        for (int k = 0; k < i; k++) sum -= row[k] * x[k];
-        x[i] = sum / row[i];
+    for (int k = 0; k < n; k++) {
+        const double *row = a + (ptrdiff_t)k * stride;
+        x[k] /= row[k];
+        for (int i = k + 1; i < n; i++) x[i] -= row[i] * x[k];
     }
     for (int i = n - 1; i >= 0; i--) {
-        const double *row = a + (size_t)i * (size_t)stride;
+        const double *row = a + (ptrdiff_t)i * stride;
         x[i] /= row[i];
         for (int k = 0; k < i; k++) x[k] -= row[k] * x[i];
     }
@@ -166,12 +165,12 @@ stk_status stk_smooth_solve(stk_smooth *smooth, const int16_t *handles, int coun
     for (int c = 0; c < channels; c++) {
         for (int i = 0; i < count; i++) smooth->solved[i] = (double)target[i * channels + c];
         substitute(smooth->pivot, count, count, smooth->solved);
-        for (int v = 0; v < N; v++) {
-            double sum = 0;
-            for (int i = 0; i < count; i++)
-                sum += smooth->solved[i] * smooth->column[handles[i]][v];
-            field[v * channels + c] = (float)sum;
+        double sum[N] = {0};
+        for (int i = 0; i < count; i++) {
+            const double *column = smooth->column[handles[i]], factor = smooth->solved[i];
+            for (int v = 0; v < N; v++) sum[v] += factor * column[v];
         }
+        for (int v = 0; v < N; v++) field[v * channels + c] = (float)sum[v];
     }
     return STK_OK;
 }

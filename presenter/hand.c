@@ -15,7 +15,7 @@
 #include "presenter/hand_private.h"
 #include "presenter/noise.h"
 
-enum { HAND_SKIN, HAND_NAILS, HAND_SLEEVE, HAND_PIECES, HAND_TEXELS = 256 };
+enum { HAND_SKIN, HAND_NAILS, HAND_SLEEVE, HAND_PIECES };
 enum { SLEEVE_AROUND = 40, SLEEVE_ALONG = 34 };
 
 struct stk_hand {
@@ -67,12 +67,12 @@ static float skin_relief(const stk_hand_form *form, float x, float y, float *red
 }
 
 static stk_status paint_skin(stk_material *material, const stk_hand_form *form,
-                             const stk_look *look) {
-    STK_TRY(stk_image_init(&material->texture.colour, HAND_TEXELS, HAND_TEXELS, 4));
-    STK_TRY(stk_image_init(&material->texture.detail, HAND_TEXELS, HAND_TEXELS, 4));
-    const float step = 0.26f / HAND_TEXELS;
-    for (int row = 0; row < HAND_TEXELS; row++)
-        for (int column = 0; column < HAND_TEXELS; column++) {
+                             const stk_look *look, int side) {
+    STK_TRY(stk_image_init(&material->texture.colour, side, side, 4));
+    STK_TRY(stk_image_init(&material->texture.detail, side, side, 4));
+    const float step = 0.26f / (float)side;
+    for (int row = 0; row < side; row++)
+        for (int column = 0; column < side; column++) {
             const float x = step * ((float)column + 0.5f) - 0.05f;
             const float y = 0.13f - step * ((float)row + 0.5f);
             float red, spare;
@@ -180,8 +180,9 @@ static stk_status finish_piece(stk_hand *hand, int piece, const stk_hand_form *f
     return STK_OK;
 }
 
-stk_status stk_hand_create(stk_hand **hand, const stk_look *look) {
+stk_status stk_hand_create(stk_hand **hand, const stk_look *look, int side) {
     *hand = NULL;
+    if (side < 8 || side > 1024) return stk_fail(STK_ERR_ARGUMENT, "hand of %d texels", side);
     stk_hand *made = stk_calloc_aligned(1, sizeof *made);
     if (!made) return stk_fail_memory("the hand");
     stk_hand_form form;
@@ -198,12 +199,12 @@ stk_status stk_hand_create(stk_hand **hand, const stk_look *look) {
         skin->rgb[c] = 1.0f;
         nail->rgb[c] = 0.72f * look->skin_rgb[c] + 0.28f * pale[c];
     }
-    if (status == STK_OK) status = paint_skin(skin, &form, look);
+    if (status == STK_OK) status = paint_skin(skin, &form, look, side / 2);
     if (status == STK_OK)
         status =
             stk_cloth_weave(&made->material[HAND_SLEEVE],
                             look->attire == STK_ATTIRE_SWEATER ? STK_CLOTH_KNIT : STK_CLOTH_TWILL,
-                            look->jacket_rgb, 512, 0.0f, 9u, NULL);
+                            look->jacket_rgb, side, 0.0f, 9u, NULL);
     if (status != STK_OK)
         stk_hand_free(&made);
     else

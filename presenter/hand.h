@@ -7,7 +7,9 @@
 
 typedef struct stk_hand stk_hand;
 
-stk_status stk_hand_create(stk_hand **hand, const stk_look *look);
+/* side: of the textures of skin and sleeve, 8 to 1024; 512 for pictures of 512, which
+ * gives the skin half of it. */
+stk_status stk_hand_create(stk_hand **hand, const stk_look *look, int side);
 void stk_hand_free(stk_hand **hand);
 stk_status stk_hand_add(stk_hand *hand, stk_actor *actor);
 /* raised 0 (below the picture) .. 1 (in front of the mouth). */

@@ -3,13 +3,20 @@
 #include "presenter/light.h"
 #include "presenter/skin.h"
 
+/* Sides of textures; a person whose skin has less than SMALL_SIDE is for pictures of some 100 pixels
+ * and saves time everywhere. */
+enum { SMALL_SIDE = 512, CLOTH_SIDE = 576, HAND_SIDE = 512 };
+
 static stk_status make_parts(stk_person *person, int with_hand, int texture_side, stk_pool *pool) {
     const stk_look *look = &person->look;
     STK_TRY(stk_bust_create(&person->bust, look));
     STK_TRY(stk_skin_paint(person->bust, look, texture_side, pool));
     STK_TRY(stk_hair_create(&person->hair, look, person->bust));
-    STK_TRY(stk_attire_create(&person->attire, look, person->bust, pool));
-    if (with_hand) STK_TRY(stk_hand_create(&person->hand, look));
+    const int small = texture_side < SMALL_SIDE;
+    const int cloth_side = small ? texture_side : CLOTH_SIDE;
+    const int hand_side = small ? texture_side : HAND_SIDE;
+    STK_TRY(stk_attire_create(&person->attire, look, person->bust, cloth_side, pool));
+    if (with_hand) STK_TRY(stk_hand_create(&person->hand, look, hand_side));
     stk_actor *actor = &person->actor;
     STK_TRY(stk_bust_add(person->bust, actor));
     STK_TRY(stk_attire_add(person->attire, actor));
@@ -18,7 +25,7 @@ static stk_status make_parts(stk_person *person, int with_hand, int texture_side
         stk_hand_raise(person->hand, 0);
     }
     STK_TRY(stk_hair_add(person->hair, actor));
-    return stk_light_bake(actor, pool);
+    return stk_light_bake(actor, small ? STK_LIGHT_COARSE : STK_LIGHT_FINE, pool);
 }
 
 stk_status stk_person_init(stk_person *person, int seed, int with_hand, int texture_side,

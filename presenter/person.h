@@ -23,7 +23,8 @@ typedef struct stk_person_act {
     float breath_phase, hand_raised;
 } stk_person_act;
 
-/* Models, paints and bakes. texture_side: of the skin. `person` is zero or made by this. */
+/* Models, paints and bakes. texture_side: of the skin, 64 to 8192, twice the picture's; below 512
+ * cloth and light are coarser too. `person` is zero or made by this. */
 stk_status stk_person_init(stk_person *person, int seed, int with_hand, int texture_side,
                            stk_pool *pool);
 void stk_person_clear(stk_person *person);

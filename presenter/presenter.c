@@ -172,7 +172,7 @@ static void set_camera(session *s) {
 
 static stk_status make_people(session *s) {
     const stk_presenter_settings *settings = s->settings;
-    int side = 512;
+    int side = 128;
     while (side < 2 * settings->height && side < 2048) side *= 2;
     if (settings->variant.no_face) {
         stk_look_draw(&s->people[0].look, settings->seed);

@@ -346,7 +346,7 @@ static void stk_canvas_draw_equal_bytes_for_any_threads(void **state) {
     heap_make(&h);
     stk_pool *pool;
     TEST_OK(stk_pool_create(&pool, 1));
-    TEST_OK(stk_light_bake(&h.actor, pool));
+    TEST_OK(stk_light_bake(&h.actor, STK_LIGHT_FINE, pool));
     picture one, many;
     picture_init(&one, pool);
     heap_draw(&one, &h, 0.3f);

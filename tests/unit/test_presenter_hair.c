@@ -1,5 +1,6 @@
 /* test_presenter_hair.c - the presenter's hair: complete, outside the skin, off the face, and
  * lashes that go with the lids. */
+#include "support/sanitized.h"
 #include "support/support.h"
 
 #include <math.h>
@@ -8,6 +9,8 @@
 
 #include "presenter/express.h"
 #include "presenter/hair.h"
+
+enum { SEEDS = SANITIZED ? 1 : 3 };
 
 typedef struct fixture {
     stk_look look;
@@ -47,46 +50,53 @@ static void strands_are_sound(const stk_strands *set) {
         for (int k = 0; k < 3; k++) assert_true(set->rgb[i][k] > 0 && set->rgb[i][k] < 1);
 }
 
+/* People whom several tests look at, made when first asked for and freed at the end. */
+static fixture shared[SEEDS][STK_HAIR_STYLES];
+
+static fixture *person_of(int seed, int style) {
+    fixture *f = &shared[(seed - 1) % SEEDS][style];
+    if (f->bust == NULL) fixture_make(f, (seed - 1) % SEEDS + 1, style);
+    return f;
+}
+
+static int free_shared(void **state) {
+    (void)state;
+    for (int seed = 0; seed < SEEDS; seed++)
+        for (int style = 0; style < STK_HAIR_STYLES; style++) fixture_clear(&shared[seed][style]);
+    return 0;
+}
+
 static void every_style_and_seed_builds(void **state) {
     (void)state;
-    for (int seed = 1; seed <= 10; seed++) {
-        fixture f;
-        fixture_make(&f, seed, 0);
+    for (int seed = 1; seed <= SEEDS; seed++)
         for (int style = 0; style < STK_HAIR_STYLES; style++) {
-            stk_hair_free(&f.hair);
-            f.look.hair = (stk_hair_style)style;
-            memset(&f.actor, 0, sizeof f.actor);
-            TEST_OK(stk_hair_create(&f.hair, &f.look, f.bust));
-            TEST_OK(stk_hair_add(f.hair, &f.actor));
+            const fixture *f = person_of(seed, style);
             int strands = 0;
-            for (int s = 0; s < f.actor.strands_count; s++) {
-                strands += f.actor.strands[s]->count;
-                strands_are_sound(f.actor.strands[s]);
+            for (int s = 0; s < f->actor.strands_count; s++) {
+                strands += f->actor.strands[s]->count;
+                strands_are_sound(f->actor.strands[s]);
             }
             assert_in_range(strands, 4000, 8000);
-            assert_in_range(strands_named(&f, "hair")->count, 3500, 7000);
-            const stk_surface *cap = f.actor.surface[0];
+            assert_in_range(strands_named(f, "hair")->count, 3500, 7000);
+            const stk_surface *cap = f->actor.surface[0];
             assert_true(cap->triangles > 1000);
             for (int v = 0; v < cap->vertices; v++)
                 for (int k = 0; k < 3; k++) assert_true(isfinite(cap->rest[v][k]));
         }
-        fixture_clear(&f);
-    }
 }
 
 static void the_same_look_gives_the_same_hair(void **state) {
     (void)state;
-    fixture a, b;
-    fixture_make(&a, 3, -1);
-    fixture_make(&b, 3, -1);
-    for (int s = 0; s < a.actor.strands_count; s++) {
-        const stk_strands *p = a.actor.strands[s], *q = b.actor.strands[s];
+    const fixture *a = person_of(3, STK_HAIR_PARTED);
+    fixture b;
+    fixture_make(&b, a->look.seed, STK_HAIR_PARTED);
+    for (int s = 0; s < a->actor.strands_count; s++) {
+        const stk_strands *p = a->actor.strands[s], *q = b.actor.strands[s];
         assert_int_equal(p->count, q->count);
         const size_t points = (size_t)p->count * (size_t)p->points;
         assert_memory_equal(p->rest, q->rest, points * sizeof *p->rest);
         assert_memory_equal(p->rgb, q->rgb, (size_t)p->count * sizeof *p->rgb);
     }
-    fixture_clear(&a);
     fixture_clear(&b);
 }
 
@@ -132,14 +142,14 @@ static float depth_below(const skin_middle *middles, int count, const float p[3]
 static void no_strand_lies_deeper_than_2_mm(void **state) {
     (void)state;
     for (int style = 0; style < STK_HAIR_STYLES; style++) {
-        fixture f;
-        fixture_make(&f, 1 + style, style);
-        const stk_surface *skin = stk_bust_skin(f.bust);
+        const fixture *f = person_of(1 + style, style);
+        const stk_surface *skin = stk_bust_skin(f->bust);
         skin_middle *middles = skin_middles(skin);
-        for (int s = 0; s < f.actor.strands_count; s++) {
-            const stk_strands *set = f.actor.strands[s];
+        for (int s = 0; s < f->actor.strands_count; s++) {
+            const stk_strands *set = f->actor.strands[s];
             int wrong = 0, tested = 0;
-            for (int i = s; i < set->count; i += 37) /* a sample: each is tested against all */
+            /* a sample: each is tested against all */
+            for (int i = s; i < set->count; i += SANITIZED ? 149 : 37)
                 for (int k = 0; k < set->points; k += 2, tested++) {
                     const float *p = set->rest[i * set->points + k];
                     wrong += depth_below(middles, skin->triangles, p) > 0.002f;
@@ -148,7 +158,6 @@ static void no_strand_lies_deeper_than_2_mm(void **state) {
                 fail_msg("%s, style %d: %d of %d points", set->name, style, wrong, tested);
         }
         free(middles);
-        fixture_clear(&f);
     }
 }
 
@@ -178,22 +187,20 @@ static int before_face(const stk_surface *skin, const float p[3]) {
 
 static void hair_leaves_the_face_free(void **state) {
     (void)state;
-    for (int seed = 1; seed <= 2; seed++)
+    for (int seed = 1; seed <= (SEEDS < 2 ? SEEDS : 2); seed++)
         for (int style = 0; style < STK_HAIR_STYLES; style++) {
-            fixture f;
-            fixture_make(&f, seed, style);
+            const fixture *f = person_of(seed, style);
             for (int s = 0; s < 2; s++) { /* hair and fine hair */
-                const stk_strands *set = f.actor.strands[s];
+                const stk_strands *set = f->actor.strands[s];
                 int before = 0;
                 for (int i = 0; i < set->count * set->points; i++)
-                    before += before_face(stk_bust_skin(f.bust), set->rest[i]);
+                    before += before_face(stk_bust_skin(f->bust), set->rest[i]);
                 const double share = (double)before / (set->count * set->points);
                 const double limit = s == 0 ? 0.004 : 0.012; /* soft hairs at the temples' line */
                 if (share > limit)
                     fail_msg("%s, style %d, seed %d: %.4f before the face", set->name, style, seed,
                              share);
             }
-            fixture_clear(&f);
         }
 }
 
@@ -238,5 +245,5 @@ int main(void) {
         cmocka_unit_test(hair_leaves_the_face_free),
         cmocka_unit_test(lashes_follow_a_blink),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, NULL, free_shared);
 }

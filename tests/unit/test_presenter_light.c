@@ -110,7 +110,7 @@ static void stk_light_bake_open_sphere_is_the_cosine_lobe(void **state) {
     make_sphere(&sphere, 48, 0.1f);
     stk_actor actor = {.surfaces = 0};
     TEST_OK(stk_actor_add_surface(&actor, &sphere));
-    TEST_OK(stk_light_bake(&actor, NULL));
+    TEST_OK(stk_light_bake(&actor, STK_LIGHT_FINE, NULL));
     float key[STK_KEY_CELLS];
     stk_light light;
     stk_light_studio(&light);
@@ -142,7 +142,7 @@ static void stk_light_bake_below_a_plate_is_dark_and_equal_for_any_threads(void 
     TEST_OK(stk_actor_add_strands(&actor, &strands));
     stk_pool *pool;
     TEST_OK(stk_pool_create(&pool, 3));
-    TEST_OK(stk_light_bake(&actor, pool));
+    TEST_OK(stk_light_bake(&actor, STK_LIGHT_FINE, pool));
     const int middle = 20 * 41 + 20;
     assert_true(floor.transfer[middle][0] < 0.6f * floor.transfer[0][0]);
     /* the key comes from the left and front, so its shadow lies to the right and behind */
@@ -159,7 +159,7 @@ static void stk_light_bake_below_a_plate_is_dark_and_equal_for_any_threads(void 
     assert_true(strands.transfer[159][0] > 0.2f);
     float(*first)[9] = test_malloc((size_t)floor.vertices * sizeof *first);
     memcpy(first, floor.transfer, (size_t)floor.vertices * sizeof *first);
-    TEST_OK(stk_light_bake(&actor, NULL));
+    TEST_OK(stk_light_bake(&actor, STK_LIGHT_FINE, NULL));
     assert_memory_equal(first, floor.transfer, (size_t)floor.vertices * sizeof *first);
     test_free(first);
     stk_pool_free(&pool);

@@ -15,7 +15,7 @@
 #include <string.h>
 #include <zlib.h>
 
-enum { SIDE = 128 };
+enum { SIDE = 96, SECONDS = 1, FRAMES = 25 };
 
 static const char *folder;
 
@@ -60,39 +60,67 @@ static void skip_if_slow(void) {
     skip();
 }
 
-static char clip[STK_PATH_MAX], truth[STK_PATH_MAX];
+/* The clips that the tests look at; each takes its time, so most tests share one. */
+typedef struct clip_plan {
+    const char *name, *variant;
+    double seconds;
+    int fps;
+    int made;
+} clip_plan;
 
-/* The one-second clip that several tests look at. */
-static void make_once(void) {
-    if (clip[0] != '\0') return;
-    in_folder(clip, "clip.mp4");
-    in_folder(truth, "truth");
-    stk_presenter_settings s = settings_for(clip, truth, 1);
+enum { TALK, TURN, CROWD, EMPTY, CLIPS };
+enum { TURN_FRAMES = 20 };
+static clip_plan plans[CLIPS] = {
+    [TALK] = {"talk", NULL, SECONDS, 25, 0},
+    [TURN] = {"turn", "cut,brightness,silence,profile", 5, 4, 0},
+    [CROWD] = {"crowd",
+               SANITIZED ? "hand,variable_rate,shake" : "second_face,hand,variable_rate,shake",
+               SECONDS, 25, 0},
+    [EMPTY] = {"empty", "no_sound,no_face", 0.4, 25, 0},
+};
+static char clip[STK_PATH_MAX], truth[STK_PATH_MAX]; /* of the last one shown */
+
+static void show(int which) {
+    clip_plan *plan = &plans[which];
+    char name[64];
+    snprintf(name, sizeof name, "%s.mp4", plan->name);
+    in_folder(clip, name);
+    in_folder(truth, plan->name);
+    if (plan->made) return;
+    stk_presenter_settings s = settings_for(clip, truth, plan->seconds);
+    s.fps = plan->fps;
+    if (plan->variant != NULL) TEST_OK(stk_presenter_variant_parse(plan->variant, &s.variant));
     stk_presenter_figures figures;
     TEST_OK(stk_presenter_make(&s, NULL, &figures));
-    assert_int_equal(figures.frames, 25);
+    assert_int_equal(figures.frames, lround(plan->seconds * plan->fps));
+    plan->made = 1;
+}
+
+static stk_media_info info_of(int which) {
+    show(which);
+    stk_media_info info;
+    TEST_OK(stk_media_probe(clip, &info));
+    assert_int_equal(info.width, SIDE);
+    assert_int_equal(info.height, SIDE);
+    return info;
 }
 
 static void again_with_other_threads_gives_the_same_frames(void **state) {
     (void)state;
     skip_if_slow();
-    make_once();
+    show(TALK);
     char again[STK_PATH_MAX];
     in_folder(again, "again.mp4");
-    stk_presenter_settings s = settings_for(again, NULL, 1);
+    stk_presenter_settings s = settings_for(again, NULL, SECONDS);
     s.threads = 1;
     stk_presenter_figures figures;
     TEST_OK(stk_presenter_make(&s, NULL, &figures));
-    assert_same_frames(clip, again, 25);
+    assert_same_frames(clip, again, FRAMES);
 }
 
 static void clip_has_size_rate_and_sound(void **state) {
     (void)state;
-    make_once();
-    stk_media_info info;
-    TEST_OK(stk_media_probe(clip, &info));
-    assert_int_equal(info.width, SIDE);
-    assert_int_equal(info.height, SIDE);
+    const stk_media_info info = info_of(TALK);
     assert_true(fabs(info.fps - 25) < 0.01 && fabs(info.duration_s - 1) < 0.01);
     assert_true(info.has_audio);
     assert_non_null(strstr(info.comment, "ynthetic"));
@@ -129,7 +157,7 @@ static const int inside[] = {151, 9, 4, 50, 280, 199, 0, 17};
 
 static void truth_places_landmarks_on_the_face(void **state) {
     (void)state;
-    make_once();
+    show(TALK);
     stk_safetensors *tables = tensors("tables.safetensors"),
                     *labels = tensors("labels.safetensors");
     static float px[25 * STK_LANDMARKS * 3], mouth[50];
@@ -164,7 +192,7 @@ static void truth_places_landmarks_on_the_face(void **state) {
  * rounding and its half resolution of colour. */
 static void background_pixels_are_the_room(void **state) {
     (void)state;
-    make_once();
+    show(TALK);
     char path[STK_PATH_MAX];
     stk_image room;
     TEST_OK(stk_path_join(path, sizeof path, truth, "background.png"));
@@ -200,23 +228,6 @@ static void column(const char *name, float *out, int count) {
     stk_safetensors_close(&tables);
 }
 
-static stk_media_info made_variant(const char *names, double seconds, int fps) {
-    char path[STK_PATH_MAX];
-    in_folder(path, "variant.mp4");
-    in_folder(truth, "truth-of-variant");
-    clip[0] = '\0'; /* truth is another clip's now */
-    stk_presenter_settings s = settings_for(path, truth, seconds);
-    s.fps = fps;
-    s.width = s.height = SIDE;
-    TEST_OK(stk_presenter_variant_parse(names, &s.variant));
-    stk_presenter_figures figures;
-    TEST_OK(stk_presenter_make(&s, NULL, &figures));
-    stk_media_info info;
-    TEST_OK(stk_media_probe(path, &info));
-    assert_int_equal(info.width, SIDE);
-    return info;
-}
-
 static int part_count(int frame, stk_part part) {
     stk_safetensors *labels = tensors("labels.safetensors");
     uint8_t map[SIDE * SIDE];
@@ -230,71 +241,71 @@ static int part_count(int frame, stk_part part) {
 static void variant_cut_and_brightness_jump_and_drift_in_silence(void **state) {
     (void)state;
     skip_if_slow();
-    assert_true(made_variant("cut,brightness,silence", 2, 10).has_audio);
-    float poses[20 * 12], exposure[20], mouth[40];
-    column("mouth", mouth, 40);
-    column("poses", poses, 20 * 12);
-    column("exposure", exposure, 20);
+    assert_true(info_of(TURN).has_audio);
+    float poses[TURN_FRAMES * 12], exposure[TURN_FRAMES], mouth[2 * TURN_FRAMES];
+    column("mouth", mouth, 2 * TURN_FRAMES);
+    column("torso_poses", poses, TURN_FRAMES * 12);
+    column("exposure", exposure, TURN_FRAMES);
     float lowest = 2, highest = 0;
-    for (int i = 0; i < 20; i++) {
+    for (int i = 0; i < TURN_FRAMES; i++) {
         lowest = fminf(lowest, exposure[i]), highest = fmaxf(highest, exposure[i]);
         assert_true(mouth[2 * i] < 0.003f); /* says nothing */
         if (i == 0) continue;
         const float moved = fabsf(poses[12 * i + 11] - poses[12 * i - 1]);
-        assert_int_equal(moved > 0.05f, i == 10);
+        assert_int_equal(moved > 0.05f, i == TURN_FRAMES / 2);
     }
     assert_true(lowest < 0.87f && highest > 1.13f);
-}
-
-static void variant_second_face_appears_after_a_third(void **state) {
-    (void)state;
-    made_variant("second_face", 3, 4);
-    assert_int_equal(part_count(3, STK_PART_OTHER), 0);
-    assert_true(part_count(11, STK_PART_OTHER) > SIDE * SIDE / 20);
-    assert_true(part_count(11, STK_PART_FACE) > SIDE * SIDE / 40);
-}
-
-static void variant_hand_covers_the_mouth(void **state) {
-    (void)state;
-    made_variant("hand", 2, 5);
-    float visible[10], px[10 * STK_LANDMARKS * 3];
-    column("visible", visible, 10);
-    column("landmarks_px", px, 10 * STK_LANDMARKS * 3);
-    assert_true(visible[0] == 1 && visible[5] == 0 && visible[9] == 1);
-    assert_int_equal(part_count(0, STK_PART_HAND), 0);
-    assert_true(part_count(5, STK_PART_HAND) > SIDE * SIDE / 100);
-    stk_safetensors *labels = tensors("labels.safetensors");
-    uint8_t map[SIDE * SIDE];
-    label_map(labels, 5, map);
-    const float *lip = px + 3 * (5 * STK_LANDMARKS + 14);
-    assert_int_equal(map[(int)lip[1] * SIDE + (int)lip[0]], STK_PART_HAND);
-    stk_safetensors_close(&labels);
 }
 
 static void variant_profile_turns_away_and_back(void **state) {
     (void)state;
     skip_if_slow();
-    made_variant("profile", 5, 4);
-    float poses[20 * 12], visible[20];
-    column("poses", poses, 20 * 12);
-    column("visible", visible, 20);
+    show(TURN);
+    float poses[TURN_FRAMES * 12], visible[TURN_FRAMES];
+    const int last = TURN_FRAMES - 1;
+    column("poses", poses, TURN_FRAMES * 12);
+    column("visible", visible, TURN_FRAMES);
     assert_true(asinf(poses[12 * 10 + 2]) > 1.0f);
-    assert_true(fabsf(asinf(poses[2])) < 0.27f && fabsf(asinf(poses[12 * 19 + 2])) < 0.27f);
-    assert_true(visible[0] == 1 && visible[10] == 0 && visible[19] == 1);
+    assert_true(fabsf(asinf(poses[2])) < 0.27f && fabsf(asinf(poses[12 * last + 2])) < 0.27f);
+    assert_true(visible[0] == 1 && visible[10] == 0 && visible[last] == 1);
+}
+
+static void variant_second_face_appears_after_a_third(void **state) {
+    (void)state;
+    skip_if_slow();
+    show(CROWD);
+    assert_int_equal(part_count(7, STK_PART_OTHER), 0);
+    assert_true(part_count(24, STK_PART_OTHER) > SIDE * SIDE / 20);
+    assert_true(part_count(24, STK_PART_FACE) > SIDE * SIDE / 40);
+}
+
+static void variant_hand_covers_the_mouth(void **state) {
+    (void)state;
+    show(CROWD);
+    float visible[FRAMES], px[FRAMES * STK_LANDMARKS * 3];
+    column("visible", visible, FRAMES);
+    column("landmarks_px", px, FRAMES * STK_LANDMARKS * 3);
+    assert_true(visible[0] == 1 && visible[12] == 0 && visible[24] == 1);
+    assert_int_equal(part_count(0, STK_PART_HAND), 0);
+    assert_true(part_count(12, STK_PART_HAND) > SIDE * SIDE / 100);
+    stk_safetensors *labels = tensors("labels.safetensors");
+    uint8_t map[SIDE * SIDE];
+    label_map(labels, 12, map);
+    const float *lip = px + 3 * (12 * STK_LANDMARKS + 14);
+    assert_int_equal(map[(int)lip[1] * SIDE + (int)lip[0]], STK_PART_HAND);
+    stk_safetensors_close(&labels);
 }
 
 static void variant_rate_and_shake_vary(void **state) {
     (void)state;
-    const stk_media_info info = made_variant("variable_rate,shake", 1, 25);
+    const stk_media_info info = info_of(CROWD);
     assert_true(fabs(info.duration_s - 1) < 0.05);
     stk_safetensors *tables = tensors("tables.safetensors");
     double times[25];
     memcpy(times, stk_safetensors_find(tables, "time_s")->data, sizeof times);
     stk_safetensors_close(&tables);
-    char path[STK_PATH_MAX];
-    in_folder(path, "variant.mp4");
     stk_video_reader *reader;
-    TEST_OK(stk_video_reader_open(&reader, path, NULL));
+    TEST_OK(stk_video_reader_open(&reader, clip, NULL));
     double shortest = 1, longest = 0, previous_s = 0;
     for (int i = 0; i < 25; i++) {
         const stk_image *frame;
@@ -319,7 +330,7 @@ static void variant_rate_and_shake_vary(void **state) {
 
 static void variant_room_only_has_nobody_and_no_sound(void **state) {
     (void)state;
-    assert_false(made_variant("no_sound,no_face", 0.4, 25).has_audio);
+    assert_false(info_of(EMPTY).has_audio);
     assert_int_equal(part_count(3, STK_PART_BACKGROUND), SIDE * SIDE);
 }
 
@@ -334,6 +345,7 @@ static void aborted_leaves_nothing(void **state) {
     in_folder(path, "aborted.mp4");
     in_folder(gone, "aborted-truth");
     stk_presenter_settings s = settings_for(path, gone, 1);
+    s.variant.no_face = 1; /* nobody need be made for this */
     int calls = 0;
     const stk_job job = {.aborted = stop_after_three, .user = &calls};
     stk_presenter_figures figures;
@@ -367,9 +379,9 @@ int main(void) {
         cmocka_unit_test(truth_places_landmarks_on_the_face),
         cmocka_unit_test(background_pixels_are_the_room),
         cmocka_unit_test(variant_cut_and_brightness_jump_and_drift_in_silence),
+        cmocka_unit_test(variant_profile_turns_away_and_back),
         cmocka_unit_test(variant_second_face_appears_after_a_third),
         cmocka_unit_test(variant_hand_covers_the_mouth),
-        cmocka_unit_test(variant_profile_turns_away_and_back),
         cmocka_unit_test(variant_rate_and_shake_vary),
         cmocka_unit_test(variant_room_only_has_nobody_and_no_sound),
         cmocka_unit_test(aborted_leaves_nothing),
