@@ -12,6 +12,7 @@
 
 #include "base/rng.h"
 #include "presenter/noise.h"
+#include "presenter/skin.h"
 
 typedef struct brow_pen {
     const stk_curve *top, *foot;
@@ -20,6 +21,11 @@ typedef struct brow_pen {
     float low, high; /* part of the band between foot and top that hairs fill */
     float pitch;     /* mm a texel at the brow */
 } brow_pen;
+
+float stk_brow_drop(float along) {
+    float inner = 0.10f * stk_smoothstep(0.30f, 0.0f, along);
+    return (0.42f + inner) * stk_smoothstep(1.15f, 0.60f, along);
+}
 
 static void brow_place(const brow_pen *pen, float s, float t, float at[2]) {
     float top[2], foot[2];
@@ -30,6 +36,7 @@ static void brow_place(const brow_pen *pen, float s, float t, float at[2]) {
     float v = pen->low + (pen->high - pen->low) * t;
     v += (0.58f - v) * 0.75f * taper;
     v += (0.40f - v) * 0.35f * stk_smoothstep(0.30f, 0.0f, s);
+    v -= stk_brow_drop(s);
     for (int c = 0; c < 2; c++) at[c] = foot[c] + v * (top[c] - foot[c]);
 }
 
@@ -47,7 +54,7 @@ static void deposit(const brow_pen *pen, float x, float y, float amount) {
 
 /* Angle above the direction to the tail, radians. */
 static float growth_angle(float s, float t, stk_rng *rng) {
-    float rise = 1.05f * stk_smoothstep(0.28f, 0.0f, s) + 0.50f * stk_smoothstep(0.75f, 0.1f, s);
+    float rise = 0.80f * stk_smoothstep(0.28f, 0.0f, s) + 0.40f * stk_smoothstep(0.75f, 0.1f, s);
     float crest = (0.5f - t) * 0.75f * stk_smoothstep(0.02f, 0.35f, s);
     return 0.08f + rise * 0.8f + crest + 0.13f * stk_rng_normal(rng);
 }

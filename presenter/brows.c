@@ -13,6 +13,7 @@
 #include "base/memory.h"
 #include "presenter/hair_private.h"
 #include "presenter/noise.h"
+#include "presenter/skin.h"
 
 enum { BROW_HAIRS = 170, BROW_POINTS = 5, LASH_UPPER = 80, LASH_LOWER = 40, LASH_POINTS = 5 };
 
@@ -231,7 +232,7 @@ static int brow_hair(const patch *part, int side, int woman, stk_rng *rng, float
     const float place = 4 * stk_mix(0.02f, 0.97f, along);
     curve_at(rest, brow_upper[side], 5, place, up);
     curve_at(rest, brow_lower[side], 5, place, low);
-    stk_mix3(low, up, stk_mix(0.22f, 0.92f, across), root);
+    stk_mix3(low, up, stk_mix(0.22f, 0.92f, across) - stk_brow_drop(1 - along), root);
     curve_at(rest, brow_upper[side], 5, fmaxf(place - 0.4f, 0), ahead);
     curve_at(rest, brow_upper[side], 5, fminf(place + 0.4f, 4), before);
     float outward[3];
@@ -240,8 +241,8 @@ static int brow_hair(const patch *part, int side, int woman, stk_rng *rng, float
     stk_unit3(outward);
     const float rise[2] = {side == 0 ? outward[1] : -outward[1],
                            side == 0 ? -outward[0] : outward[0]};
-    float angle = stk_mix(0.02f, 0.55f, stk_smoothstep(0.1f, 0.75f, inner)) +
-                  0.75f * stk_smoothstep(0.78f, 1.0f, inner) + 0.45f * (0.5f - across) +
+    float angle = stk_mix(0.02f, 0.45f, stk_smoothstep(0.1f, 0.75f, inner)) +
+                  0.50f * stk_smoothstep(0.78f, 1.0f, inner) + 0.45f * (0.5f - across) +
                   0.13f * stk_rng_normal(rng);
     float length = stk_mix(0.0060f, 0.0088f, stk_smoothstep(0.0f, 0.5f, inner)) *
                    stk_mix(1, 0.7f, stk_smoothstep(0.8f, 1.0f, inner)) *

@@ -49,12 +49,15 @@ static stk_status cap_paint(stk_material *material, const stk_comb *comb, const 
     image->stride = 4 * CAP_WIDTH;
     image->data = stk_calloc_aligned(CAP_HEIGHT, 4 * CAP_WIDTH);
     if (!image->data) return stk_fail_memory("the texture of the hair's cap");
+    /* from and up to which growth there is hair: long hair starts at once */
+    const float full[2] = {comb->style == STK_HAIR_BOB ? 0.12f : 0.20f,
+                           comb->style == STK_HAIR_BOB ? 0.62f : 0.85f};
     for (int y = 0; y < CAP_HEIGHT; y++) {
         uint8_t *row = stk_image_row(image, y);
         for (int x = 0; x < CAP_WIDTH; x++) {
             const float growth = (float)x / (CAP_WIDTH - 1);
             const float streak = stk_noise_fractal3((float)y * 0.25f, growth * 2, 0, 3, comb->seed);
-            const float hairy = stk_smoothstep(0.20f, 0.85f, growth + 0.12f * streak);
+            const float hairy = stk_smoothstep(full[0], full[1], growth + 0.12f * streak);
             for (int k = 0; k < 3; k++) {
                 const float hair = look->hair_rgb[k] * 0.72f * (1 + 0.5f * streak);
                 const float skin = look->skin_rgb[k] * 0.80f;

@@ -34,7 +34,9 @@ static float density_mane(const stk_root *root, const void *context) {
     const float parting = fabsf(p[0] - comb->part) / 0.010f;
     float seen = stk_mix(least, 0.72f, stk_smoothstep(-0.7f, 0.3f, back));
     if (comb->style != STK_HAIR_SHORT) seen += 0.28f * expf(-parting * parting);
-    return seen * stk_smoothstep(0.12f, 0.6f, root->growth);
+    /* long hair from the very hair line would be seen to cross the forehead: soft hair's place */
+    const int bare = comb->style == STK_HAIR_BOB && p[2] > comb->scalp->ear_z;
+    return seen * stk_smoothstep(bare ? 0.32f : 0.12f, bare ? 0.72f : 0.6f, root->growth);
 }
 
 /* Differences shared by a lock (from smooth noise over the scalp) and of the strand alone. */
@@ -103,18 +105,35 @@ static void coil(const stk_comb *comb, float (*points)[3], int count, stk_rng *r
     }
 }
 
+/* Above the brows hair lies no farther in the face than it grows: combed across the forehead it
+ * keeps the distance of its root from the middle of the face, and its height over the skin. */
+static void keep_to_line(const stk_comb *comb, float root_oval, float point[3]) {
+    const stk_scalp *scalp = comb->scalp;
+    const float upper = stk_smoothstep(scalp->brow_y - 0.012f, scalp->brow_y + 0.025f, point[1]);
+    const float share = stk_mix(0.92f, fminf(root_oval, 1.25f), upper);
+    if (point[2] < scalp->centre[2] || stk_scalp_oval(scalp, point) >= share) return;
+    float d[3];
+    stk_sub3(point, scalp->centre, d);
+    const float above = sqrtf(stk_dot3(d, d)) - stk_scalp_radius(scalp, d);
+    stk_scalp_clear_face(scalp, share, point);
+    stk_sub3(point, scalp->centre, d);
+    const float length = sqrtf(stk_dot3(d, d));
+    stk_add3(scalp->centre, (stk_scalp_radius(scalp, d) + above) / length, d, point);
+}
+
 /* Bends the tip aside by `stray`, keeps all but the root outside the skin. */
 static void finish(const stk_comb *comb, float (*points)[3], int count, float stray, stk_rng *rng) {
     float aside[3];
     if (comb->coil > 0) coil(comb, points, count, rng);
     for (int k = 0; k < 3; k++) aside[k] = stray * stk_rng_normal(rng);
+    const float root_oval = stk_scalp_oval(comb->scalp, points[0]);
     for (int k = 1; k < count; k++) {
         const float s = (float)k / (float)(count - 1);
         stk_add3(points[k], s * s, aside, points[k]);
         stk_scalp_push_out(comb->scalp, 0.0008f, points[k]);
         if (comb->style == STK_HAIR_BOB) {
             stk_scalp_clear_neck(comb->scalp, 0.0015f, points[k]);
-            stk_scalp_clear_face(comb->scalp, 0.92f, points[k]);
+            keep_to_line(comb, root_oval, points[k]);
         } else if (points[k][1] < comb->scalp->brow_y + 0.03f) {
             stk_scalp_clear_face(comb->scalp, 0.98f, points[k]);
         }

@@ -283,10 +283,20 @@ static void aim_eye(const stk_pose *head, const stk_fixation *fixation, int side
     lift(&shape[LOOK_DOWN_L + right], fmaxf(-v, 0));
 }
 
+/* The face at rest: lips and lower lids of somebody who likes to be listened to. */
+static void be_friendly(float *shape) {
+    for (int side = 0; side < 2; side++) {
+        lift(&shape[SMILE_L + side], 0.16f);
+        lift(&shape[CHEEK_SQUINT_L + side], 0.06f);
+        lift(&shape[SQUINT_L + side], 0.08f);
+    }
+}
+
 static void express(const stk_motion *m, double t, const stk_pose *head, float *shape) {
     const stk_fixation fixation = fixation_at(m, t);
     const float brows = wave(m, t, 2.2, BROWS), lids = wave(m, t, 1.7, LIDS);
-    lift(&shape[BROW_INNER_UP], fmaxf(0.05f + 0.04f * brows, 0));
+    lift(&shape[BROW_INNER_UP], fmaxf(0.03f * brows, 0));
+    be_friendly(shape);
     lift(&shape[BLINK_L], fmaxf(0.05f + 0.02f * lids, 0));
     lift(&shape[BLINK_R], fmaxf(0.05f + 0.02f * lids, 0));
     play_acts(m, t, shape);

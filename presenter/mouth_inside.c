@@ -39,8 +39,8 @@ static const float tooth_width[2][7] = {{8.6f, 6.6f, 7.6f, 7.0f, 6.8f, 10.0f, 9.
 static const float tooth_height[2][7] = {{10.4f, 9.2f, 10.2f, 8.6f, 8.0f, 7.4f, 7.0f},
                                          {8.8f, 9.0f, 10.0f, 8.4f, 7.8f, 7.2f, 7.0f}};
 /* Where the edge lies below (upper) or above (lower) the row's plane, mm. */
-static const float tooth_edge[2][7] = {{0.4f, -0.5f, 0.3f, -0.4f, -0.7f, -1.0f, -1.2f},
-                                       {0.2f, 0.1f, 0.4f, -0.1f, -0.3f, -0.6f, -0.8f}};
+static const float tooth_edge[2][7] = {{0.15f, -0.25f, 0.0f, -0.3f, -0.5f, -0.9f, -1.2f},
+                                       {0.1f, 0.1f, 0.2f, -0.1f, -0.3f, -0.6f, -0.8f}};
 
 /* Rows of a tooth: v (0 tongue's side .. 1 fold), share of the crown's height (0 edge, 1 neck;
  * over 1: gum, mm), depth behind the crown's face (mm). */
@@ -80,8 +80,8 @@ static void tooth_vertex(int lower, int c, int r, float out[3]) {
     arch_at(s, lower ? 25.5f : 28.0f, lower ? 38 : 40, point, normal);
     const float e = 2 * t - 1, gum = r >= 7 ? 0.0f : 1.0f;
     /* Gaps between crowns, rounded edges, scalloped gum. */
-    const float gap = gum * powf(fabsf(e), 5) * 1.1f + (1 - e * e) * -0.35f * gum;
-    const float round = r <= 4 ? powf(fabsf(e), 6) * 0.7f * (1 - tooth_row[r].height) : 0;
+    const float gap = gum * powf(fabsf(e), 7) * 0.7f + (1 - e * e) * -0.35f * gum;
+    const float round = r <= 4 ? powf(fabsf(e), 6) * 0.4f * (1 - tooth_row[r].height) : 0;
     const float scallop = r >= 5 ? -e * e * 1.3f : 0;
     const float height = tooth_row[r].height * tooth_height[lower][tooth] + round + scallop -
                          tooth_edge[lower][tooth];
@@ -115,7 +115,7 @@ static void teeth_make(stk_mouth_inside *mouth) {
                 tooth_vertex(lower, c, r, p);
                 mouth->teeth_neutral[v][0] = mouth->middle[0] + scale * p[0];
                 mouth->teeth_neutral[v][1] =
-                    mouth->middle[1] + scale * (p[1] - (lower ? 0.4f : 1.6f));
+                    mouth->middle[1] + scale * (p[1] - (lower ? 0.4f : 2.1f));
                 mouth->teeth_neutral[v][2] =
                     mouth->middle[2] + scale * (p[2] - (lower ? 8.4f : 6.4f));
                 s->uv[v][0] = 0.01f + 0.98f * (float)c / (COLUMNS - 1);
@@ -241,6 +241,7 @@ void stk_mouth_inside_set(stk_mouth_inside *mouth, const stk_pose *jaw, float to
                           const float (*border)[3], const float (*inner)[3]) {
     const float gap = 1e3f * (border[STK_LIP_FINE / 4][1] - border[3 * STK_LIP_FINE / 4][1]);
     const float light = 0.35f + 0.65f * bust_step(0.3f, 7, gap);
+    const float lit = bust_step(0.5f, 3.5f, gap); /* lips that meet let no light in */
     const float front = mouth->middle[2];
     wall_set(mouth, jaw, inner, light);
     for (int v = 0; v < 2 * ROW_VERTICES; v++) {
@@ -252,8 +253,8 @@ void stk_mouth_inside_set(stk_mouth_inside *mouth, const stk_pose *jaw, float to
         const int r = v % ROW_VERTICES / COLUMNS;
         const float depth = 1e3f * (front - p[2]); /* front teeth 7, last ones 40 */
         const float inside = r == 0 ? 0.35f : r == 1 ? 0.7f : 1;
-        mouth->teeth.shade[v] = light * inside * (1 - 0.9f * bust_step(6, 30, depth)) *
-                                (v < ROW_VERTICES ? 1.0f : 0.82f);
+        mouth->teeth.shade[v] = lit * inside * (1 - 0.9f * bust_step(8, 34, depth)) *
+                                (v < ROW_VERTICES ? 1.15f : 0.85f);
     }
     for (int i = 0; i < TONGUE_VERTICES; i++) {
         const float along = (float)(i / TONGUE_ACROSS) / (TONGUE_ALONG - 1); /* from the tip */

@@ -38,8 +38,8 @@ static void blend(float rgb[3], const float other[3], float share) {
 /* Enamel at row v: grey and clear at the edge, warmer towards the neck. across: -1 .. 1. */
 static void enamel(const stk_look *look, int tooth, int lower, float across, float v,
                    mouth_texel *t) {
-    static const float body[3] = {0.82f, 0.73f, 0.58f}, edge[3] = {0.66f, 0.61f, 0.53f};
-    static const float root[3] = {0.70f, 0.59f, 0.42f};
+    static const float body[3] = {0.88f, 0.80f, 0.69f}, edge[3] = {0.80f, 0.75f, 0.68f};
+    static const float root[3] = {0.78f, 0.67f, 0.52f};
     uint32_t seed = (uint32_t)look->seed;
     float own = stk_noise3((float)tooth * 3.7f + 0.5f, lower ? 5.5f : 1.5f, 0.5f, seed + 401);
     int from = tooth < TEETH / 2 ? TEETH / 2 - 1 - tooth : tooth - TEETH / 2; /* 2 = canine */
@@ -56,7 +56,7 @@ static void enamel(const stk_look *look, int tooth, int lower, float across, flo
 }
 
 static void tooth_texel(const stk_look *look, float u, float v, mouth_texel *t) {
-    static const float between[3] = {0.10f, 0.035f, 0.025f};
+    static const float between[3] = {0.30f, 0.20f, 0.15f};
     int lower = v > 0.5f;
     float row = ((lower ? 1.0f - v : v) - 0.02f) / 0.46f;
     float place = stk_clampf((u - 0.01f) / 0.98f, 0.0f, 0.9999f) * TEETH;
@@ -65,8 +65,8 @@ static void tooth_texel(const stk_look *look, float u, float v, mouth_texel *t) 
     enamel(look, tooth, lower, across, row, t);
     t->cavity = 1.0f;
     float gap = stk_smoothstep(0.87f, 1.0f, rim + 0.10f * stk_smoothstep(0.40f, 0.26f, row));
-    blend(t->rgb, between, 0.82f * gap);
-    t->cavity -= 0.5f * gap;
+    blend(t->rgb, between, 0.6f * gap);
+    t->cavity -= 0.3f * gap;
     /* gums: a papilla between two teeth reaches down, a dark line where they meet the crown */
     float wobble = stk_noise3(u * 60.0f, row * 8.0f, 0.5f, (uint32_t)look->seed + 403);
     float line = neck_row - 0.05f * powf(rim, 4.0f) + 0.006f * wobble;

@@ -13,4 +13,9 @@
  * the skin texture, 1024 for pictures of 512. */
 stk_status stk_skin_paint(stk_bust *bust, const stk_look *look, int side, stk_pool *pool);
 
+/* How far brow hairs root below the place between the brow's landmarks where they are to end, in
+ * parts of the landmarks' distance; along: 0 the inner end .. 1 the tail. Hairs grow upwards, most
+ * at the inner end: so finished brows lie between the landmarks, and hardly arched. */
+float stk_brow_drop(float along);
+
 #endif

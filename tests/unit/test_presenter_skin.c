@@ -155,7 +155,7 @@ static void stk_skin_paint_surface_face_colours_where_they_belong(void **state) 
     mean_at(&texture, 205, 205, 4, cheek);
     mean_at(&texture, 0, 13, 1, lip);
     mean_at(&texture, 151, 151, 6, forehead);
-    mean_at(&texture, 105, 52, 3, brow);
+    mean_at(&texture, 52, 52, 3, brow);
     mean_at(&texture, 79, 60, 0, nostril);
     mean_at(&texture, 231, 231, 2, below_eye);
     assert_true(lip[0] / lip[1] > 1.05 * cheek[0] / cheek[1]);
