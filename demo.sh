@@ -45,7 +45,7 @@ step "the presenter's clip"
 [ -f "$out/clip.mp4" ] || $tool presenter -o "$out/clip.mp4"
 
 step "prepare"
-[ -f "$out/person.stk" ] || $tool -q prepare "$out/clip.mp4" -o "$out/person"
+[ -f "$out/person.stk" ] || $tool prepare "$out/clip.mp4" -o "$out/person" >"$out/prepare.txt"
 
 step "train for $minutes minutes"
 [ -f "$out/person.stk" ] || $tool train "$out/person" -o "$out/person.stk" --minutes "$minutes"

@@ -172,10 +172,16 @@ stk_status stk_face_capture_detect(stk_face_capture *capture, const stk_image *r
     stk_detection detections[STK_FACE_MAX_DETECTIONS];
     STK_TRY(check_picture(rgb));
     STK_TRY(stk_face_detector_run(&capture->detector, rgb, detections, count));
-    if (*count > max) *count = max;
-    for (int i = 0; i < *count; i++) {
-        memcpy(boxes[i], detections[i].box, 4 * sizeof(float));
-        boxes[i][4] = detections[i].score;
+    int confirmed = 0;
+    for (int i = 0; i < *count && confirmed < max; i++) {
+        stk_face_roi roi = stk_face_roi_from_detection(&detections[i]);
+        stk_landmarks landmarks;
+        int found;
+        STK_TRY(look_at(capture, rgb, &roi, &landmarks, &found));
+        if (!found) continue;
+        memcpy(boxes[confirmed], detections[i].box, 4 * sizeof(float));
+        boxes[confirmed++][4] = detections[i].score;
     }
+    *count = confirmed;
     return STK_OK;
 }

@@ -34,7 +34,8 @@ void stk_face_capture_reset(stk_face_capture *capture);
 /* Follows (or finds) the largest face. *found = 0 when there is none; that is not an error. */
 stk_status stk_face_capture_frame(stk_face_capture *capture, const stk_image *rgb, stk_face *face,
                                   int *found);
-/* Runs only the detector: up to max boxes (x0 y0 x1 y1 px, score) sorted by size; *count faces. */
+/* Detector, each box confirmed by the mesh (the detector alone takes a shelf for a face now and
+ * then): up to max boxes (x0 y0 x1 y1 px, score) sorted by size; *count faces. */
 stk_status stk_face_capture_detect(stk_face_capture *capture, const stk_image *rgb,
                                    float (*boxes)[5], int max, int *count);
 /* Savitzky-Golay smoothing of one coefficient's track, window 5, order 3, ends fitted (scipy

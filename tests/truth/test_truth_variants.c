@@ -1,0 +1,199 @@
+/* Clips in which something is wrong, made by the presenter: `prepare` refuses with one sentence
+ * that says what and when, or goes on and warns; the sound of a late clip is late by just that. */
+#include "support.h"
+#include "presented.h"
+#include "program.h"
+#include "sanitized.h"
+#include "base/memory.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { SIDE = 144 };
+
+static stk_presenter_settings plain(double seconds) {
+    return (stk_presenter_settings){
+        .seconds = seconds, .width = SIDE, .height = SIDE, .seed = 3, .fps = 25, .crf = 18};
+}
+
+static presented make(const char *variants, double seconds) {
+    presented p;
+    stk_presenter_settings settings = plain(seconds);
+    TEST_OK(stk_presenter_variant_parse(variants, &settings.variant));
+    presented_clip(&p, settings);
+    return p;
+}
+
+static const program_result *prepare(const presented *p) {
+    const char *models = presented_models();
+    return program_run("prepare %s -o %s --size %d %s %s", p->clip, p->folder, SIDE,
+                       models[0] != '\0' ? "--models" : "", models);
+}
+
+static void refused(const char *variants, const char *sentence) {
+    presented_need_models();
+    presented p = make(variants, 2.1);
+    program_assert_refuses(prepare(&p), 1, sentence);
+    struct stat info;
+    char path[STK_PATH_MAX];
+    TEST_OK(stk_path_join(path, sizeof path, p.folder, "tables.safetensors"));
+    assert_int_not_equal(stat(path, &info), 0); /* nothing that could be taken for a subject */
+}
+
+static void no_face_is_refused(void **state) {
+    (void)state;
+    refused("no_face", "no face was found");
+}
+
+static void no_sound_is_refused(void **state) {
+    (void)state;
+    refused("no_sound", "holds no sound");
+}
+
+static void silence_is_refused(void **state) {
+    (void)state;
+    refused("silence", "its sound is silence");
+}
+
+static void second_face_is_refused(void **state) {
+    (void)state;
+    refused("second_face", "a second large face");
+}
+
+static void truncated_file_is_refused(void **state) {
+    (void)state;
+    presented_need_models();
+    presented p = make("", 2.1);
+    assert_int_equal(truncate(p.clip, 4000), 0);
+    program_assert_refuses(prepare(&p), 1, p.clip);
+}
+
+/* What runs through `prepare` as any clip does is left out under sanitizers: minutes each. */
+static void need_speed(void) {
+    presented_need_models();
+    if (!SANITIZED) return;
+    print_message("SKIP: a whole prepare takes minutes under a sanitizer\n");
+    skip();
+}
+
+/* Runs through; the report warns with `words` (NULL = need not). */
+static void accepted(const char *variants, double seconds, const char *words) {
+    need_speed();
+    presented p = make(variants, seconds);
+    const program_result *r = prepare(&p);
+    if (r->exit_code != 0) fail_msg("%s: exit %d: %s", variants, r->exit_code, r->err);
+    if (words != NULL && strstr(r->out, words) == NULL)
+        fail_msg("%s: the report does not say \"%s\": %s", variants, words, r->out);
+}
+
+static void cut_is_warned_of(void **state) {
+    (void)state;
+    accepted("cut", 2.4, "cut");
+}
+
+static void hand_is_survived(void **state) {
+    (void)state;
+    accepted("hand", 2.4, NULL);
+}
+
+static void shake_and_brightness_are_survived(void **state) {
+    (void)state;
+    accepted("shake,brightness", 2.1, NULL);
+}
+
+static void variable_rate_is_brought_to_25(void **state) {
+    (void)state;
+    need_speed();
+    presented p = make("variable_rate", 2.2);
+    assert_int_equal(prepare(&p)->exit_code, 0);
+    stk_subject *subject;
+    TEST_OK(stk_subject_open(&subject, p.folder));
+    assert_in_range(stk_subject_get_info(subject)->frames, 54, 56);
+    stk_subject_close(&subject);
+}
+
+static void thirty_frames_a_second_become_25(void **state) {
+    (void)state;
+    need_speed();
+    presented p;
+    stk_presenter_settings settings = plain(2.2);
+    settings.fps = 30;
+    presented_clip(&p, settings);
+    assert_in_range(p.frames, 65, 67);
+    assert_int_equal(prepare(&p)->exit_code, 0);
+    stk_subject *subject;
+    TEST_OK(stk_subject_open(&subject, p.folder));
+    assert_in_range(stk_subject_get_info(subject)->frames, 54, 56);
+    stk_subject_close(&subject);
+}
+
+static void any_shape_is_cut_to_the_head(void **state) {
+    (void)state;
+    need_speed();
+    static const int sizes[][2] = {{360, 202}, {202, 360}};
+    for (int i = 0; i < 2; i++) {
+        presented p;
+        stk_presenter_settings settings = plain(2.2);
+        settings.width = sizes[i][0];
+        settings.height = sizes[i][1];
+        presented_clip(&p, settings);
+        const program_result *r = prepare(&p);
+        if (r->exit_code != 0) fail_msg("%dx%d: %s", sizes[i][0], sizes[i][1], r->err);
+    }
+}
+
+/* The same performance with the sound moved: what is measured moves by that much. */
+static double sound_lag(int offset) {
+    presented p;
+    stk_presenter_settings settings = plain(4);
+    settings.audio_offset = offset;
+    presented_clip(&p, settings);
+    presented_open(&p);
+    const int step = STK_SAMPLE_RATE / STK_FPS;
+    char path[STK_PATH_MAX];
+    stk_sound sound;
+    TEST_OK(stk_subject_path(p.subject, "audio.wav", path));
+    TEST_OK(stk_sound_read(path, STK_SAMPLE_RATE, 0, &sound));
+    float *level = calloc((size_t)p.frames, sizeof *level);
+    float *opening = calloc((size_t)p.frames, sizeof *opening);
+    assert_true(level != NULL && opening != NULL);
+    for (int i = 0; i < p.frames; i++)
+        for (int k = i * step; k < (i + 1) * step && k < sound.count; k++)
+            level[i] += fabsf(sound.samples[k]) / (float)step;
+    presented_captured_mouth(&p, opening);
+    double lag = presented_lag(opening, level, p.frames, 20);
+    free(level);
+    free(opening);
+    stk_sound_clear(&sound);
+    presented_close(&p);
+    return lag;
+}
+
+static void moved_sound_is_moved_by_as_much(void **state) {
+    (void)state;
+    need_speed();
+    double plain_lag = sound_lag(0), late = sound_lag(5);
+    print_message("lag %.2f, 5 late %.2f frames\n", plain_lag, late);
+    assert_true(fabs(plain_lag) < 1);
+    assert_true(fabs(late - plain_lag - 5) < 0.75);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(no_face_is_refused),
+                                       cmocka_unit_test(no_sound_is_refused),
+                                       cmocka_unit_test(silence_is_refused),
+                                       cmocka_unit_test(second_face_is_refused),
+                                       cmocka_unit_test(truncated_file_is_refused),
+                                       cmocka_unit_test(cut_is_warned_of),
+                                       cmocka_unit_test(hand_is_survived),
+                                       cmocka_unit_test(shake_and_brightness_are_survived),
+                                       cmocka_unit_test(variable_rate_is_brought_to_25),
+                                       cmocka_unit_test(thirty_frames_a_second_become_25),
+                                       cmocka_unit_test(any_shape_is_cut_to_the_head),
+                                       cmocka_unit_test(moved_sound_is_moved_by_as_much)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
