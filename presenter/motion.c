@@ -286,7 +286,7 @@ static void aim_eye(const stk_pose *head, const stk_fixation *fixation, int side
 /* The face at rest: lips and lower lids of somebody who likes to be listened to. */
 static void be_friendly(float *shape) {
     for (int side = 0; side < 2; side++) {
-        lift(&shape[SMILE_L + side], 0.16f);
+        lift(&shape[SMILE_L + side], 0.20f);
         lift(&shape[CHEEK_SQUINT_L + side], 0.06f);
         lift(&shape[SQUINT_L + side], 0.08f);
     }

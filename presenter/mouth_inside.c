@@ -230,7 +230,7 @@ static void wall_set(stk_mouth_inside *mouth, const stk_pose *jaw, const float (
                 /* an open jaw tilts the lower half back, away from the skin of the chin */
                 if (y < 0) p[2] += jaw->R[7] * (0.012f + 1e-3f * high[r]) * y;
             }
-            s->shade[r * STK_LIP_FINE + j] = light * (1 - 0.95f * bust_step(-4, 17, back[r]));
+            s->shade[r * STK_LIP_FINE + j] = light * (1 - 0.95f * bust_step(1, 24, back[r]));
         }
     float *end = s->rest[WALL_VERTICES - 1];
     end[0] = centre[0], end[1] = centre[1], end[2] = centre[2] - 0.056f;

@@ -38,8 +38,8 @@ static void blend(float rgb[3], const float other[3], float share) {
 /* Enamel at row v: grey and clear at the edge, warmer towards the neck. across: -1 .. 1. */
 static void enamel(const stk_look *look, int tooth, int lower, float across, float v,
                    mouth_texel *t) {
-    static const float body[3] = {0.88f, 0.80f, 0.69f}, edge[3] = {0.80f, 0.75f, 0.68f};
-    static const float root[3] = {0.78f, 0.67f, 0.52f};
+    static const float body[3] = {0.93f, 0.81f, 0.67f}, edge[3] = {0.87f, 0.78f, 0.67f};
+    static const float root[3] = {0.82f, 0.69f, 0.52f};
     uint32_t seed = (uint32_t)look->seed;
     float own = stk_noise3((float)tooth * 3.7f + 0.5f, lower ? 5.5f : 1.5f, 0.5f, seed + 401);
     int from = tooth < TEETH / 2 ? TEETH / 2 - 1 - tooth : tooth - TEETH / 2; /* 2 = canine */
