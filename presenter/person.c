@@ -3,8 +3,8 @@
 #include "presenter/light.h"
 #include "presenter/skin.h"
 
-/* Sides of textures; a person whose skin has less than SMALL_SIDE is for pictures of some 100 pixels
- * and saves time everywhere. */
+/* Sides of textures; a person whose skin has less than SMALL_SIDE is for pictures of some 100
+ * pixels and saves time everywhere. */
 enum { SMALL_SIDE = 512, CLOTH_SIDE = 576, HAND_SIDE = 512 };
 
 static stk_status make_parts(stk_person *person, int with_hand, int texture_side, stk_pool *pool) {

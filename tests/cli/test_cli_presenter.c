@@ -69,7 +69,7 @@ static void interrupted_leaves_nothing(void **state) {
     (void)state;
     const char *out = in_folder("long.mp4"), *truth = in_folder("truth");
     const program_result *r =
-        program_interrupt(1.5, "presenter -o %s --seconds 600 --size 64 --truth %s", out, truth);
+        program_interrupt(1.5, "presenter -o %s --seconds 60 --size 64 --truth %s", out, truth);
     assert_int_equal(r->exit_code, 130);
     assert_false(stk_file_exists(out));
     assert_false(stk_file_exists(truth));
