@@ -1,9 +1,8 @@
 /* bust.h - head and neck of the presenter: skin, eyes, teeth, tongue, ears.
  *
  * The skin is a Loop subdivision surface over a control mesh: the 468 vertices of the canonical
- * face
- * (base/face_mesh.h), moved by identity modes, and rings of 36 vertices that go on from the face
- * oval like a bent tube, over skull, ears and throat down to the base of the neck (inside the
+ * face (base/face_mesh.h), moved by identity modes, and rings of 36 vertices that go on from the
+ * face oval like a bent tube, over skull and throat down to the base of the neck (inside the
  * collar). Eye and mouth openings are holes; strips turn inwards from their borders, so that lids
  * and lips have thickness. Expression moves the control mesh (express.h); the fine vertices follow
  * by fixed sparse weights. Fine vertex k < 468 belongs to control vertex k, so landmarks are exact.
@@ -68,8 +67,8 @@ const stk_surface *stk_bust_skin(const stk_bust *bust);
 const float (*stk_bust_neutral(const stk_bust *bust))[3];
 /* 1 where hair grows on the skull (0 .. 1, soft border), per fine vertex of the skin. */
 const float *stk_bust_scalp(const stk_bust *bust);
-/* The neck without head: shows (1) or hides the plug that closes the neck where the head was, and
- * hides or shows everything whose part is face, hair or ear (drawn by canvas' keep mask). */
+/* For the neck without head: shows (1) or hides (0) the plug that closes the neck where the head
+ * was. Face, hair and ears are left out by the canvas' keep mask. */
 void stk_bust_plug(stk_bust *bust, int shown);
 /* Inner lips of the state last expressed: gap at the middle (landmarks 13, 14) and width (78,
  * 308), m. */

@@ -15,7 +15,7 @@ enum {
     STK_LID_LOOP = 16
 };
 
-/* Inner lips and lids, vertices of the face mesh in the order of brief and mesh: from the corner of
+/* Inner lips and lids, vertices of the face mesh in order: from the corner of
  * the picture's left over the upper side to the other corner and back below. */
 extern const int16_t stk_lip_loop[STK_LIP_LOOP];
 extern const int16_t stk_lid_loop[2][STK_LID_LOOP]; /* person's right (picture left), left */

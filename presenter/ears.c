@@ -2,7 +2,7 @@
  *
  * A grid polar about the ear canal: sector s goes round the ear (0 = forward, then up, back, down),
  * row r goes from the canal over bowl (concha), inner ridge (antihelix), groove (scapha) and the
- *  rolled rim (helix) to the back of the ear and into the head.
+ * rolled rim (helix) to the back of the ear and into the head.
  *
  *   outline(angle) x row -> place in the plane of the ear (a up, b backwards)
  *   profile(row, angle) -> height over that plane; tragus and lobe change it by angle

@@ -1,8 +1,7 @@
 /* express.h - the 52 expressions as motions of the control mesh.
  *
  * Linear where that is true to life (lips, brows, cheeks), exact where it is not: the jaw turns
- * about
- * the axis through its joints, lids slide over the eyeball. Values as in stk_face_state.
+ * about the axis through its joints, lids slide over the eyeball. Values as in stk_face_state.
  */
 #ifndef STK_PRESENTER_EXPRESS_H
 #define STK_PRESENTER_EXPRESS_H
@@ -17,8 +16,8 @@ typedef struct stk_express stk_express;
 
 /* neutral [vertices][3]: control mesh of this identity (first 468 = face mesh; the rest is skull,
  * throat and neck). free_share [vertices]: share 0 .. 1 that takes part in face motion (0 at the
- * neck's
- * base). globes: [0] the person's right eye (picture left), [1] left. Copies what it keeps. */
+ * neck's base). globes: [0] the person's right eye (picture left), [1] left. Copies what it
+ * keeps. */
 stk_status stk_express_create(stk_express **express, const float (*neutral)[3],
                               const float *free_share, int vertices, const stk_eye_globe globes[2]);
 void stk_express_free(stk_express **express);

@@ -11,7 +11,7 @@
 
 typedef struct stk_hair stk_hair;
 
-/* The bust must be in its neutral state; nothing of it is kept. Some 0.2 s. Where the skin is dark,
+/* The bust must be in its neutral state; nothing of it is kept. Some 0.1 s. Where the skin is dark,
  * short and parted hair is short and coiled. */
 stk_status stk_hair_create(stk_hair **hair, const stk_look *look, const stk_bust *bust);
 void stk_hair_free(stk_hair **hair);

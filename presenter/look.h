@@ -1,6 +1,6 @@
 /* look.h - what one invented person looks like: plain numbers, all drawn from one seed.
  *
- * Colours are linear-light RGB reflectances in [0, 1] unless the name says _srgb.
+ * Colours are linear-light RGB reflectances in [0, 1].
  */
 #ifndef STK_PRESENTER_LOOK_H
 #define STK_PRESENTER_LOOK_H
@@ -23,7 +23,7 @@ typedef enum stk_attire_style {
 typedef struct stk_look {
     int seed;
     int woman;                   /* chooses default voice, brow width, lip colour, hair style */
-    float shape[STK_LOOK_MODES]; /* identity modes, standard normal, clipped to +-2 (bust.c) */
+    float shape[STK_LOOK_MODES]; /* identity modes, standard normal, clipped to +-2 */
     float skin_rgb[3];           /* mean reflectance of the cheek */
     float ruddiness, freckles, stubble; /* 0 .. 1 */
     float lip_rgb[3];
