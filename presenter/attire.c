@@ -3,8 +3,8 @@
  *   bust's neck -> dummy (attire_body.c) -> sheets (attire_cut.c) -> surfaces
  *   look -> cloth textures (attire_cloth.c)
  *
- * All vertices follow the torso bone. Breathing moves the front of the chest forwards and up by a
- * weight that is kept per vertex; rest = still + breath * weight.
+ * Cloth follows the torso bone, bare skin goes with the neck's. Breathing moves the front of the
+ * chest forwards and up by a weight by place; rest = still + breath * weight.
  */
 #include "presenter/attire.h"
 
@@ -14,6 +14,7 @@
 #include "base/image.h"
 #include "base/memory.h"
 #include "presenter/attire_private.h"
+#include "presenter/bust_private.h"
 #include "presenter/noise.h"
 
 static const float BREATH = 0.003f; /* farthest way of a vertex, m */
@@ -83,7 +84,7 @@ static void measure_neck(const stk_bust *bust, stk_neckline *neck) {
     for (int c = 0; c < STK_NECK_COLUMNS; c++) {
         const float turn = 6.2831853f * (float)c / (float)STK_NECK_COLUMNS;
         const float way[2] = {sinf(turn), cosf(turn)};
-        const float from[3] = {0.0f, -0.145f - 0.030f * way[1], middle};
+        const float from[3] = {0.0f, -0.139f - (0.018f - 0.006f * way[1]) * way[1], middle};
         float radius = skin_radius(skin, from, way);
         if (radius <= 0.0f) {
             const float x = way[0] / neck->half_width, z = way[1] / (neck->front_z - middle);
@@ -122,8 +123,11 @@ static stk_status finish_piece(stk_attire *attire, const stk_garment *garment, i
     const stk_cloth cloth = garment->cloth[at];
     STK_TRY(stk_sheet_surface(&garment->sheet[at], garment->name[at], garment->part[at], surface));
     attire->pieces = at + 1;
-    if (cloth == STK_CLOTH_BARE) surface->casts = 0; /* it lies on the neck's own skin */
     const size_t n = (size_t)surface->vertices;
+    if (cloth == STK_CLOTH_BARE) { /* it lies on the neck's own skin and goes with it */
+        surface->casts = 0;
+        for (size_t k = 0; k < n; k++) surface->bind[k] = stk_bust_bind_at(surface->rest[k]);
+    }
     attire->still[at] = stk_calloc_aligned(n, sizeof *attire->still[at]);
     if (!attire->still[at]) return stk_fail_memory("the attire");
     memcpy(attire->still[at], surface->rest, n * sizeof *surface->rest);
@@ -139,7 +143,7 @@ static stk_status finish_piece(stk_attire *attire, const stk_garment *garment, i
     else if (cloth == STK_CLOTH_RIB || cloth == STK_CLOTH_BARE)
         side /= 2;
     const int sleeved = cloth == STK_CLOTH_TWILL || cloth == STK_CLOTH_KNIT;
-    const float seam = sleeved ? 0.168f * garment->dummy.broad : 0.0f;
+    const float seam = sleeved ? 0.176f * garment->dummy.broad : 0.0f;
     return stk_cloth_weave(&attire->material[at], cloth, garment->rgb[at], side, seam,
                            garment->dummy.seed + 100u * (uint32_t)cloth, pool);
 }
@@ -149,7 +153,7 @@ stk_status stk_attire_create(stk_attire **attire, const stk_look *look, const st
     *attire = NULL;
     if (side < 8 || side > 1024) return stk_fail(STK_ERR_ARGUMENT, "cloth of %d texels", side);
     stk_garment garment = {
-        .dummy = {.broad = look->woman ? 0.95f : 1.03f, .seed = 1000u + 7u * (uint32_t)look->seed}};
+        .dummy = {.broad = look->woman ? 0.92f : 1.00f, .seed = 1000u + 7u * (uint32_t)look->seed}};
     measure_neck(bust, &garment.dummy.neck);
     measure_skin(bust, look, garment.bare_rgb);
     stk_attire *made = stk_calloc_aligned(1, sizeof *made);

@@ -57,15 +57,15 @@ float stk_dummy_distance(const stk_dummy *dummy, const float point[3]) {
     const float p[3] = {side, point[1], point[2] - DUMMY_Z};
     const float chest_middle[3] = {0.0f, -0.37f, -0.032f}, chest[3] = {0.165f * w, 0.215f, 0.102f};
     const float back_middle[3] = {0.0f, -0.36f, -0.075f}, back[3] = {0.17f * w, 0.22f, 0.085f};
-    const float nape[3] = {0.025f, -0.125f, -0.070f}, tip[3] = {0.170f * w, -0.206f, -0.055f};
-    const float arm[3] = {0.177f * w, -0.232f, -0.045f}, elbow[3] = {0.215f * w, -0.52f, -0.03f};
+    const float nape[3] = {0.025f, -0.125f, -0.070f}, tip[3] = {0.180f * w, -0.192f, -0.055f};
+    const float arm[3] = {0.184f * w, -0.226f, -0.048f}, elbow[3] = {0.206f * w, -0.52f, -0.03f};
     const float clavicle[3] = {0.03f, -0.195f, -0.01f};
     const float q[3] = {point[0], p[1], p[2]};
     float d = ellipsoid(q, chest_middle, chest);
     d = blend(d, ellipsoid(q, back_middle, back), 0.05f);
-    d = blend(d, cone(p, nape, 0.038f, tip, 0.043f), 0.05f);
-    d = blend(d, cone(p, clavicle, 0.028f, tip, 0.042f), 0.05f);
-    d = blend(d, cone(p, arm, 0.049f, elbow, 0.050f), 0.035f);
+    d = blend(d, cone(p, nape, 0.038f, tip, 0.032f), 0.05f);
+    d = blend(d, cone(p, clavicle, 0.028f, tip, 0.032f), 0.04f);
+    d = blend(d, cone(p, arm, 0.040f, elbow, 0.046f), 0.024f);
     const float whole[3] = {point[0], p[1], point[2]};
     const float neck = neck_distance(&dummy->neck, whole);
     const float above = p[1] + 0.02f; /* ends within the head */

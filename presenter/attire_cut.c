@@ -64,7 +64,7 @@ static float folds(const float p[3], uint32_t seed) {
 /* The seam where the sleeve is set in: a groove, and the padded roll outside it. */
 static float sleeve_head(const float p[3], float broad) {
     const float x = fabsf(p[0]), y = p[1];
-    const float seam = 0.168f * (1.0f - 0.10f * stk_smoothstep(-0.20f, -0.32f, y)) * broad;
+    const float seam = 0.176f * (1.0f - 0.10f * stk_smoothstep(-0.20f, -0.32f, y)) * broad;
     const float off = x - seam;
     const float groove = -0.0040f * expf(-off * off / 0.000016f);
     const float roll = 0.0032f * stk_smoothstep(0.0f, 0.010f, off) *
@@ -116,7 +116,10 @@ static float top_height(const void *ctx, const stk_dummy *dummy, const float p[3
     float worn = cut->height + 0.0022f * hang * stk_smoothstep(0.0f, 0.05f, out);
     if (cut->front >= 1.0f) worn += 1.5f * folds(p, cut->seed) * stk_smoothstep(0.005f, 0.05f, out);
     const float side = cut->front < 1.0f ? stk_smoothstep(-0.118f, -0.138f, p[1]) : 1.0f;
-    return SUNK + (worn - SUNK) * side * stk_smoothstep(-0.005f, 0.0f, out);
+    /* seen from before, what is sunk behind the neck would lie before the rest */
+    const float middle = neck_middle(cut->neck), back = stk_smoothstep(0.0f, -0.02f, p[2] - middle);
+    const float sunk = SUNK + (0.004f - SUNK) * back * (cut->front >= 1.0f ? 1.0f : 0.0f);
+    return sunk + (worn - sunk) * side * stk_smoothstep(-0.005f, 0.0f, out);
 }
 
 static stk_sheet *piece(stk_garment *garment, const char *name, stk_cloth cloth, stk_part part,
@@ -252,8 +255,9 @@ static void cut_band(const stk_dummy *dummy, stk_sheet *sheet, const stk_curve *
     for (strip.mirror = 0; strip.mirror < 2; strip.mirror++) stk_sheet_strip(sheet, dummy, &strip);
 }
 
-/* Leaves of the shirt's collar and the band they are sewn to. */
-static void cut_leaves(const stk_dummy *dummy, stk_sheet *sheet) {
+/* Leaves of the shirt's collar, tucked under a ring if there is one, and the band they are sewn to.
+ */
+static void cut_leaves(const stk_dummy *dummy, stk_sheet *sheet, const stk_ring *ring) {
     const stk_neckline *neck = &dummy->neck;
     const float w = neck->half_width + 0.005f, middle = neck_middle(neck);
     const float front = neck->front_z + 0.008f, back = neck->back_z - 0.006f;
@@ -289,6 +293,7 @@ static void cut_leaves(const stk_dummy *dummy, stk_sheet *sheet) {
                        .hem = {1, 0},
                        .turn = 0.5f};
     for (strip.mirror = 0; strip.mirror < 2; strip.mirror++) stk_sheet_strip(sheet, dummy, &strip);
+    if (ring) stk_sheet_tuck(sheet, dummy, ring);
     cut_band(dummy, sheet, &inner);
 }
 
@@ -346,7 +351,7 @@ static stk_status cut_shirt(stk_garment *garment, const stk_look *look) {
                              .height = shirt_height,
                              .ctx = &cut};
     stk_sheet_shell(shirt, &garment->dummy, &shell);
-    cut_leaves(&garment->dummy, shirt);
+    cut_leaves(&garment->dummy, shirt, NULL);
     if (tie)
         cut_tie(&garment->dummy, trim);
     else
@@ -356,20 +361,24 @@ static stk_status cut_shirt(stk_garment *garment, const stk_look *look) {
     return STK_OK;
 }
 
+static stk_ring neckline_ring(const stk_neckline *neck, int sweater) {
+    return (stk_ring){.columns = 128,
+                      .rows = 14,
+                      .half_wide = sweater ? 0.0105f : 0.0062f,
+                      .thick = sweater ? 0.0042f : 0.0022f,
+                      .height = sweater ? 0.0085f : 0.0012f,
+                      .middle_z = neck_middle(neck),
+                      .radius = {neck->half_width + (sweater ? 0.020f : 0.026f),
+                                 0.5f * (neck->front_z - neck->back_z) + 0.020f},
+                      .low = sweater ? -0.176f : -0.192f,
+                      .high = -0.124f};
+}
+
 /* Round neckline: a ribbed ring, the garment below it, skin above. */
 static stk_status cut_top(stk_garment *garment, const stk_look *look, int sweater) {
     stk_status status = STK_OK;
     const stk_neckline *neck = &garment->dummy.neck;
-    const stk_ring ring = {
-        .columns = 128,
-        .rows = 14,
-        .half_wide = sweater ? 0.0105f : 0.0062f,
-        .thick = sweater ? 0.0042f : 0.0022f,
-        .height = sweater ? 0.0085f : 0.0012f,
-        .under = sweater ? 0.0f : 0.015f,
-        .centre = {0.0f, -0.122f, neck_middle(neck) + 0.012f},
-        .radius = {neck->half_width + (sweater ? 0.020f : 0.024f), sweater ? 0.078f : 0.083f,
-                   0.5f * (neck->front_z - neck->back_z) + (sweater ? 0.022f : 0.030f)}};
+    const stk_ring ring = neckline_ring(neck, sweater);
     const stk_cut cut = {.neck = neck,
                          .broad = garment->dummy.broad,
                          .seed = garment->dummy.seed + 3u,
@@ -416,7 +425,8 @@ static stk_status cut_undershirt(stk_garment *garment, const stk_look *look) {
                              .height = shirt_height,
                              .ctx = &cut};
     stk_sheet_shell(shirt, &garment->dummy, &shell);
-    cut_leaves(&garment->dummy, shirt);
+    const stk_ring ring = neckline_ring(&garment->dummy.neck, 1);
+    cut_leaves(&garment->dummy, shirt, &ring);
     stk_sheet_button(button, &garment->dummy, 0.002f, -0.166f, 0.0052f, 0.004f);
     return STK_OK;
 }

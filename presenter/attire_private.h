@@ -90,17 +90,23 @@ typedef struct stk_strip {
 } stk_strip;
 void stk_sheet_strip(stk_sheet *sheet, const stk_dummy *dummy, const stk_strip *strip);
 
-/* A round bar along a closed curve around the neck (ribbed collar). */
+/* A round bar along a closed curve around the neck (ribbed collar): where a funnel meets the dummy.
+ * The funnel is upright, opens upwards by 45 degrees and has its mouth's radii at the height that
+ * runs from `low` in front to `high` behind, so that it crosses both neck and shoulders squarely.
+ */
 typedef struct stk_ring {
     int columns, rows;
     float half_wide, thick;
-    float centre[3], radius[3]; /* ellipsoid whose cut with the dummy the ring follows */
-    float height;
-    float under; /* sinks by this at the sides and behind, m */
+    float middle_z, radius[2]; /* x, z */
+    float low, high;
+    float height; /* of the bar over the dummy, m */
 } stk_ring;
 void stk_sheet_ring(stk_sheet *sheet, const stk_dummy *dummy, const stk_ring *ring);
-/* Negative inside the ellipsoid, about m. */
+/* Negative within the funnel, about m. */
 float stk_ring_distance(const stk_ring *ring, const float p[3]);
+
+/* Lays what reaches above a limit beneath the ring: cloth that is tucked in. */
+void stk_sheet_tuck(stk_sheet *sheet, const stk_dummy *dummy, const stk_ring *ring);
 
 /* Skin from the neck's join (columns STK_NECK_COLUMNS) over the chest to beyond the ring. */
 void stk_sheet_bare(stk_sheet *sheet, const stk_dummy *dummy, const stk_ring *ring, int rows);

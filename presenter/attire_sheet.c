@@ -186,21 +186,26 @@ void stk_sheet_strip(stk_sheet *sheet, const stk_dummy *dummy, const stk_strip *
 }
 
 float stk_ring_distance(const stk_ring *ring, const float p[3]) {
-    float square = 0.0f;
-    for (int i = 0; i < 3; i++) {
-        const float q = (p[i] - ring->centre[i]) / ring->radius[i];
-        if (i != 1 || q < 0.0f) square += q * q; /* a cylinder from its middle upwards */
-    }
-    return (sqrtf(square) - 1.0f) * ring->radius[0];
+    const float x = p[0] / ring->radius[0], z = (p[2] - ring->middle_z) / ring->radius[1];
+    const float back = stk_smoothstep(1.1f, -1.1f, z);
+    const float up = p[1] - (ring->low + (ring->high - ring->low) * back);
+    return 0.7071f * ((sqrtf(x * x + z * z) - 1.0f) * ring->radius[0] - up);
 }
 
-/* A point of the cut between ellipsoid and dummy near p: steps onto one and the other by turns. */
+/* A point of the cut between funnel and dummy near p: steps onto one and the other by turns. */
 static void ring_settle(const stk_ring *ring, const stk_dummy *dummy, float p[3]) {
-    for (int step = 0; step < 12; step++) {
-        const float scale = 1.0f + stk_ring_distance(ring, p) / ring->radius[0];
-        for (int i = 0; i < 3; i++) p[i] = ring->centre[i] + (p[i] - ring->centre[i]) / scale;
+    for (int step = 0; step < 16; step++) {
+        const float off = 0.7071f * stk_ring_distance(ring, p);
+        const float x = p[0], z = p[2] - ring->middle_z, out = sqrtf(x * x + z * z) + 1e-9f;
+        p[0] -= off * x / out, p[1] += off, p[2] -= off * z / out;
         stk_dummy_lay(dummy, p, 0.0f, 0);
     }
+}
+
+static void ring_start(const stk_ring *ring, float turn, float p[3]) {
+    p[0] = ring->radius[0] * sinf(turn);
+    p[1] = ring->low + (ring->high - ring->low) * (0.5f - 0.5f * cosf(turn));
+    p[2] = ring->middle_z + ring->radius[1] * cosf(turn);
 }
 
 void stk_sheet_ring(stk_sheet *sheet, const stk_dummy *dummy, const stk_ring *ring) {
@@ -209,13 +214,11 @@ void stk_sheet_ring(stk_sheet *sheet, const stk_dummy *dummy, const stk_ring *ri
     for (int c = 0; c < ring->columns; c++) {
         const float turn = 2.0f * PI_F * (float)c / (float)ring->columns;
         float p[3], normal[3], away[3], square = 0.0f, dot = 0.0f;
-        p[0] = ring->centre[0] + ring->radius[0] * sinf(turn);
-        p[1] = ring->centre[1] - 0.35f * ring->radius[1];
-        p[2] = ring->centre[2] + ring->radius[2] * cosf(turn);
+        ring_start(ring, turn, p);
         ring_settle(ring, dummy, p);
         stk_dummy_normal(dummy, p, normal);
         for (int i = 0; i < 3; i++) {
-            away[i] = (p[i] - ring->centre[i]) / (ring->radius[i] * ring->radius[i]);
+            away[i] = i == 1 ? -1.0f : i ? cosf(turn) : sinf(turn); /* square to the funnel */
             dot += away[i] * normal[i];
         }
         for (int i = 0; i < 3; i++) away[i] -= dot * normal[i], square += away[i] * away[i];
@@ -224,9 +227,7 @@ void stk_sheet_ring(stk_sheet *sheet, const stk_dummy *dummy, const stk_ring *ri
             const float s = (float)r / (float)(ring->rows - 1), angle = PI_F * (1.15f * s - 0.075f);
             const float across = -cosf(angle) * ring->half_wide;
             const float flat = sinf(angle) > 0.0f ? powf(sinf(angle), 0.45f) : sinf(angle);
-            /* hidden where a jacket's collar goes on */
-            const float gone = ring->under * stk_smoothstep(-0.168f, -0.154f, p[1]);
-            const float up = ring->height + ring->thick * flat - gone;
+            const float up = ring->height + ring->thick * flat;
             const int at = first + r * ring->columns + c;
             for (int i = 0; i < 3; i++)
                 sheet->point[at][i] = p[i] + across * away[i] + up * normal[i];
@@ -235,6 +236,16 @@ void stk_sheet_ring(stk_sheet *sheet, const stk_dummy *dummy, const stk_ring *ri
         }
     }
     grid_join(sheet, first, ring->columns, ring->rows, 1, 0);
+}
+
+void stk_sheet_tuck(stk_sheet *sheet, const stk_dummy *dummy, const stk_ring *ring) {
+    for (int v = 0; v < sheet->vertices; v++) {
+        const float out = stk_ring_distance(ring, sheet->point[v]);
+        if (out < -0.009f) continue;
+        const float limit = 0.0075f - 0.0135f * stk_smoothstep(-0.009f, 0.0f, out);
+        if (stk_dummy_distance(dummy, sheet->point[v]) > limit)
+            stk_dummy_lay(dummy, sheet->point[v], limit, 0);
+    }
 }
 
 /* Hollow between the heads of the collarbones, which stand out faintly. */
@@ -252,11 +263,10 @@ void stk_sheet_bare(stk_sheet *sheet, const stk_dummy *dummy, const stk_ring *ri
     for (int c = 0; c < columns; c++) {
         const float turn = 2.0f * PI_F * (float)c / (float)columns, *join = dummy->neck.join[c];
         const float out[3] = {sinf(turn), 0.0f, cosf(turn)};
-        float end[3] = {ring->centre[0] + ring->radius[0] * out[0],
-                        ring->centre[1] - 0.35f * ring->radius[1],
-                        ring->centre[2] + ring->radius[2] * out[2]};
+        float end[3];
+        ring_start(ring, turn, end);
         ring_settle(ring, dummy, end);
-        for (int i = 0; i < 3; i++) end[i] += 0.12f * (end[i] - ring->centre[i]);
+        for (int i = 0; i < 3; i++) end[i] += 0.004f * (i == 1 ? -1.0f : out[i]);
         float shift[3] = {join[0], join[1], join[2]};
         stk_dummy_lay(dummy, shift, 0.0f, 0);
         for (int i = 0; i < 3; i++) shift[i] = join[i] - shift[i];
@@ -267,13 +277,15 @@ void stk_sheet_bare(stk_sheet *sheet, const stk_dummy *dummy, const stk_ring *ri
             float *p = sheet->point[first + r * columns + c];
             for (int i = 0; i < 3; i++) p[i] = join[i] + way * (end[i] - join[i]);
             const float form = p[2] > middle ? chest_form(p) : 0.0f;
-            const float side = stk_smoothstep(middle + 0.03f, middle + 0.005f, p[2]);
-            const float end_under = 0.014f * side * stk_smoothstep(0.75f, 1.0f, s);
+            const float x = fabsf(p[0]) - dummy->neck.half_width; /* beneath a jacket's collar */
+            const float end_under =
+                0.0015f * stk_smoothstep(0.8f, 1.0f, s) +
+                0.014f * stk_smoothstep(0.003f, 0.016f, x) * stk_smoothstep(-0.175f, -0.155f, p[1]);
             stk_dummy_lay(dummy, p, form * stk_smoothstep(0.0f, 0.3f, s) - end_under, 0);
             for (int i = 0; i < 3; i++) p[i] += shift[i] * rest;
-            const float sunk = r == 0 ? 0.003f : r == 1 ? 0.0f : -0.0003f;
+            const float sunk = r == 0 ? 0.0008f : r == 1 ? 0.0f : -0.0002f;
             for (int i = 0; i < 3; i++) p[i] -= sunk * out[i];
-            if (r == 0) p[1] += 0.004f;
+            if (r == 0) p[1] += 0.006f;
             stk_cloth_place(p, 0.0f, sheet->uv[first + r * columns + c]);
         }
     }

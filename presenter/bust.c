@@ -317,12 +317,10 @@ static stk_status bust_make(stk_bust *bust) {
     STK_TRY(arrays_make(bust));
     STK_TRY(skin_regions(bust));
     STK_TRY(organs_make(bust));
-    STK_TRY(stk_bust_plug_make(&bust->plug, bust));
-    bust->plug.material = &bust->material[STK_BUST_SKIN];
     const stk_face_state rest = {{0}};
     stk_bust_express(bust, &rest);
     memcpy(bust->neutral, bust->skin.rest, (size_t)bust->skin.vertices * sizeof *bust->neutral);
-    return STK_OK;
+    return stk_bust_plug_make(bust);
 }
 
 stk_status stk_bust_create(stk_bust **out, const stk_look *look) {
@@ -352,6 +350,7 @@ void stk_bust_free(stk_bust **bust) {
     stk_free(b->control);
     stk_free(b->neutral);
     stk_free(b->average);
+    stk_free(b->beheaded);
     stk_free(b->scalp);
     for (int e = 0; e < 2; e++) stk_free(b->near_eye[e]);
     stk_free(b);
@@ -386,20 +385,6 @@ const float (*stk_bust_neutral(const stk_bust *bust))[3] {
 
 const float *stk_bust_scalp(const stk_bust *bust) {
     return bust->scalp;
-}
-
-/* Baked inside the head the plug is dark: it borrows the light of the neck's skin, column by column
- * (control vertex k is fine vertex k). */
-void stk_bust_plug(stk_bust *bust, int shown) {
-    stk_surface *plug = &bust->plug;
-    plug->hidden = !shown;
-    if (!shown) return;
-    const int ring = STK_MESH_LANDMARKS + (STK_CONTROL_RINGS - 4) * STK_CONTROL_COLUMNS;
-    for (int v = 0; v < plug->vertices; v++) {
-        const int from = ring + v % STK_CONTROL_COLUMNS;
-        memcpy(plug->transfer[v], bust->skin.transfer[from], sizeof *plug->transfer);
-        memcpy(plug->key[v], bust->skin.key[from], sizeof *plug->key);
-    }
 }
 
 void stk_bust_mouth(const stk_bust *bust, float *opening_m, float *width_m) {

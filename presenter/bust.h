@@ -68,7 +68,8 @@ const float (*stk_bust_neutral(const stk_bust *bust))[3];
 /* 1 where hair grows on the skull (0 .. 1, soft border), per fine vertex of the skin. */
 const float *stk_bust_scalp(const stk_bust *bust);
 /* For the neck without head: shows (1) or hides (0) the plug that closes the neck where the head
- * was. Face, hair and ears are left out by the canvas' keep mask. */
+ * was, as the skin is expressed now; meanwhile the neck's skin above it counts as face. Face, hair
+ * and ears are left out by the canvas' keep mask. */
 void stk_bust_plug(stk_bust *bust, int shown);
 /* Inner lips of the state last expressed: gap at the middle (landmarks 13, 14) and width (78,
  * 308), m. */

@@ -33,6 +33,9 @@ struct stk_bust {
     float *scalp;         /* [skin.vertices] */
     int32_t *near_eye[2]; /* fine vertices that an eyeball may touch */
     int near_eye_count[2];
+    float plug_cut[STK_CONTROL_COLUMNS]; /* ring at which the plug leaves the skin */
+    int32_t *beheaded;                   /* triangles of the neck that go with the head */
+    int beheaded_count;
     int32_t lid[2][STK_LID_FINE], lip[STK_LIP_FINE];
 };
 
@@ -41,7 +44,7 @@ float stk_bust_bind_at(const float average[3]);
 float stk_bust_scalp_at(const float average[3], int woman, float recess);
 /* Part of the skin between the face and the neck's base. */
 stk_part stk_bust_part_at(const float average[3], float scalp, float ring);
-/* A smaller neck inside the neck that goes on upwards and ends in a dome. */
-stk_status stk_bust_plug_make(stk_surface *plug, const stk_bust *bust);
+/* The neck's end where the head was: bust_plug.c. After the first expression. */
+stk_status stk_bust_plug_make(stk_bust *bust);
 
 #endif

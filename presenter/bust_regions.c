@@ -1,8 +1,6 @@
-/* bust_regions.c - which bone moves a place of the skin, which part it is, where hair grows; the
- * plug of the neck. All from the place on the average head, so that they fit every identity. */
+/* bust_regions.c - which bone moves a place of the skin, which part it is, where hair grows.
+ * All from the place on the average head, so that they fit every identity. */
 #include "presenter/bust_private.h"
-
-#include <string.h>
 
 #include "presenter/bust_math.h"
 
@@ -45,51 +43,7 @@ float stk_bust_scalp_at(const float average[3], int woman, float recess) {
 
 stk_part stk_bust_part_at(const float average[3], float scalp, float ring) {
     if (scalp > 0.5f) return STK_PART_HAIR;
-    if (ring <= 0.01f) return STK_PART_FACE;
-    if (average[1] > 0.02f) return STK_PART_FACE; /* forehead, temples, above the ear */
-    if (average[2] > -0.034f && average[1] > -0.015f) return STK_PART_FACE; /* before the ear */
+    if (ring < 0.99f) return STK_PART_FACE;         /* the jaw's edge turns over the oval */
+    if (average[1] > -0.036f) return STK_PART_FACE; /* forehead, temples, all about the ear */
     return STK_PART_NECK;
-}
-
-enum { PLUG_RINGS = 18 };
-
-stk_status stk_bust_plug_make(stk_surface *plug, const stk_bust *bust) {
-    const int columns = STK_CONTROL_COLUMNS, rings = PLUG_RINGS;
-    STK_TRY(stk_surface_init(plug, "plug", rings * columns + 1, (2 * rings - 1) * columns));
-    const float(*base)[3] = bust->mesh.position + STK_CONTROL_VERTICES - columns;
-    float centre[3] = {0, 0, 0};
-    for (int j = 0; j < columns; j++)
-        for (int k = 0; k < 3; k++) centre[k] += base[j][k] / (float)columns;
-    const float axis[3] = {0, 0.125f,
-                           0.028f}; /* the neck leans forward; ends at the jaw's height */
-    int count = 0;
-    for (int r = 0; r < rings; r++)
-        for (int j = 0; j < columns; j++) {
-            const float t = (float)r / (rings - 1), up = fminf(t / 0.6f, 1);
-            const float turn = 1.5f * stk_clampf((t - 0.6f) / 0.4f, 0, 1);
-            const float dome = cosf(turn), rise = 0.65f * up + 0.35f * sinf(turn);
-            const float size = (0.95f - 0.08f * bust_step(0, 0.3f, t)) * dome;
-            const int v = r * columns + j, k = (j + 1) % columns;
-            float *p = plug->rest[v];
-            for (int i = 0; i < 3; i++)
-                p[i] = centre[i] + axis[i] * rise +
-                       (base[j][i] - centre[i]) * (i == 1 ? size * (1 - up) : size);
-            plug->bind[v] = stk_bust_bind_at(p);
-            const float *uv = bust->mesh.uv[STK_CONTROL_VERTICES - 3 * columns + j];
-            plug->uv[v][0] = uv[0], plug->uv[v][1] = uv[1];
-            const int a = v, b = r * columns + k;
-            const int32_t below[3] = {b, a, r + 1 < rings ? a + columns : rings * columns};
-            memcpy(plug->triangle[count++], below, sizeof below);
-            if (r + 1 < rings) {
-                const int32_t above[3] = {b, a + columns, b + columns};
-                memcpy(plug->triangle[count++], above, sizeof above);
-            }
-        }
-    float *tip = plug->rest[rings * columns];
-    for (int i = 0; i < 3; i++) tip[i] = centre[i] + axis[i];
-    memcpy(plug->uv[rings * columns], plug->uv[0], sizeof *plug->uv);
-    memset(plug->part, STK_PART_NECK, (size_t)plug->triangles);
-    plug->hidden = 1;
-    plug->casts = 0;
-    return STK_OK;
 }

@@ -303,6 +303,45 @@ static void create_seed1_bonesScalpAndPartsLieWhereTheyShould(void **state) {
     stk_bust_free(&bust);
 }
 
+/* The neck without head is a closed-in column below the mouth; nothing of the skin rises beside it,
+ * and all is as before when the head is back. */
+static void plug_shown_isAllThatRisesAboveTheThroat(void **state) {
+    (void)state;
+    stk_look look;
+    stk_look_draw(&look, 3);
+    stk_bust *bust;
+    TEST_OK(stk_bust_create(&bust, &look));
+    stk_actor actor = {.surfaces = 0};
+    TEST_OK(stk_bust_add(bust, &actor));
+    const stk_surface *skin = stk_bust_skin(bust), *plug = actor.surface[actor.surfaces - 1];
+    const int bytes = skin->triangles;
+    uint8_t *parts = malloc((size_t)bytes);
+    assert_non_null(parts);
+    memcpy(parts, skin->part, (size_t)bytes);
+    stk_bust_plug(bust, 1);
+    assert_false(plug->hidden);
+    float top = -1;
+    int outwards = 0;
+    for (int t = 0; t < plug->triangles; t++) {
+        const float *a = plug->rest[plug->triangle[t][0]], *b = plug->rest[plug->triangle[t][1]];
+        const float *c = plug->rest[plug->triangle[t][2]];
+        const float x = (b[1] - a[1]) * (c[2] - a[2]) - (b[2] - a[2]) * (c[1] - a[1]);
+        const float z = (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0]);
+        outwards += x * a[0] + z * (a[2] + 0.06f) > 0;
+        for (int i = 0; i < 3; i++) top = fmaxf(top, plug->rest[plug->triangle[t][i]][1]);
+    }
+    assert_true(outwards > plug->triangles * 9 / 10); /* the dome's tip leans */
+    assert_true(top > skin->rest[152][1] && top < skin->rest[13][1] + 0.03f);
+    for (int t = 0; t < skin->triangles; t++)
+        for (int i = 0; i < 3 && skin->part[t] == STK_PART_NECK; i++)
+            assert_true(skin->rest[skin->triangle[t][i]][1] < top - 0.005f);
+    stk_bust_plug(bust, 0);
+    assert_true(plug->hidden);
+    assert_memory_equal(parts, skin->part, (size_t)bytes);
+    free(parts);
+    stk_bust_free(&bust);
+}
+
 static void subdivision_plane_staysAPlaneAndWeightsSumToOne(void **state) {
     (void)state;
     stk_control_mesh *mesh = stk_calloc_aligned(1, sizeof *mesh);
@@ -354,6 +393,7 @@ int main(void) {
         cmocka_unit_test(express_mouth_opensAndRestsClosed),
         cmocka_unit_test(express_gaze_turnsTheIris),
         cmocka_unit_test(create_seed1_bonesScalpAndPartsLieWhereTheyShould),
+        cmocka_unit_test(plug_shown_isAllThatRisesAboveTheThroat),
         cmocka_unit_test(subdivision_plane_staysAPlaneAndWeightsSumToOne),
         cmocka_unit_test(lookDraw_seeds_arePlausible),
     };
