@@ -11,9 +11,9 @@ start=$SECONDS
 case "${1:-}" in -*) sed -n '2,9s/^# \{0,1\}//p' "$0"; exit 2 ;; esac
 out=$(realpath -m "${1:-demo}")
 cd "$(dirname "$0")"
-minutes=${DEMO_MINUTES:-1.6}
-text="Hello! I have never said this sentence in front of a camera. My face was learned from twenty \
-seconds of video, and these lips follow a sound that they have not heard before."
+minutes=${DEMO_MINUTES:-2.6}
+text="Hello! I have never said this sentence in front of a camera. My lips follow a sound that they \
+have not heard before."
 
 . scripts/packages.sh
 step() { printf '\n== %3d s  %s\n' $((SECONDS - start)) "$*" >&2; }
@@ -64,8 +64,8 @@ fi
 mapfile -t frames < <(ls "$out"/frames/*.png)
 count=${#frames[@]}
 $tool sheet -o "$out/compare.png" --columns 2 --height 384 \
-  "${frames[count / 6]}" "$out/new.mp4@1.2" "${frames[count / 2]}" "$out/new.mp4@3.6" \
-  "${frames[count * 5 / 6]}" "$out/new.mp4@6.4"
+  "${frames[count / 6]}" "$out/new.mp4@1.2" "${frames[count / 2]}" "$out/new.mp4@3.4" \
+  "${frames[count * 5 / 6]}" "$out/new.mp4@5.2"
 
 step "done"
 cat <<END

@@ -157,7 +157,7 @@ static void known_person(stk_look *look) {
     set(look->brow_rgb, (colour){62, 41, 29});
     set(look->iris_rgb, (colour){108, 84, 52});
     look->ruddiness = 0.35f, look->freckles = 0.1f, look->stubble = 0;
-    look->hair = STK_HAIR_BOB;
+    look->hair = STK_HAIR_PARTED;
     look->attire = STK_ATTIRE_JACKET_ROUND;
     set(look->jacket_rgb, (colour){40, 50, 70});
     set(look->shirt_rgb, (colour){232, 228, 220});
