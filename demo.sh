@@ -10,8 +10,9 @@ set -eu
 start=$SECONDS
 case "${1:-}" in -*) sed -n '2,9s/^# \{0,1\}//p' "$0"; exit 2 ;; esac
 out=$(realpath -m "${1:-demo}")
+[ -z "${SYNCTALK_MODELS:-}" ] || SYNCTALK_MODELS=$(realpath -m "$SYNCTALK_MODELS")
 cd "$(dirname "$0")"
-minutes=${DEMO_MINUTES:-2.6}
+minutes=${DEMO_MINUTES:-2.8}
 text="Hello! I have never said this sentence in front of a camera. My lips follow a sound that they \
 have not heard before."
 
@@ -33,11 +34,16 @@ if ! scripts/get-models.sh -f -n ${SYNCTALK_MODELS:+"$SYNCTALK_MODELS"} >/dev/nu
   scripts/get-models.sh -f ${SYNCTALK_MODELS:+"$SYNCTALK_MODELS"}
 fi
 
-# What was made by another program, or trained for another time, is made again.
+# What was made by another program, or trained for another time, is made again. Every product gets its
+# name when it is whole: a run that was stopped goes on where it was.
+if [ -d "$out" ] && [ ! -f "$out/key" ] && [ -n "$(ls -A "$out")" ]; then
+  echo "$out: is not empty and was not made by this script; give another folder" >&2
+  exit 1
+fi
 mkdir -p "$out"
 key="$(sha256sum <$tool) $minutes"
 if [ "$(cat "$out/key" 2>/dev/null)" != "$key" ]; then
-  rm -rf "$out"/{key,clip.mp4,person,person.stk,person.stk.train,new.wav,new.mp4,scores.json,frames}
+  rm -rf "$out"/{clip.mp4,person,person.stk,new.wav,new.mp4,scores.json,frames,compare.png,part.*}
   echo "$key" >"$out/key"
 fi
 
@@ -48,17 +54,26 @@ step "prepare"
 [ -f "$out/person.stk" ] || $tool prepare "$out/clip.mp4" -o "$out/person" >"$out/prepare.txt"
 
 step "train for $minutes minutes"
-[ -f "$out/person.stk" ] || $tool train "$out/person" -o "$out/person.stk" --minutes "$minutes"
+if [ ! -f "$out/person.stk" ]; then # many small steps: the lips begin to move early
+  again=()
+  [ ! -f "$out/part.stk.train" ] || again=(--resume)
+  $tool train "$out/person" -o "$out/part.stk" --minutes "$minutes" --rays 2048 "${again[@]}"
+  rm "$out/part.stk.train"
+  mv "$out/part.stk" "$out/person.stk"
+fi
 
 step "a new sentence"
 [ -f "$out/new.wav" ] || $tool presenter -o "$out/new.wav" --text "$text"
-[ -f "$out/new.mp4" ] || $tool render -m "$out/person.stk" -a "$out/new.wav" -o "$out/new.mp4"
+if [ ! -f "$out/new.mp4" ]; then
+  $tool render -m "$out/person.stk" -a "$out/new.wav" -o "$out/part.mp4"
+  mv "$out/part.mp4" "$out/new.mp4"
+fi
 
 step "compare"
-if [ ! -f "$out/scores.json" ]; then
+if [ ! -f "$out/scores.json" ] || [ ! -d "$out/frames" ]; then
   rm -rf "$out/frames"
-  $tool eval -m "$out/person.stk" "$out/person" --frames "$out/frames" --json >"$out/scores.part"
-  mv "$out/scores.part" "$out/scores.json"
+  $tool eval -m "$out/person.stk" "$out/person" --frames "$out/frames" --json >"$out/part.json"
+  mv "$out/part.json" "$out/scores.json"
 fi
 # Three held-out moments: real | rendered, and three of the new sentence.
 mapfile -t frames < <(ls "$out"/frames/*.png)

@@ -29,6 +29,7 @@ work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
 trap 'exit 130' INT TERM
 missing=0
+right=""
 
 face_mesh=@mediapipe/face_mesh@0.4.1657299874
 face_detection=@mediapipe/face_detection@0.4.1657300184
@@ -43,14 +44,15 @@ good() { # file sum
 }
 
 have() { # name sum -> 0 when nothing is left to do
-    if good "$target/$1" "$2"; then echo "have     $1" >&2; return 0; fi
+    if good "$target/$1" "$2"; then right="$right $1"; echo "have     $1" >&2; return 0; fi
     if [ $dry = 1 ]; then echo "missing  $1" >&2; missing=1; return 0; fi
     return 1
 }
 
 install_checked() { # downloaded-file name sum
     if good "$1" "$3"; then
-        mv "$1" "$target/.$2.part" && mv "$target/.$2.part" "$target/$2" && echo "fetched  $2" >&2
+        mv "$1" "$target/.$2.part" && mv "$target/.$2.part" "$target/$2" && right="$right $2" &&
+            echo "fetched  $2" >&2
     else
         echo "failed   $2 (not reachable, or its SHA-256 is wrong)" >&2
         missing=1
@@ -109,10 +111,12 @@ from_url mp_hair_segmentation.tflite \
     $google/mediapipe-assets/hair_segmentation.tflite
 # Enough to go on: a face graph with its detector, and the person graph.
 if [ $faces = 1 ]; then
-    if { [ -f "$target/face_landmarker.task" ] ||
-         { [ -f "$target/face_landmark_468.tflite" ] &&
-           [ -f "$target/face_detection_short_range.tflite" ]; }; } &&
-       [ -f "$target/mp_selfie_segmentation.tflite" ]; then
+    right() { # name: there, and its sum was right
+        case " $right " in *" $1 "*) return 0 ;; *) return 1 ;; esac
+    }
+    if { right face_landmarker.task ||
+         { right face_landmark_468.tflite && right face_detection_short_range.tflite; }; } &&
+       right mp_selfie_segmentation.tflite; then
         exit 0
     fi
     echo "still missing: face_landmarker.task (or face_landmark_468 with face_detection_short_range)" >&2

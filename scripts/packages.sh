@@ -13,12 +13,16 @@ install_packages() { # names...
       missing+=("$package")
   done
   [ ${#missing[@]} -gt 0 ] || return 0
+  if ! command -v apt-get >/dev/null; then
+    echo "this is no Debian: these packages, or what they are called here, are needed: ${missing[*]}" >&2
+    return 0
+  fi
   echo "installing: ${missing[*]}" >&2
   if [ "$(id -u)" != 0 ]; then
     command -v sudo >/dev/null || { echo "please run as root, or install these packages yourself" >&2; return 1; }
     sudo=sudo
   fi
   $sudo apt-get update -qq &&
-    DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq --no-install-recommends \
+    $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
       "${missing[@]}" >/dev/null
 }

@@ -254,7 +254,8 @@ double presented_label_iou(const presented *p, int label) {
     stk_image_clear(&truth);
     stk_image_clear(&found);
     stk_safetensors_close(&file);
-    return either > 0 ? (double)both / (double)either : 1.0;
+    assert_true(either > 0);
+    return (double)both / (double)either;
 }
 
 /* --- expression and mouth --------------------------------------------------------------------- */
