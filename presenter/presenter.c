@@ -25,6 +25,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static const char COMMENT[] = "Synthetic picture: this person does not exist. Made by synctalk "
@@ -96,6 +97,71 @@ static stk_status check(const stk_presenter_settings *s) {
                         SECONDS_MAX);
     if (s->text != NULL && s->audio != NULL)
         return stk_fail(STK_ERR_ARGUMENT, "a text and a sound file exclude each other");
+    if (s->truth != NULL && ends_with(s->output, ".wav"))
+        return stk_fail(STK_ERR_ARGUMENT,
+                        "%s is sound alone, which has no truth: name it .mp4, or leave the truth "
+                        "out",
+                        s->output);
+    return STK_OK;
+}
+
+/* Splits a path at its last slash; trailing slashes are no part of it. */
+static stk_status split(const char *path, char folder[STK_PATH_MAX], const char **name,
+                        size_t *length) {
+    size_t end = strlen(path);
+    if (end >= STK_PATH_MAX)
+        return stk_fail(STK_ERR_ARGUMENT, "the path is too long: %.60s...", path);
+    while (end > 1 && path[end - 1] == '/') end--;
+    size_t start = end;
+    while (start > 0 && path[start - 1] != '/') start--;
+    if (start == 0)
+        strcpy(folder, ".");
+    else
+        snprintf(folder, STK_PATH_MAX, "%.*s", (int)start, path);
+    *name = path + start;
+    *length = end - start;
+    return STK_OK;
+}
+
+static int same_file(const char *a, const char *b) {
+    struct stat x, y;
+    return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
+/* Refuses two paths that lead to one file, whether it is there already or not. */
+static stk_status check_apart(const char *a, const char *b) {
+    char folders[2][STK_PATH_MAX];
+    const char *names[2];
+    size_t lengths[2];
+    STK_TRY(split(a, folders[0], &names[0], &lengths[0]));
+    STK_TRY(split(b, folders[1], &names[1], &lengths[1]));
+    const int same_name = lengths[0] == lengths[1] && strncmp(names[0], names[1], lengths[0]) == 0;
+    if (same_file(a, b) || (same_name && same_file(folders[0], folders[1])))
+        return stk_fail(STK_ERR_ARGUMENT, "%s and %s are one file: name another", a, b);
+    return STK_OK;
+}
+
+/* What is to be written destroys nothing that is not ours, and can be written: found out before
+ * minutes of work. */
+static stk_status check_places(const stk_presenter_settings *s) {
+    char path[STK_PATH_MAX];
+    const char *name;
+    size_t length;
+    if (s->audio != NULL) STK_TRY(check_apart(s->output, s->audio));
+    if (s->truth != NULL) {
+        STK_TRY(stk_truth_check(s->truth));
+        STK_TRY(check_apart(s->output, s->truth));
+        for (int i = 0; stk_truth_file_name(i) != NULL; i++) {
+            STK_TRY(stk_path_join(path, sizeof path, s->truth, stk_truth_file_name(i)));
+            STK_TRY(check_apart(s->output, path));
+            if (s->audio != NULL) STK_TRY(check_apart(s->audio, path));
+        }
+    }
+    STK_TRY(split(s->output, path, &name, &length));
+    stk_directory_remove_leftovers(path);
+    stk_outfile *file;
+    STK_TRY(stk_outfile_create(&file, s->output));
+    stk_outfile_discard(&file);
     return STK_OK;
 }
 
@@ -125,15 +191,21 @@ static stk_status speak(session *s) {
     return status;
 }
 
-static void measure(session *s) {
+static stk_status measure(session *s) {
     const stk_presenter_settings *settings = s->settings;
     s->seconds = settings->seconds;
     if (s->seconds == 0)
         s->seconds = settings->text == NULL && settings->audio == NULL
                          ? SCRIPT_S
                          : (double)s->utterance.sound.count / STK_SAMPLE_RATE;
+    if (s->seconds > SECONDS_MAX)
+        return stk_fail(STK_ERR_ARGUMENT,
+                        "the sound lasts %.0f seconds, more than the %d that can be made: give a "
+                        "shorter one, or say how many seconds",
+                        s->seconds, SECONDS_MAX);
     s->frames = stk_clampi((int)lround(s->seconds * settings->fps), 1, INT32_MAX);
     s->seconds = s->frames / settings->fps;
+    return STK_OK;
 }
 
 static stk_status shape_mouth(session *s) {
@@ -399,6 +471,7 @@ stk_status stk_presenter_make(const stk_presenter_settings *settings, const stk_
     const double start_s = stk_clock_s();
     *figures = (stk_presenter_figures){0};
     STK_TRY(check(settings));
+    STK_TRY(check_places(settings));
     session *s = stk_calloc_aligned(1, sizeof *s);
     if (s == NULL) return stk_fail_memory("presenter");
     s->settings = settings;
@@ -406,15 +479,14 @@ stk_status stk_presenter_make(const stk_presenter_settings *settings, const stk_
     const int sound_only = ends_with(settings->output, ".wav");
     if (status == STK_OK && sound_only)
         status = stk_sound_write_wav(settings->output, &s->utterance.sound);
-    if (status == STK_OK && !sound_only) {
-        measure(s);
-        status = make_clip(s, job);
-    }
+    if (status == STK_OK && !sound_only) status = measure(s);
+    if (status == STK_OK && !sound_only) status = make_clip(s, job);
     figures->seconds = stk_clock_s() - start_s;
     if (status == STK_OK) {
         figures->frames = s->frames;
         figures->fps = s->frames / figures->seconds;
-        figures->sound_s = (double)s->utterance.sound.count / STK_SAMPLE_RATE;
+        if (sound_only || !settings->variant.no_sound)
+            figures->sound_s = (double)s->utterance.sound.count / STK_SAMPLE_RATE;
     }
     close_session(s, status == STK_OK);
     stk_free(s);

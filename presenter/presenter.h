@@ -45,7 +45,7 @@ typedef struct stk_presenter_settings {
 typedef struct stk_presenter_figures {
     int frames;
     double seconds, fps; /* wall time, frames a second */
-    double sound_s;      /* of the track that was asked for, 0 = none */
+    double sound_s;      /* of what is heard, all of it; 0 = no track */
 } stk_presenter_figures;
 
 /* Comma-separated names ("cut,hand"): see the struct. */

@@ -77,6 +77,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static espeak_library library;
 static collection heard;
 static int english;
+static int kept; /* a copy of ours is still loaded after unload */
 
 static int collect_samples(const short *samples, int count) {
     if (heard.count + count > heard.capacity) {
@@ -124,17 +125,20 @@ static int look_up(void *handle, const char *name, void *function) {
     return symbol != NULL;
 }
 
-static void unload(void) {
-    if (library.handle != NULL) dlclose(library.handle);
-    library = (espeak_library){0};
-}
-
 static const char LIBRARY_NAME[] = "libespeak-ng.so.1";
 
 static int is_taken(void) {
     void *handle = dlopen(LIBRARY_NAME, RTLD_NOW | RTLD_NOLOAD);
     if (handle != NULL) dlclose(handle);
     return handle != NULL;
+}
+
+static void unload(void) {
+    if (library.handle != NULL) {
+        dlclose(library.handle);
+        kept = is_taken();
+    }
+    library = (espeak_library){0};
 }
 
 static int load(void) {
@@ -146,10 +150,12 @@ static int load(void) {
         look_up(handle, "espeak_SetVoiceByName", &library.set_voice) &&
         look_up(handle, "espeak_SetSynthCallback", &library.set_callback) &&
         look_up(handle, "espeak_Synth", &library.synth) &&
-        look_up(handle, "espeak_Terminate", &library.terminate))
+        look_up(handle, "espeak_Terminate", &library.terminate)) {
         library.rate =
             library.initialize(OUTPUT_SYNCHRONOUS, BUFFER_MS, NULL,
                                OPTION_PHONEME_EVENTS | OPTION_PHONEME_IPA | OPTION_DONT_EXIT);
+        if (library.rate <= 0) library.terminate(); /* what it had begun, threads among it */
+    }
     if (library.rate > 0) return 1;
     unload();
     return 0;
@@ -163,9 +169,14 @@ static void forget_heard(void) {
 
 stk_status stk_espeak_begin(const char *voice) {
     pthread_mutex_lock(&lock);
+    const int taken = is_taken(), ours = taken && kept;
     if (!load()) {
-        const int taken = is_taken();
         pthread_mutex_unlock(&lock);
+        if (ours)
+            return stk_fail(STK_ERR_UNSUPPORTED,
+                            "voice \"espeak:%s\": the copy of eSpeak NG that was used before "
+                            "cannot be unloaded here; start the program anew for this text",
+                            voice);
         if (taken)
             return stk_fail(STK_ERR_UNSUPPORTED,
                             "voice \"espeak:%s\": another part of this program uses eSpeak NG",

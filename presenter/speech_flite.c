@@ -84,7 +84,7 @@ static float stress_of(const cst_item *segment) {
 
 static stk_status add_segment(const cst_item *segment, double end_s, stk_spoken *spoken) {
     const char *name = flite_ffeature_string(segment, "name");
-    for (size_t i = 0; i < sizeof phone_table / sizeof phone_table[0]; i++) {
+    for (size_t i = 0; name != NULL && i < sizeof phone_table / sizeof phone_table[0]; i++) {
         const phone_entry *entry = &phone_table[i];
         if (strcmp(entry->name, name) != 0) continue;
         const double start = stk_spoken_end_s(spoken);
@@ -111,28 +111,41 @@ static stk_status take(cst_utterance *utterance, stk_spoken *spoken) {
     return stk_spoken_phone(spoken, STK_PHONE_SILENCE, length_s, 0, "pau");
 }
 
-/* Fills *utterance; NULL where flite failed. Apart, so that nothing that must survive the jump is a
- * local of the function that sets it. */
-static void synthesise(voice_entry *entry, const char *text, cst_utterance **utterance) {
+/* What survives the jump: no local of the function that sets it does. */
+typedef struct saying {
+    voice_entry *entry;
+    const char *text;
+    stk_spoken *spoken;
+    cst_utterance *utterance; /* NULL where flite failed at once */
+    stk_status status;
+    int done; /* 0: flite jumped or gave nothing; status is not set */
+} saying;
+
+/* Everything of flite that can end in its fatal error runs here, reading the result included. */
+static void synthesise(saying *say) {
     jmp_buf here;
     jmp_buf *const before = cst_errjmp;
-    *utterance = NULL;
     cst_errjmp = &here;
     if (setjmp(here) == 0) {
         if (!started) flite_init();
         started = 1;
-        if (entry->voice == NULL) entry->voice = entry->make(NULL);
-        if (entry->voice != NULL) *utterance = flite_synth_text(text, entry->voice);
+        if (say->entry->voice == NULL) say->entry->voice = say->entry->make(NULL);
+        if (say->entry->voice != NULL)
+            say->utterance = flite_synth_text(say->text, say->entry->voice);
+        if (say->utterance != NULL) {
+            say->status = take(say->utterance, say->spoken);
+            say->done = 1;
+        }
     }
     cst_errjmp = before;
 }
 
 /* The clustergen voices draw their noise with rand(): they get a sequence of their own, always the
  * same, and the process's goes on afterwards as if nothing had been drawn. */
-static void synthesise_repeatably(voice_entry *entry, const char *text, cst_utterance **utterance) {
+static void synthesise_repeatably(saying *say) {
     char state[128];
     char *before = initstate(1, state, sizeof state);
-    synthesise(entry, text, utterance);
+    synthesise(say);
     setstate(before);
 }
 
@@ -176,13 +189,13 @@ stk_status stk_flite_say(const char *voice, const char *sentence, stk_spoken *sp
     if (ascii == NULL) return stk_fail_memory("a sentence");
     to_ascii(sentence, ascii);
     pthread_mutex_lock(&lock);
-    cst_utterance *utterance;
-    synthesise_repeatably(entry, ascii, &utterance);
+    saying say = {.entry = entry, .text = ascii, .spoken = spoken};
+    synthesise_repeatably(&say);
     const stk_status status =
-        utterance != NULL
-            ? take(utterance, spoken)
+        say.done
+            ? say.status
             : stk_fail(STK_ERR_UNSUPPORTED, "flite cannot say \"%.200s\"; change the text", ascii);
-    if (utterance != NULL) delete_utterance(utterance);
+    if (say.utterance != NULL) delete_utterance(say.utterance);
     pthread_mutex_unlock(&lock);
     free(ascii);
     return status;

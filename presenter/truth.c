@@ -13,7 +13,7 @@
 #include <unistd.h>
 #include <zlib.h>
 
-enum { DEFLATE_LEVEL = 4, NECK_GOP = 12, LABEL_BYTES_FIRST = 1 << 20 };
+enum { DEFLATE_LEVEL = 4, NECK_GOP = 12, LABEL_BYTES_FIRST = 1 << 20, DESCRIPTION_START = 256 };
 enum { POSE = 12, POINTS = 3 * STK_LANDMARKS };
 
 static const char *const files[] = {"truth.json", "tables.safetensors", "labels.safetensors",
@@ -96,9 +96,42 @@ static stk_status open_neck(stk_truth *truth) {
     return stk_video_writer_create(&truth->neck, path, &options);
 }
 
-static stk_status open_folder(stk_truth *truth, const char *folder) {
+const char *stk_truth_file_name(int index) {
+    return index >= 0 && index < (int)STK_ARRAY_SIZE(files) ? files[index] : NULL;
+}
+
+/* Whether the file begins as stk_truth_describe's do. */
+static int is_description(const char *path) {
+    char start[DESCRIPTION_START + 1] = "";
+    stk_map map;
+    if (stk_map_open(&map, path) != STK_OK) return 0;
+    if (map.size > 0)
+        memcpy(start, map.data, map.size < DESCRIPTION_START ? map.size : DESCRIPTION_START);
+    stk_map_close(&map);
+    return strstr(start, "\"synctalk truth\"") != NULL;
+}
+
+stk_status stk_truth_check(const char *folder) {
+    if (folder[0] == '\0') return stk_fail(STK_ERR_ARGUMENT, "the truth's folder has no name");
     if (strlen(folder) >= STK_PATH_MAX - 64)
         return stk_fail(STK_ERR_ARGUMENT, "the path is too long: %.60s...", folder);
+    char path[STK_PATH_MAX];
+    STK_TRY(stk_path_join(path, sizeof path, folder, files[0]));
+    if (is_description(path)) return STK_OK;
+    for (size_t i = 0; i < STK_ARRAY_SIZE(files); i++) {
+        STK_TRY(stk_path_join(path, sizeof path, folder, files[i]));
+        if (stk_file_exists(path))
+            return stk_fail(
+                STK_ERR_ARGUMENT,
+                "%s is not a truth of synctalk and would be overwritten: choose another "
+                "folder",
+                path);
+    }
+    return STK_OK;
+}
+
+static stk_status open_folder(stk_truth *truth, const char *folder) {
+    STK_TRY(stk_truth_check(folder));
     strcpy(truth->folder, folder);
     truth->made_folder = !stk_file_exists(folder);
     STK_TRY(stk_directory_create(folder));

@@ -36,7 +36,12 @@ typedef struct stk_truth_frame {
 
 typedef struct stk_truth stk_truth;
 
-/* Makes the folder; a truth.json in it is removed. */
+/* STK_ERR_ARGUMENT where the folder holds a file of a truth's names, but no truth. Absent is fine.
+ */
+stk_status stk_truth_check(const char *folder);
+/* Of the index-th file of a truth; NULL after the last. */
+const char *stk_truth_file_name(int index);
+/* Checks the folder and makes it; an earlier truth in it is removed. */
 stk_status stk_truth_open(stk_truth **truth, const char *folder, const stk_truth_clip *clip);
 stk_status stk_truth_add(stk_truth *truth, const stk_truth_frame *frame);
 /* After as many frames as were announced. background: RGB, the room without anyone. */

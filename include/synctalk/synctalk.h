@@ -205,7 +205,7 @@ typedef struct stk_presenter_result {
     int frames;
     double seconds; /* whole call */
     double fps;     /* frames over it */
-    double sound_s; /* length of what is said */
+    double sound_s; /* length of what is said; 0 without a sound track */
 } stk_presenter_result;
 void stk_presenter_options_init(stk_presenter_options *options);
 /* Draws a person from the seed who says something, as a clip that `prepare` takes. On failure or

@@ -33,9 +33,27 @@ static void mistakes_are_one_sentence(void **state) {
     program_assert_refuses(program_run("presenter -o %s --text a --audio b.wav", out), 2,
                            "exclude each other");
     program_assert_refuses(program_run("presenter -o %s --audio /none.wav", out), 1, "/none.wav");
+    program_assert_refuses(program_run("presenter -o bad.wav --truth %s", in_folder("t")), 2,
+                           "has no truth");
+    program_assert_refuses(program_run("presenter -o %s --audio %s", out, out), 2, "are one file");
+    program_assert_refuses(program_run("presenter -o %s --truth %s/", out, out), 2, "are one file");
     program_assert_refuses(program_run("presenter -o /nowhere/a.mp4 --seconds 0.2 --size 64"), 1,
                            "/nowhere/a.mp4");
     assert_false(stk_file_exists(out));
+}
+
+static void truth_spares_what_is_not_its_own(void **state) {
+    (void)state;
+    const char *folder = in_folder("full"), *inside = in_folder("full/neck.mp4");
+    const char *tables = in_folder("full/tables.safetensors");
+    TEST_OK(stk_directory_create(folder));
+    program_assert_refuses(program_run("presenter -o %s --truth %s", inside, folder), 2,
+                           "are one file");
+    TEST_OK(stk_file_write(tables, "mine", 4));
+    program_assert_refuses(program_run("presenter -o %s.mp4 --truth %s", folder, folder), 2,
+                           "is not a truth of synctalk");
+    assert_int_equal(stk_file_size(tables), 4);
+    assert_false(stk_file_exists(inside));
 }
 
 static void clip_of_a_text_is_made(void **state) {
@@ -80,6 +98,7 @@ static void interrupted_leaves_nothing(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(mistakes_are_one_sentence),
+        cmocka_unit_test(truth_spares_what_is_not_its_own),
         cmocka_unit_test(clip_of_a_text_is_made),
         cmocka_unit_test(sound_alone_is_made),
         cmocka_unit_test(interrupted_leaves_nothing),

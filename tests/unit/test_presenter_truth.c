@@ -206,6 +206,38 @@ static void closed_early_leaves_nothing(void **state) {
     assert_false(stk_file_exists(folder));
 }
 
+static void folder_of_others_is_untouched(void **state) {
+    (void)state;
+    char folder[STK_PATH_MAX], path[STK_PATH_MAX], *text;
+    const stk_truth_clip clip = {&settings, &utterance, camera, FRAMES, 3, 0.04, "slt"};
+    stk_truth *truth;
+    TEST_OK(stk_path_join(folder, sizeof folder, test_temporary_folder(), "others"));
+    TEST_OK(stk_directory_create(folder));
+    TEST_OK(stk_path_join(path, sizeof path, folder, "tables.safetensors"));
+    TEST_OK(stk_file_write(path, "mine", 4));
+    assert_int_equal(stk_truth_open(&truth, folder, &clip), STK_ERR_ARGUMENT);
+    assert_null(truth);
+    TEST_OK(stk_path_join(path, sizeof path, folder, "truth.json"));
+    TEST_OK(stk_file_write(path, "{}", 2));
+    assert_int_equal(stk_truth_open(&truth, folder, &clip), STK_ERR_ARGUMENT);
+    assert_int_equal(stk_file_size(path), 2);
+    TEST_OK(stk_path_join(path, sizeof path, folder, "tables.safetensors"));
+    TEST_OK(stk_file_read_text(path, 100, &text));
+    assert_string_equal(text, "mine");
+    stk_free(text);
+}
+
+static void an_earlier_truth_is_replaced(void **state) {
+    (void)state;
+    TEST_OK(stk_truth_check(written()));
+    stk_truth *truth = opened(written());
+    char path[STK_PATH_MAX];
+    TEST_OK(stk_path_join(path, sizeof path, written(), "truth.json"));
+    assert_false(stk_file_exists(path));
+    stk_truth_close(&truth, 0);
+    assert_true(stk_file_is_directory(written()));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tables_hold_what_was_added),
@@ -213,6 +245,8 @@ int main(void) {
         cmocka_unit_test(neck_film_and_background_are_there),
         cmocka_unit_test(json_names_all),
         cmocka_unit_test(closed_early_leaves_nothing),
+        cmocka_unit_test(folder_of_others_is_untouched),
+        cmocka_unit_test(an_earlier_truth_is_replaced), /* the last: written() is gone */
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
