@@ -66,9 +66,9 @@ const char *stk_version(void);
 /* One line: version, instruction sets in use, threads of this machine. Storage of the calling
  * thread. */
 const char *stk_system_line(void);
-/* Restricts the instruction sets of all later calls: "c", "avx2", "avx512" or a number; NULL lifts
- * it again (not what the environment's STK_CPU_MASK says). STK_ERR_ARGUMENT for any other word. For
- * finding bugs and for comparisons. */
+/* Restricts the instruction sets of all later calls: "c", "avx2", "avx512", "avx512bf16", "amx" or
+ * a number; NULL lifts it again (not what the environment's STK_CPU_MASK says). STK_ERR_ARGUMENT
+ * for any other word. For finding bugs and for comparisons. */
 stk_status stk_set_cpu_mask(const char *mask);
 
 /* ---- Context and callbacks ------------------------------------------------------------------- */
