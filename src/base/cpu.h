@@ -1,8 +1,8 @@
 /* cpu.h - which instruction sets this processor has, and which the user allows.
  *
  * Kernel families fill their tables from stk_cpu_flags(). The mask comes from --cpu-mask or
- * STK_CPU_MASK (a number, or one of: c avx2 avx512 avx512bf16 amx), so that any machine can run every variant
- * below its own and a bug can be pinned to one.
+ * STK_CPU_MASK (a number, or one of: c avx2 avx512 avx512bf16 amx), so that any machine can run
+ * every variant below its own and a bug can be pinned to one.
  */
 #ifndef STK_BASE_CPU_H
 #define STK_BASE_CPU_H
