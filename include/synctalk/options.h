@@ -42,7 +42,8 @@
     X(TEXT, frames,  "--frames",  NULL, 0, 0,       "FOLDER", "write PNG frames here instead of a video") \
     X(INT,  size,    "--size",    0, 0, 2048,       "PIXELS", "side of the picture, 0 = as trained; even") \
     X(INT,  crf,     "--crf",     18, 0, 51,        "Q",      "H.264 quality, smaller is better") \
-    X(INT,  threads, "--threads", 0, 0, 256,        "N",      "threads, 0 = all")
+    X(INT,  threads, "--threads", 0, 0, 256,        "N",      "threads, 0 = all") \
+    X(FLAG, reference_march, "--reference-march", 0, 0, 1, "", "march rays by the published rule (float32, slower), for comparisons")
 
 #define STK_EVAL_OPTIONS(X) \
     X(TEXT, model,   "-m",        NULL, 0, 0,     "MODEL",  "model file") \
@@ -51,6 +52,7 @@
     X(TEXT, models,  "--models",  NULL, 0, 0,     "FOLDER", "where the pretrained weights lie") \
     X(INT,  every,   "--every",   1, 1, 1000,     "N",      "use every N-th held-out frame") \
     X(INT,  threads, "--threads", 0, 0, 256,      "N",      "threads, 0 = all") \
+    X(FLAG, reference_march, "--reference-march", 0, 0, 1, "", "march rays by the published rule (float32, slower), for comparisons") \
     X(FLAG, json,    "--json",    0, 0, 1,        "",       "print one JSON object")
 
 #define STK_INFO_OPTIONS(X) \

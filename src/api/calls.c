@@ -122,6 +122,7 @@ static stk_status render(stk_context *ctx, const stk_render_options *options, co
         .size = options->size,
         .crf = options->crf,
         .threads = options->threads,
+        .reference_march = options->reference_march,
     };
     if (ctx->callbacks.frame != NULL) settings.sink = (stk_frame_sink){forward_frame, ctx};
     stk_render_figures figures;
@@ -180,6 +181,7 @@ static stk_status evaluate(const stk_eval_options *options, const stk_job *job,
         .models = options->models,
         .every = options->every,
         .threads = options->threads,
+        .reference_march = options->reference_march,
     };
     stk_scores scores;
     STK_TRY(stk_evaluate(&settings, job, &scores));

@@ -104,6 +104,7 @@ static stk_status render_held_out(evaluation *e, int frame) {
     STK_TRY(stk_frame_store_get(e->torsos, frame, &backdrop));
     const double start_s = stk_clock_s();
     const stk_model *model = e->model;
+    const int reference = e->settings->reference_march;
     const stk_subject_info *info = stk_subject_get_info(e->subject);
     const float *window[STK_AUDIO_WINDOW];
     stk_audio_window(stk_subject_audio_row(e->subject, 0), info->frames,
@@ -119,9 +120,9 @@ static stk_status render_held_out(evaluation *e, int frame) {
         .pose = stk_subject_poses(e->subject)[frame],
         .audio_code = code,
         .expression = stk_subject_expressions(e->subject)[frame],
-        .rect = info->head_rect,
+        .rect = reference ? (stk_rect){0, 0, info->width, info->height} : info->head_rect,
         .backdrop = backdrop,
-        .rule = STK_MARCH_FAST,
+        .rule = reference ? STK_MARCH_REFERENCE : STK_MARCH_FAST,
     };
     stk_frame_render(e->renderer, &request, &e->made);
     e->render_seconds += stk_clock_s() - start_s;

@@ -12,6 +12,7 @@ typedef struct stk_evaluate_settings {
     const char *models; /* weights folder for the landmark graphs */
     int every;          /* every N-th held-out frame */
     int threads;
+    int reference_march; /* the published marching rule over the whole picture */
 } stk_evaluate_settings;
 
 typedef struct stk_scores {

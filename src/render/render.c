@@ -74,7 +74,7 @@ static stk_status render_frames(session *s, const stk_job *job, stk_render_figur
             .code_row = 0,
             .rect = s->rect,
             .backdrop = backdrop,
-            .rule = STK_MARCH_FAST,
+            .rule = s->settings->reference_march ? STK_MARCH_REFERENCE : STK_MARCH_FAST,
         };
         stk_frame_render(s->renderer, &request, &s->picture);
         figures->render_seconds += stk_clock_s() - frame_start_s;
@@ -150,6 +150,7 @@ static stk_status open_session(session *s) {
                         "--size %d: the picture would be %d pixels high; give more", size, height);
     s->camera = stk_camera_scaled(&source->camera, size, height);
     s->rect = stk_rect_scaled(&source->head_rect, &source->camera, &s->camera);
+    if (settings->reference_march) s->rect = (stk_rect){0, 0, size, height};
     STK_TRY(stk_voice_open(&s->voice, settings->audio, &s->model->nets));
     STK_TRY(stk_pool_create(&s->pool, settings->threads));
     STK_TRY(stk_frame_store_open(&s->torsos, NULL, s->model->torso_mp4, s->model->torso_bytes));

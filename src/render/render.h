@@ -17,6 +17,7 @@ typedef struct stk_render_settings {
     const char *frames; /* PNG folder, NULL = none */
     int size;           /* 0 = as trained */
     int crf, threads;
+    int reference_march; /* the published marching rule over the whole picture */
     stk_frame_sink sink; /* frame NULL = none; sees each picture before the writer */
 } stk_render_settings;
 

@@ -229,6 +229,23 @@ static void eval_prints_one_json_object(void **state) {
     assert_true(psnr > (SANITIZED ? 6.0 : 11.0) && psnr < 60.0);
 }
 
+/* The published rule sees the same head: other samples, all but the same picture. */
+static void reference_march_makes_all_but_the_same_picture(void **state) {
+    (void)state;
+    need_person();
+    double psnr[2];
+    for (int i = 0; i < 2; i++) {
+        const program_result *r = must_run(program_run(
+            "eval -m %s %s --json -q --every 6 %s", model, subject, i ? "--reference-march" : ""));
+        psnr[i] = strtod(strstr(r->out, "\"psnr\":") + 7, NULL);
+    }
+    print_message("psnr %.9f by the product's rule, %.9f by the published one\n", psnr[0], psnr[1]);
+    assert_true(fabs(psnr[0] - psnr[1]) < 0.5);
+    char film[STK_PATH_MAX];
+    at(film, "reference.mp4");
+    must_run(program_run("render -m %s -a %s -o %s --reference-march", model, sound, film));
+}
+
 static void model_of_another_subject_is_refused(void **state) {
     (void)state;
     need_person();
@@ -284,6 +301,7 @@ int main(void) {
         cmocka_unit_test(render_other_size_and_png_frames),
         cmocka_unit_test(render_streams_y4m_to_stdout),
         cmocka_unit_test(eval_prints_one_json_object),
+        cmocka_unit_test(reference_march_makes_all_but_the_same_picture),
         cmocka_unit_test(model_of_another_subject_is_refused),
         cmocka_unit_test(damaged_model_is_refused),
         cmocka_unit_test(sound_without_samples_is_refused),
