@@ -1,7 +1,7 @@
 /* field_simd.h - the field's primitives on vectors of LANES floats, for AVX2 and AVX-512.
  *
  * Included by a variant that has defined LANES, COLUMNS (vectors a register block is wide), the
- * types vf and vi and the operations on them (see field_avx512.c for the list), and transpose(). A
+ * types vf and vi and the operations on them (see vector_avx512.h), and transpose(). A
  * tile's 64 samples are 64 / LANES vectors.
  *
  * Products: blocks of BLOCK outputs by COLUMNS vectors of sums stay in registers; per input, one
