@@ -108,6 +108,7 @@ static void encode_plane(const stk_grid_layout *grid, const float *table, const 
 
 #define FIELD_ISA c
 #include "kernels/field_body.h"
+#include "kernels/radiance_body.h"
 
 void stk_field_fill_c(stk_field_kernels *kernels) {
     fill_slots(kernels, "c");

@@ -34,6 +34,7 @@ static void transpose(int rows, const float *x, float *xt) {
 #include "kernels/x86/field_simd.h"
 #define FIELD_ISA avx2
 #include "kernels/field_body.h"
+#include "kernels/radiance_body.h"
 
 void stk_field_fill_avx2(stk_field_kernels *kernels) {
     fill_slots(kernels, "avx2");

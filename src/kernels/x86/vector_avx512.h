@@ -1,5 +1,5 @@
-/* vector_avx512.h - the operations that field_simd.h is written in, on AVX-512 (F, BW, DQ, VL): vf and vi are
- * vectors of LANES floats and integers, a tile row is four vectors of 16.
+/* vector_avx512.h - the operations that field_simd.h is written in, on AVX-512 (F, BW, DQ, VL): vf
+ * and vi are vectors of LANES floats and integers, a tile row is four vectors of 16.
  *
  * Included once by a variant; everything is static.
  */
