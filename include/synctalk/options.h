@@ -38,6 +38,8 @@
 #define STK_RENDER_OPTIONS(X) \
     X(TEXT, model,   "-m",        NULL, 0, 0,       "MODEL",  "model file made by `synctalk train`") \
     X(TEXT, audio,   "-a",        NULL, 0, 0,       "SOUND",  "any sound file (or a video's sound)") \
+    X(TEXT, features, "--features", NULL, 0, 0,     "NPY",    "features of the sound, for models that hear through another program's (hubert, deepspeech ...)") \
+    X(TEXT, encoder, "--encoder", NULL, 0, 0,       "FILE",   "audio_visual_encoder.pth or .safetensors, for \"ave\" models; else looked for") \
     X(TEXT, output,  "-o",        NULL, 0, 0,       "FILE",   "mp4 to write, or - for raw y4m on stdout") \
     X(TEXT, frames,  "--frames",  NULL, 0, 0,       "FOLDER", "write PNG frames here instead of a video") \
     X(INT,  size,    "--size",    0, 0, 2048,       "PIXELS", "side of the picture, 0 = as trained; even") \

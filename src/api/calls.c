@@ -117,6 +117,8 @@ static stk_status render(stk_context *ctx, const stk_render_options *options, co
     stk_render_settings settings = {
         .model = options->model,
         .audio = options->audio,
+        .features = options->features,
+        .encoder = options->encoder,
         .output = options->output,
         .frames = options->frames,
         .size = options->size,

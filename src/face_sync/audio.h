@@ -30,6 +30,8 @@ enum { STK_AUDIO_CODE = 32 };
 
 const char *stk_audio_kind_name(stk_audio_kind kind);
 int stk_audio_row_floats(stk_audio_kind kind);
+/* Time steps of a row, its last axis: 16, 2 or 1. */
+int stk_audio_row_steps(stk_audio_kind kind);
 
 /* --- mel (reference.md 2.1, 2.3) -------------------------------------------------------------- */
 /* Columns of the spectrogram of n samples: 1 + n/200. */

@@ -57,6 +57,10 @@ int stk_audio_row_floats(stk_audio_kind kind) {
     return KINDS[kind].channels * KINDS[kind].steps;
 }
 
+int stk_audio_row_steps(stk_audio_kind kind) {
+    return KINDS[kind].steps;
+}
+
 static void add_layer(layout *plan, int weight, int bias, int out, int taps) {
     layer *l = &plan->layers[plan->n];
     const layer *before = plan->n > 0 ? l - 1 : NULL;

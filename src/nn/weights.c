@@ -170,6 +170,18 @@ stk_status stk_weights_find(const char *folder, const char *name, char path[STK_
                     folders[0]);
 }
 
+stk_status stk_weights_locate(const char *folder, const char *name, const char *purpose,
+                              char path[STK_PATH_MAX]) {
+    char folders[FOLDERS][STK_PATH_MAX];
+    int n = list_folders(folder, folders);
+    for (int i = 0; i < n; i++)
+        if (stk_path_join(path, STK_PATH_MAX, folders[i], name) == STK_OK && stk_file_exists(path))
+            return STK_OK;
+    path[0] = 0;
+    return stk_fail(STK_ERR_WEIGHTS, "%s (%s) was not found in %s; put it there, or set "
+                    "SYNCTALK_MODELS to the folder that has it", name, purpose, folders[0]);
+}
+
 int stk_weights_have(const char *folder, const char *name) {
     char path[STK_PATH_MAX], text[1024];
     stk_error_take(text, sizeof text); /* asking is not failing: keep the caller's last sentence */

@@ -23,6 +23,10 @@ const stk_weights_entry *stk_weights_table(void);
 /* Path of a known file whose digest agrees. folder may be NULL. STK_ERR_WEIGHTS with the remedy
  * (scripts/get-models.sh) when absent or when the digest differs. */
 stk_status stk_weights_find(const char *folder, const char *name, char path[STK_PATH_MAX]);
+/* Path of a file of any content, in the first folder of the search that has it: for weights whose
+ * digest is not known. purpose: for the sentence. STK_ERR_WEIGHTS when absent. */
+stk_status stk_weights_locate(const char *folder, const char *name, const char *purpose,
+                              char path[STK_PATH_MAX]);
 /* 1 when present and right. */
 int stk_weights_have(const char *folder, const char *name);
 

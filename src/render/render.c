@@ -151,7 +151,8 @@ static stk_status open_session(session *s) {
     s->camera = stk_camera_scaled(&source->camera, size, height);
     s->rect = stk_rect_scaled(&source->head_rect, &source->camera, &s->camera);
     if (settings->reference_march) s->rect = (stk_rect){0, 0, size, height};
-    STK_TRY(stk_voice_open(&s->voice, settings->audio, &s->model->nets));
+    const stk_voice_source sound = {settings->audio, settings->features, settings->encoder};
+    STK_TRY(stk_voice_open(&s->voice, &sound, &s->model->nets));
     STK_TRY(stk_pool_create(&s->pool, settings->threads));
     STK_TRY(stk_frame_store_open(&s->torsos, NULL, s->model->torso_mp4, s->model->torso_bytes));
     if (stk_frame_store_count(s->torsos) < source->frames)

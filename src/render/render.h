@@ -13,9 +13,10 @@ typedef struct stk_frame_sink {
 
 typedef struct stk_render_settings {
     const char *model, *audio;
-    const char *output; /* mp4, "-" = y4m on stdout, NULL = none */
-    const char *frames; /* PNG folder, NULL = none */
-    int size;           /* 0 = as trained */
+    const char *features, *encoder; /* of voice.h, NULL = none given */
+    const char *output;             /* mp4, "-" = y4m on stdout, NULL = none */
+    const char *frames;             /* PNG folder, NULL = none */
+    int size;                       /* 0 = as trained */
     int crf, threads;
     int reference_march; /* the published marching rule over the whole picture */
     stk_frame_sink sink; /* frame NULL = none; sees each picture before the writer */

@@ -1,84 +1,114 @@
 /* voice.c - see voice.h.
  *
- *   file --decode--> piece [4096] --mel stream--> columns, the last 48 [48][80]
- *        --cut--> rows, one a frame, the last 16 [16][80][16] --window of 8, nets--> code [32]
+ *   rows are made in runs (1, or 8 through the encoder) that start at multiples of their length
+ *     -> the last 16 [16][row_floats] --window of 8, nets--> code [32]
  *
- * One thread per voice.
+ * A run lies where its rows lie, row i at i % 16; a frame's window touches two runs at most, which
+ * are neighbours, so they never claim the same place. One thread per voice.
  */
 #include "render/voice.h"
+#include "base/log.h"
 #include "base/memory.h"
-#include "media/media.h"
+#include "face_sync/ave_encoder.h"
+#include "face_sync/feature_file.h"
+#include "nn/weights.h"
+#include "render/mel_feed.h"
 
-#include <math.h>
 #include <string.h>
 
 enum {
-    PIECE = 4096,
-    COLUMNS_KEPT = 48, /* of which the newest row needs 16 */
-    ROWS_KEPT = 16,    /* of which a frame needs 8 */
-    ROW_FLOATS = STK_MEL_BINS * STK_MEL_STEPS,
-    CROP_DELAY = 2,
+    ROWS_KEPT = 16,     /* of which a frame needs 8 */
+    FEATURES_SHORT = 5, /* frames that features may be shorter than the sound: windows at its end */
+    FEATURES_LONG = 25, /* frames that they may be longer before a word is said */
     ERROR_TEXT = 1024
 };
-static const float SILENCE = -4;
+static const float SILENCE = -4; /* of mel windows */
 
 struct stk_voice {
     const stk_nets *nets;
-    char path[STK_PATH_MAX];
-    int columns, frames; /* of the whole sound */
-    stk_sound_source *source;
-    stk_mel_stream *mel;
-    float piece[PIECE]; /* [at, have) waits for the mel stream */
-    int have, at, ended;
-    int made; /* columns made so far; column c lies at column[c % COLUMNS_KEPT] */
-    float column[COLUMNS_KEPT][STK_MEL_BINS];
-    float row[ROWS_KEPT][ROW_FLOATS];
-    int held[ROWS_KEPT]; /* which row lies in each slot, -1 = none */
+    int frames, row_floats, run;
+    stk_mel_feed *mel;                            /* mel, ave */
+    stk_ave_encoder *encoder;                     /* ave */
+    stk_feature_file *features;                   /* others */
+    float windows[STK_AVE_BATCH][STK_AVE_WINDOW]; /* of a run, before the encoder */
+    float *row;                                   /* [ROWS_KEPT][row_floats] */
+    int held[ROWS_KEPT];                          /* which row lies in each place, -1 = none */
     float *acts;
     stk_status failed;
     char text[ERROR_TEXT]; /* its sentence */
 };
 
-/* Before the first sample. */
-static stk_status rewind_sound(stk_voice *voice) {
-    stk_sound_source_close(&voice->source);
-    stk_mel_stream_restart(voice->mel);
-    voice->have = voice->at = voice->ended = voice->made = 0;
-    return stk_sound_source_open(&voice->source, voice->path, STK_SAMPLE_RATE, 1, 0.0);
+/* --- opening ---------------------------------------------------------------------------------- */
+
+static stk_status open_encoder(stk_voice *voice, const char *given) {
+    static const char purpose[] =
+        "the published encoder through which this model hears; or give it with --encoder";
+    char path[STK_PATH_MAX];
+    if (given != NULL) return stk_ave_encoder_create(&voice->encoder, given);
+    stk_status status = stk_weights_locate(NULL, "audio_visual_encoder.safetensors", purpose, path);
+    if (status != STK_OK)
+        status = stk_weights_locate(NULL, "audio_visual_encoder.pth", purpose, path);
+    STK_TRY(status);
+    return stk_ave_encoder_create(&voice->encoder, path);
 }
 
-static stk_status open_sound(stk_voice *voice) {
-    int64_t samples;
-    STK_TRY(stk_sound_length(voice->path, STK_SAMPLE_RATE, 0.0, &samples));
-    voice->columns = stk_mel_columns(samples);
-    voice->frames = (int)lround((double)samples * STK_FPS / STK_SAMPLE_RATE);
-    if (voice->columns < STK_MEL_STEPS)
+static stk_status open_features(stk_voice *voice, const stk_voice_source *source) {
+    STK_TRY(stk_sound_frames(source->sound, &voice->frames));
+    STK_TRY(
+        stk_feature_file_open(&voice->features, source->features, voice->nets->config.audio_kind));
+    const int rows = stk_feature_file_rows(voice->features);
+    if (rows < voice->frames - FEATURES_SHORT)
         return stk_fail(STK_ERR_CONTENT,
-                        "%s: the sound is shorter than 0.2 s, one window of the lip features; give "
-                        "a longer one",
-                        voice->path);
-    voice->acts = stk_calloc_aligned(stk_audio_net_act_floats(&voice->nets->audio), sizeof(float));
-    if (voice->acts == NULL) return stk_fail_memory("sound features");
-    STK_TRY(stk_mel_stream_create(&voice->mel));
-    return rewind_sound(voice);
+                        "%s: has features of %d frames, %s has %d at 25/s; make them from this "
+                        "very sound",
+                        source->features, rows, source->sound, voice->frames);
+    if (rows > voice->frames + FEATURES_LONG)
+        stk_log(STK_LOG_WARN, "%s: has features of %d frames, %s has %d; is it of this sound?",
+                source->features, rows, source->sound, voice->frames);
+    if (rows < voice->frames) voice->frames = rows;
+    return STK_OK;
 }
 
-stk_status stk_voice_open(stk_voice **out, const char *path, const stk_nets *nets) {
+static stk_status open_rows(stk_voice *voice, const stk_voice_source *source) {
+    const stk_audio_kind kind = voice->nets->config.audio_kind;
+    const char *name = stk_audio_kind_name(kind);
+    if (source->encoder != NULL && kind != STK_AUDIO_AVE)
+        return stk_fail(STK_ERR_MISMATCH,
+                        "this model hears \"%s\" features, not those of an encoder; leave out "
+                        "--encoder",
+                        name);
+    if (source->features != NULL && kind == STK_AUDIO_MEL)
+        return stk_fail(STK_ERR_MISMATCH,
+                        "this model hears the sound itself; leave out --features");
+    if (source->features != NULL) return open_features(voice, source);
+    if (kind != STK_AUDIO_MEL && kind != STK_AUDIO_AVE)
+        return stk_fail(STK_ERR_UNSUPPORTED,
+                        "this model hears \"%s\" features, which other programs make of a sound; "
+                        "give them with --features FILE.npy, shape [frames][%d][%d]",
+                        name, stk_audio_row_steps(kind),
+                        voice->row_floats / stk_audio_row_steps(kind));
+    if (kind == STK_AUDIO_AVE) STK_TRY(open_encoder(voice, source->encoder));
+    STK_TRY(stk_mel_feed_open(&voice->mel, source->sound));
+    voice->run = kind == STK_AUDIO_AVE ? STK_AVE_BATCH : 1;
+    voice->frames = stk_mel_feed_frames(voice->mel);
+    return STK_OK;
+}
+
+stk_status stk_voice_open(stk_voice **out, const stk_voice_source *source, const stk_nets *nets) {
     *out = NULL;
-    if (nets->config.audio_kind != STK_AUDIO_MEL)
-        return stk_fail(
-            STK_ERR_UNSUPPORTED,
-            "this model was trained on \"%s\" sound features, which this program cannot "
-            "make from a sound file",
-            stk_audio_kind_name(nets->config.audio_kind));
-    if (strlen(path) >= STK_PATH_MAX)
-        return stk_fail(STK_ERR_ARGUMENT, "the path is too long: %.60s...", path);
     stk_voice *voice = stk_calloc_aligned(1, sizeof *voice);
     if (voice == NULL) return stk_fail_memory("sound features");
-    strcpy(voice->path, path);
     voice->nets = nets;
+    voice->run = 1;
+    voice->row_floats = stk_audio_row_floats(nets->config.audio_kind);
     memset(voice->held, -1, sizeof voice->held);
-    stk_status status = open_sound(voice);
+    stk_status status = open_rows(voice, source);
+    if (status == STK_OK) {
+        const size_t floats = (size_t)ROWS_KEPT * (size_t)voice->row_floats;
+        voice->row = stk_calloc_aligned(floats, sizeof(float));
+        voice->acts = stk_calloc_aligned(stk_audio_net_act_floats(&nets->audio), sizeof(float));
+        if (voice->row == NULL || voice->acts == NULL) status = stk_fail_memory("sound features");
+    }
     if (status != STK_OK) stk_voice_close(&voice);
     *out = voice;
     return status;
@@ -87,15 +117,17 @@ stk_status stk_voice_open(stk_voice **out, const char *path, const stk_nets *net
 void stk_voice_close(stk_voice **handle) {
     if (handle == NULL || *handle == NULL) return;
     stk_voice *voice = *handle;
-    stk_sound_source_close(&voice->source);
-    stk_mel_stream_free(&voice->mel);
+    stk_mel_feed_close(&voice->mel);
+    stk_ave_encoder_free(&voice->encoder);
+    stk_feature_file_close(&voice->features);
+    stk_free(voice->row);
     stk_free(voice->acts);
     stk_free(voice);
     *handle = NULL;
 }
 
 int stk_voice_frames(const stk_voice *voice) {
-    return voice->frames < 1 ? 1 : voice->frames;
+    return voice->frames;
 }
 
 stk_status stk_voice_check(const stk_voice *voice) {
@@ -103,73 +135,45 @@ stk_status stk_voice_check(const stk_voice *voice) {
     return voice->failed;
 }
 
-/* --- columns ---------------------------------------------------------------------------------- */
-
-/* The next column; silence behind the end of a sound that has become shorter since it was opened.
- */
-static stk_status make_column(stk_voice *voice, float *column) {
-    while (!stk_mel_stream_pull(voice->mel, column)) {
-        if (voice->at < voice->have) {
-            voice->at +=
-                stk_mel_stream_push(voice->mel, voice->piece + voice->at, voice->have - voice->at);
-        } else if (!voice->ended) {
-            float *plane[1] = {voice->piece};
-            voice->at = voice->have = 0;
-            STK_TRY(stk_sound_source_read(voice->source, plane, PIECE, &voice->have));
-            voice->ended = voice->have == 0;
-            if (voice->ended) stk_mel_stream_end(voice->mel);
-        } else {
-            for (int b = 0; b < STK_MEL_BINS; b++) column[b] = SILENCE;
-            break;
-        }
-    }
-    return STK_OK;
-}
-
-static void keep_failure(stk_voice *voice, stk_status status) {
-    voice->failed = status;
-    stk_error_take(voice->text, sizeof voice->text);
-}
-
-/* Makes columns until [first, first + 16) are kept. */
-static void advance(stk_voice *voice, int first) {
-    if (first < voice->made - COLUMNS_KEPT && voice->failed == STK_OK) {
-        stk_status status = rewind_sound(voice);
-        if (status != STK_OK) keep_failure(voice, status);
-    }
-    while (voice->made < first + STK_MEL_STEPS && voice->failed == STK_OK) {
-        stk_status status = make_column(voice, voice->column[voice->made % COLUMNS_KEPT]);
-        if (status != STK_OK) keep_failure(voice, status);
-        voice->made++;
-    }
-}
-
 /* --- rows and codes --------------------------------------------------------------------------- */
 
-/* Row i is crop i-2, which starts at column floor(16 (i-2) / 5) and is moved back to fit
- * (reference.md 2.1, 2.3). */
-static const float *ring_row(stk_voice *voice, int row) {
-    int slot = row % ROWS_KEPT;
-    float *out = voice->row[slot];
-    if (voice->held[slot] == row) return out;
-    int crop = row < CROP_DELAY ? 0 : row - CROP_DELAY;
-    int first = 16 * crop / 5;
-    if (first > voice->columns - STK_MEL_STEPS) first = voice->columns - STK_MEL_STEPS;
-    advance(voice, first);
-    for (int t = 0; t < STK_MEL_STEPS; t++) {
-        const float *column = voice->column[(first + t) % COLUMNS_KEPT];
-        for (int b = 0; b < STK_MEL_BINS; b++)
-            out[b * STK_MEL_STEPS + t] = voice->failed == STK_OK ? column[b] : SILENCE;
+static float *place_of(stk_voice *voice, int row) {
+    return voice->row + (size_t)(row % ROWS_KEPT) * (size_t)voice->row_floats;
+}
+
+/* Rows first .. first + run - 1; those behind the end of the sound repeat its last. */
+static stk_status make_run(stk_voice *voice, int first) {
+    float *out = place_of(voice, first);
+    if (voice->features != NULL) return stk_feature_file_row(voice->features, first, out);
+    if (voice->encoder == NULL) return stk_mel_feed_row(voice->mel, first, out);
+    for (int i = 0; i < voice->run; i++)
+        STK_TRY(stk_mel_feed_row(voice->mel, first + i, voice->windows[i]));
+    return stk_ave_encoder_run(voice->encoder, voice->run, voice->windows[0], out);
+}
+
+static void make_silence(stk_voice *voice, int first) {
+    float *out = place_of(voice, first);
+    const float value = voice->nets->config.audio_kind == STK_AUDIO_MEL ? SILENCE : 0;
+    for (int i = 0; i < voice->run * voice->row_floats; i++) out[i] = value;
+}
+
+static const float *row_of(stk_voice *voice, int row) {
+    if (voice->held[row % ROWS_KEPT] == row) return place_of(voice, row);
+    const int first = row - row % voice->run;
+    if (voice->failed == STK_OK) voice->failed = make_run(voice, first);
+    if (voice->failed != STK_OK) {
+        if (voice->text[0] == 0) stk_error_take(voice->text, sizeof voice->text);
+        make_silence(voice, first);
     }
-    voice->held[slot] = row;
-    return out;
+    for (int i = 0; i < voice->run; i++) voice->held[(first + i) % ROWS_KEPT] = first + i;
+    return place_of(voice, row);
 }
 
 void stk_voice_code(stk_voice *voice, const float *values, int frame, float code[STK_AUDIO_CODE]) {
     const float *window[STK_AUDIO_WINDOW];
     for (int k = 0; k < STK_AUDIO_WINDOW; k++) {
         int row = frame - STK_AUDIO_WINDOW / 2 + k;
-        window[k] = row >= 0 && row < voice->frames ? ring_row(voice, row) : NULL;
+        window[k] = row >= 0 && row < voice->frames ? row_of(voice, row) : NULL;
     }
     stk_audio_net_forward(&voice->nets->audio, &voice->nets->params, values, window, voice->acts,
                           code);

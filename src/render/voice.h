@@ -1,7 +1,11 @@
-/* voice.h - a sound as the audio codes of consecutive frames: mel columns as the sound is decoded,
- * one feature row a frame, a sliding window of 8 rows, audio net and attention (face_sync/audio.h).
+/* voice.h - a sound as the audio codes of consecutive frames: one feature row a frame, a sliding
+ * window of 8 rows, audio net and attention (face_sync/audio.h). The rows of a model's kind are
  *
- * Memory does not grow with the sound: what is kept is a piece of it, 48 columns and 16 rows.
+ *   mel            mel windows of the sound                         (render/mel_feed.h)
+ *   ave            those, through the audio-visual encoder          (face_sync/ave_encoder.h)
+ *   all others     read from a file that was made elsewhere         (face_sync/feature_file.h)
+ *
+ * Memory does not grow with the sound: what is kept is a piece of it, 128 columns and 16 rows.
  *
  * DIFFERS from reference.md 2.4 (Q26): rows outside the clip are zeros as published, but the window
  * is taken over the whole sound, also at the seam between training and held-out frames.
@@ -13,12 +17,20 @@
 
 typedef struct stk_voice stk_voice;
 
-/* Any sound file, brought to 16 kHz mono; decoded once here for its length, then as codes are asked
- * for. nets: whose codes these will be (kept, not owned); STK_ERR_UNSUPPORTED unless its audio
- * features are mel windows. */
-stk_status stk_voice_open(stk_voice **voice, const char *path, const stk_nets *nets);
+/* Where the rows come from. */
+typedef struct stk_voice_source {
+    const char *sound;    /* any sound file */
+    const char *features; /* .npy with one row a frame of it, NULL = none; not for mel models */
+    const char *encoder;  /* weights of the audio-visual encoder, NULL = looked for; ave models */
+} stk_voice_source;
+
+/* The sound is brought to 16 kHz mono; decoded once here for its length, then as codes are asked
+ * for. nets: whose codes these will be (kept, not owned). STK_ERR_UNSUPPORTED, _WEIGHTS, _MISMATCH
+ * or _CONTENT with one sentence when these rows cannot be had. */
+stk_status stk_voice_open(stk_voice **voice, const stk_voice_source *source, const stk_nets *nets);
 void stk_voice_close(stk_voice **voice);
-/* Video frames of the sound: its length at 25/s, rounded to the nearest, at least 1. */
+/* Video frames: the sound's length at 25/s, rounded to the nearest, at least 1; no more than there
+ * are features. */
 int stk_voice_frames(const stk_voice *voice);
 /* Code [32] of frame i. Frames are meant to be asked for in increasing order: going back more than
  * 8 frames decodes the sound again from its start; what comes out is the same in any order. */

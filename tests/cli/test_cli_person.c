@@ -276,6 +276,20 @@ static void damaged_model_is_refused(void **state) {
     assert_false(stk_file_exists(film));
 }
 
+static void render_input_of_another_kind_is_refused(void **state) {
+    (void)state;
+    need_person();
+    char film[STK_PATH_MAX];
+    at(film, "never.mp4");
+    program_assert_refuses(
+        program_run("render -m %s -a %s -o %s --features x.npy", model, sound, film), 1,
+        "leave out --features");
+    program_assert_refuses(
+        program_run("render -m %s -a %s -o %s --encoder x.pth", model, sound, film), 1,
+        "leave out --encoder");
+    assert_false(stk_file_exists(film));
+}
+
 static void sound_without_samples_is_refused(void **state) {
     (void)state;
     need_person();
@@ -304,6 +318,7 @@ int main(void) {
         cmocka_unit_test(reference_march_makes_all_but_the_same_picture),
         cmocka_unit_test(model_of_another_subject_is_refused),
         cmocka_unit_test(damaged_model_is_refused),
+        cmocka_unit_test(render_input_of_another_kind_is_refused),
         cmocka_unit_test(sound_without_samples_is_refused),
     };
     return cmocka_run_group_tests(tests, prepare_person, NULL);

@@ -403,7 +403,7 @@ static void voice_code_does_not_depend_on_the_order(void **state) {
     TEST_OK(stk_path_join(path, sizeof path, folder, "tone.wav"));
     write_tone(path, TONE_FRAMES * (STK_SAMPLE_RATE / STK_FPS) + 300); /* rounds to the nearest */
     stk_voice *voice;
-    TEST_OK(stk_voice_open(&voice, path, &nets));
+    TEST_OK(stk_voice_open(&voice, &(stk_voice_source){.sound = path}, &nets));
     assert_int_equal(stk_voice_frames(voice), TONE_FRAMES);
     for (int i = 0; i < TONE_FRAMES; i++) stk_voice_code(voice, nets.params.value, i, in_order[i]);
     for (int i = 0; i < TONE_FRAMES; i++) {
@@ -426,11 +426,14 @@ static void voice_that_cannot_be_heard_is_refused(void **state) {
     stk_voice *voice;
     TEST_OK(stk_path_join(path, sizeof path, folder, "short.wav"));
     write_tone(path, 2000);
-    assert_int_equal(stk_voice_open(&voice, path, &nets), STK_ERR_CONTENT);
+    assert_int_equal(stk_voice_open(&voice, &(stk_voice_source){.sound = path}, &nets),
+                     STK_ERR_CONTENT);
     assert_non_null(strstr(stk_error_text(), "shorter than"));
-    assert_int_equal(stk_voice_open(&voice, "/nowhere/at.wav", &nets), STK_ERR_IO);
-    stk_nets deaf = {.config = {.audio_kind = STK_AUDIO_AVE}};
-    assert_int_equal(stk_voice_open(&voice, path, &deaf), STK_ERR_UNSUPPORTED);
+    assert_int_equal(stk_voice_open(&voice, &(stk_voice_source){.sound = "/nowhere/at.wav"}, &nets),
+                     STK_ERR_IO);
+    stk_nets deaf = {.config = {.audio_kind = STK_AUDIO_HUBERT}};
+    assert_int_equal(stk_voice_open(&voice, &(stk_voice_source){.sound = path}, &deaf),
+                     STK_ERR_UNSUPPORTED);
     assert_null(voice);
 }
 

@@ -1,13 +1,19 @@
-/* A voice decoded in pieces: the codes are those of the whole sound, the memory is not. */
+/* A voice decoded in pieces: the codes are those of the whole sound, the memory is not. The same
+ * through the audio-visual encoder and from feature files; and what is said when these are not as
+ * they should be. */
 #include "support.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/rng.h"
+#include "face_sync/ave_encoder.h"
 #include "media/media.h"
+#include "nn/safetensors.h"
 #include "render/voice.h"
 
 #include <malloc.h>
 #include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -83,7 +89,7 @@ static void code_equals_that_of_the_whole_sound(void **state) {
         char path[STK_PATH_MAX];
         stk_voice *voice;
         write_sound(path, "voice.wav", lengths_s[l]);
-        TEST_OK(stk_voice_open(&voice, path, &nets));
+        TEST_OK(stk_voice_open(&voice, &(stk_voice_source){.sound = path}, &nets));
         const int frames = stk_voice_frames(voice);
         assert_int_equal(frames, lround(lengths_s[l] * STK_FPS));
         float *codes = codes_of_whole(path, frames);
@@ -103,7 +109,7 @@ static int64_t heap_bytes_of_voice(const char *path) {
     STK_ALIGNED(64) float code[STK_AUDIO_CODE];
     stk_voice *voice;
     struct mallinfo2 before = mallinfo2();
-    TEST_OK(stk_voice_open(&voice, path, &nets));
+    TEST_OK(stk_voice_open(&voice, &(stk_voice_source){.sound = path}, &nets));
     const int frames = stk_voice_frames(voice);
     int64_t most = 0;
     for (int i = 0; i < frames; i += 40) {
@@ -137,10 +143,13 @@ static void open_too_short_or_missing_is_refused(void **state) {
     char path[STK_PATH_MAX];
     stk_voice *voice;
     write_sound(path, "short.wav", 0.15);
-    assert_int_equal(stk_voice_open(&voice, path, &nets), STK_ERR_CONTENT);
+    assert_int_equal(stk_voice_open(&voice, &(stk_voice_source){.sound = path}, &nets),
+                     STK_ERR_CONTENT);
     assert_non_null(strstr(stk_error_text(), "shorter than 0.2 s"));
     assert_null(voice);
-    assert_int_equal(stk_voice_open(&voice, "/nonexistent.wav", &nets), STK_ERR_IO);
+    assert_int_equal(
+        stk_voice_open(&voice, &(stk_voice_source){.sound = "/nonexistent.wav"}, &nets),
+        STK_ERR_IO);
     assert_null(voice);
 }
 
@@ -150,7 +159,7 @@ static void sound_that_vanishes_is_said(void **state) {
     char path[STK_PATH_MAX];
     stk_voice *voice;
     write_sound(path, "gone.wav", 4);
-    TEST_OK(stk_voice_open(&voice, path, &nets));
+    TEST_OK(stk_voice_open(&voice, &(stk_voice_source){.sound = path}, &nets));
     stk_voice_code(voice, nets.params.value, 90, code);
     TEST_OK(stk_voice_check(voice));
     assert_int_equal(unlink(path), 0);
@@ -161,12 +170,254 @@ static void sound_that_vanishes_is_said(void **state) {
     stk_voice_close(&voice);
 }
 
+/* --- through the encoder ---------------------------------------------------------------------- */
+
+/* An encoder of random weights, scaled so that features are of order 1. */
+static void write_encoder(const char *path) {
+    static const int in[] = {1, 32, 32, 32, 64, 64, 64, 128, 128, 128, 256, 256, 512};
+    static const int out[] = {32, 32, 32, 64, 64, 64, 128, 128, 128, 256, 256, 512, 512};
+    static const char *const names[] = {"0.weight", "0.bias",         "1.weight",
+                                        "1.bias",   "1.running_mean", "1.running_var"};
+    static float values[512 * 512 * 9];
+    stk_safetensors_writer *writer;
+    TEST_OK(stk_safetensors_writer_create(&writer, path));
+    for (int pass = 0; pass < 2; pass++)
+        for (int b = 0; b < STK_AVE_BLOCKS; b++)
+            for (int t = 0; t < 6; t++) {
+                const int side = b == 12 ? 1 : 3, rank = t == 0 ? 4 : 1;
+                const int64_t shape[4] = {out[b], in[b], side, side};
+                const int64_t n = t == 0 ? shape[0] * shape[1] * side * side : shape[0];
+                char name[64];
+                snprintf(name, sizeof name, "%d.conv_block.%s", b, names[t]);
+                if (pass == 0) {
+                    TEST_OK(stk_safetensors_writer_declare(writer, name, STK_F32, rank, shape));
+                    continue;
+                }
+                const float scale = 2.0f / sqrtf((float)(in[b] * side * side));
+                for (int64_t i = 0; i < n; i++)
+                    values[i] = t == 0             ? scale * (2 * stk_rng_float(&rng) - 1)
+                                : t == 2 || t == 5 ? 0.5f + stk_rng_float(&rng)
+                                                   : 0.2f * (stk_rng_float(&rng) - 0.5f);
+                TEST_OK(stk_safetensors_writer_data(writer, values, (size_t)n * sizeof *values));
+            }
+    TEST_OK(stk_safetensors_writer_finish(&writer));
+}
+
+static void make_nets_of(stk_audio_kind kind, stk_nets *other) {
+    const stk_model_config config = {kind, 1, 2, 1};
+    TEST_OK(stk_nets_init(other, &config, 0));
+    stk_nets_randomise(other, &rng);
+}
+
+/* Codes of all frames from rows that are all there. Release with stk_free. */
+static float *codes_of_rows(const stk_nets *with, const float *rows, int frames) {
+    float *acts = stk_calloc_aligned(stk_audio_net_act_floats(&with->audio), sizeof(float));
+    float *codes = stk_calloc_aligned((size_t)frames * STK_AUDIO_CODE, sizeof(float));
+    assert_true(acts != NULL && codes != NULL);
+    for (int i = 0; i < frames; i++) {
+        const float *window[STK_AUDIO_WINDOW];
+        stk_audio_window(rows, frames, with->audio.row_floats, i, window);
+        stk_audio_net_forward(&with->audio, &with->params, with->params.value, window, acts,
+                              codes + (size_t)i * STK_AUDIO_CODE);
+    }
+    stk_free(acts);
+    return codes;
+}
+
+static void expect_codes(stk_voice *voice, const stk_nets *with, const float *codes) {
+    STK_ALIGNED(64) float code[STK_AUDIO_CODE];
+    const int frames = stk_voice_frames(voice);
+    for (int round = 0; round < 3; round++)
+        for (int i = 0; i < frames; i++) {
+            const int frame = round == 0 ? i : round == 1 ? frames - 1 - i : i * 37 % frames;
+            stk_voice_code(voice, with->params.value, frame, code);
+            if (memcmp(code, codes + (size_t)frame * STK_AUDIO_CODE, sizeof code) != 0)
+                fail_msg("frame %d has another code in round %d", frame, round);
+        }
+    TEST_OK(stk_voice_check(voice));
+}
+
+static void code_through_the_encoder_equals_that_of_the_whole_sound(void **state) {
+    (void)state;
+    char path[STK_PATH_MAX], weights[STK_PATH_MAX];
+    stk_nets hearing;
+    stk_voice *voice;
+    stk_ave_encoder *encoder;
+    stk_sound sound;
+    make_nets_of(STK_AUDIO_AVE, &hearing);
+    write_sound(path, "encoded.wav", 1.95);
+    TEST_OK(stk_path_join(weights, sizeof weights, folder, "audio_visual_encoder.safetensors"));
+    write_encoder(weights);
+    setenv("SYNCTALK_MODELS", folder, 1); /* found without being named */
+    TEST_OK(stk_voice_open(&voice, &(stk_voice_source){.sound = path}, &hearing));
+    unsetenv("SYNCTALK_MODELS");
+    const int frames = stk_voice_frames(voice);
+    TEST_OK(stk_ave_encoder_create(&encoder, weights));
+    TEST_OK(stk_sound_read(path, STK_SAMPLE_RATE, 0, &sound));
+    const int columns = stk_mel_columns(sound.count);
+    float *mel = stk_calloc_aligned((size_t)columns * STK_MEL_BINS, sizeof(float));
+    float *windows = stk_calloc_aligned((size_t)frames * ROW, sizeof(float));
+    float *rows = stk_calloc_aligned((size_t)frames * STK_AVE_FLOATS, sizeof(float));
+    assert_true(mel != NULL && windows != NULL && rows != NULL);
+    TEST_OK(stk_mel_spectrogram(&sound, 0, mel, columns));
+    stk_mel_rows(mel, columns, frames, windows);
+    TEST_OK(stk_ave_encoder_run(encoder, frames, windows, rows));
+    float *codes = codes_of_rows(&hearing, rows, frames);
+    expect_codes(voice, &hearing, codes);
+    stk_free(codes), stk_free(rows), stk_free(windows), stk_free(mel);
+    stk_sound_clear(&sound);
+    stk_ave_encoder_free(&encoder);
+    stk_voice_close(&voice);
+    stk_nets_clear(&hearing);
+}
+
+static void refuses(const stk_voice_source *source, const stk_nets *with, stk_status status,
+                    const char *words) {
+    stk_voice *voice;
+    assert_int_equal(stk_voice_open(&voice, source, with), status);
+    assert_null(voice);
+    if (strstr(stk_error_text(), words) == NULL) fail_msg("said: %s", stk_error_text());
+}
+
+static void encoder_that_is_not_there_or_not_wanted_is_said(void **state) {
+    (void)state;
+    char path[STK_PATH_MAX];
+    stk_nets hearing;
+    make_nets_of(STK_AUDIO_AVE, &hearing);
+    write_sound(path, "short.wav", 1);
+    const char *empty = test_temporary_folder();
+    setenv("XDG_CACHE_HOME", empty, 1);
+    refuses(&(stk_voice_source){.sound = path}, &hearing, STK_ERR_WEIGHTS, "--encoder");
+    unsetenv("XDG_CACHE_HOME");
+    refuses(&(stk_voice_source){.sound = path, .encoder = path}, &hearing, STK_ERR_WEIGHTS,
+            "is not the audio-visual encoder");
+    refuses(&(stk_voice_source){.sound = path, .encoder = path}, &nets, STK_ERR_MISMATCH,
+            "leave out --encoder");
+    stk_nets_clear(&hearing);
+}
+
+/* --- feature files ---------------------------------------------------------------------------- */
+
+/* An array [n][steps][channels] of float64 or float32, values from the generator; the same values
+ * as rows [n][channels][steps], which the caller frees. */
+static float *write_features(char path[STK_PATH_MAX], const char *name, const int shape[3],
+                             int doubles) {
+    TEST_OK(stk_path_join(path, STK_PATH_MAX, folder, name));
+    FILE *file = fopen(path, "wb");
+    assert_non_null(file);
+    char header[128];
+    snprintf(header, sizeof header,
+             "{'descr': '%s', 'fortran_order': False, 'shape': (%d, %d, %d), }",
+             doubles ? "<f8" : "<f4", shape[0], shape[1], shape[2]);
+    fprintf(file, "\x93NUMPY%c%c%c%c%-117s\n", 1, 0, 118, 0, header);
+    float *rows = stk_calloc_aligned((size_t)(shape[0] * shape[1] * shape[2]), sizeof *rows);
+    assert_non_null(rows);
+    for (int i = 0; i < shape[0]; i++)
+        for (int t = 0; t < shape[1]; t++)
+            for (int c = 0; c < shape[2]; c++) {
+                const float value = 2 * stk_rng_float(&rng) - 1;
+                const double wide = (double)value;
+                rows[(i * shape[2] + c) * shape[1] + t] = value;
+                fwrite(doubles ? (const void *)&wide : &value, doubles ? 8 : 4, 1, file);
+            }
+    assert_int_equal(fclose(file), 0);
+    return rows;
+}
+
+static void code_of_features_is_that_of_their_rows(void **state) {
+    (void)state;
+    static const struct {
+        stk_audio_kind kind;
+        int steps, channels, doubles;
+    } CASES[] = {{STK_AUDIO_DEEPSPEECH, 16, 29, 1},
+                 {STK_AUDIO_HUBERT, 2, 1024, 0},
+                 {STK_AUDIO_ESPERANTO, 16, 44, 0},
+                 {STK_AUDIO_WAV2VEC, 16, 32, 1},
+                 {STK_AUDIO_AVE, 1, 512, 0}};
+    char sound[STK_PATH_MAX], path[STK_PATH_MAX];
+    write_sound(sound, "spoken.wav", 1.2);
+    for (size_t k = 0; k < STK_ARRAY_SIZE(CASES); k++)
+        for (int n = 27; n <= 31; n += 4) { /* the sound has 30 frames */
+            stk_nets hearing;
+            stk_voice *voice;
+            make_nets_of(CASES[k].kind, &hearing);
+            const int shape[] = {n, CASES[k].steps, CASES[k].channels};
+            float *rows = write_features(path, "rows.npy", shape, CASES[k].doubles);
+            const stk_voice_source source = {.sound = sound, .features = path};
+            TEST_OK(stk_voice_open(&voice, &source, &hearing));
+            const int frames = stk_voice_frames(voice);
+            assert_int_equal(frames, n < 30 ? n : 30);
+            float *codes = codes_of_rows(&hearing, rows, frames);
+            expect_codes(voice, &hearing, codes);
+            stk_free(codes);
+            stk_free(rows);
+            stk_voice_close(&voice);
+            stk_nets_clear(&hearing);
+        }
+}
+
+static void features_that_do_not_fit_are_said(void **state) {
+    (void)state;
+    char sound[STK_PATH_MAX], path[STK_PATH_MAX];
+    stk_nets hearing;
+    make_nets_of(STK_AUDIO_HUBERT, &hearing);
+    write_sound(sound, "spoken.wav", 1.2);
+    refuses(&(stk_voice_source){.sound = sound}, &hearing, STK_ERR_UNSUPPORTED,
+            "--features FILE.npy, shape [frames][2][1024]");
+    refuses(&(stk_voice_source){.sound = sound, .features = "/nowhere.npy"}, &hearing, STK_ERR_IO,
+            "/nowhere.npy");
+    refuses(&(stk_voice_source){.sound = sound, .features = sound}, &hearing, STK_ERR_FORMAT,
+            "spoken.wav");
+    const stk_voice_source source = {.sound = sound, .features = path};
+    stk_free(write_features(path, "other.npy", (int[]){30, 16, 29}, 1));
+    refuses(&source, &hearing, STK_ERR_MISMATCH, "[30][16][29], \"deepspeech\" features");
+    refuses(&source, &nets, STK_ERR_MISMATCH, "leave out --features");
+    stk_free(write_features(path, "short.npy", (int[]){24, 2, 1024}, 0));
+    refuses(&source, &hearing, STK_ERR_CONTENT, "has features of 24 frames");
+    refuses(&(stk_voice_source){.sound = "/nowhere.wav", .features = path}, &hearing, STK_ERR_IO,
+            "/nowhere.wav");
+    stk_nets_clear(&hearing);
+}
+
+/* A value that is none shows when its frame is made. */
+static void feature_that_is_no_number_is_said(void **state) {
+    (void)state;
+    STK_ALIGNED(64) float code[STK_AUDIO_CODE];
+    char sound[STK_PATH_MAX], path[STK_PATH_MAX];
+    stk_nets hearing;
+    stk_voice *voice;
+    make_nets_of(STK_AUDIO_WAV2VEC, &hearing);
+    write_sound(sound, "spoken.wav", 1.2);
+    stk_free(write_features(path, "nan.npy", (int[]){30, 16, 32}, 0));
+    FILE *file = fopen(path, "r+b");
+    const float none = NAN;
+    assert_non_null(file);
+    assert_int_equal(fseek(file, 128 + (20 * 16 * 32 + 5) * 4, SEEK_SET), 0);
+    assert_int_equal(fwrite(&none, sizeof none, 1, file), 1);
+    assert_int_equal(fclose(file), 0);
+    const stk_voice_source source = {.sound = sound, .features = path};
+    TEST_OK(stk_voice_open(&voice, &source, &hearing));
+    stk_voice_code(voice, hearing.params.value, 16, code);
+    TEST_OK(stk_voice_check(voice));
+    stk_voice_code(voice, hearing.params.value, 17, code);
+    assert_int_equal(stk_voice_check(voice), STK_ERR_CONTENT);
+    assert_non_null(strstr(stk_error_text(), "frame 20"));
+    for (int i = 0; i < STK_AUDIO_CODE; i++) assert_true(isfinite(code[i]));
+    stk_voice_close(&voice);
+    stk_nets_clear(&hearing);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(code_equals_that_of_the_whole_sound),
         cmocka_unit_test(memory_does_not_grow_with_the_sound),
         cmocka_unit_test(open_too_short_or_missing_is_refused),
         cmocka_unit_test(sound_that_vanishes_is_said),
+        cmocka_unit_test(code_through_the_encoder_equals_that_of_the_whole_sound),
+        cmocka_unit_test(encoder_that_is_not_there_or_not_wanted_is_said),
+        cmocka_unit_test(code_of_features_is_that_of_their_rows),
+        cmocka_unit_test(features_that_do_not_fit_are_said),
+        cmocka_unit_test(feature_that_is_no_number_is_said),
     };
     return cmocka_run_group_tests(tests, make_nets, clear_nets);
 }
