@@ -1,7 +1,8 @@
 /* ave_encoder.c - see ave_encoder.h.
  *
  *   file -> parameter store (91 - 13 tensors; the batch counters are of no use)
- *        -> batch norm and residual folded into weights and bias (below) -> one oneDNN layer a block
+ *        -> batch norm and residual folded into weights and bias (below)
+ *        -> one oneDNN layer a block
  *   windows, 8 at a time -> two activation buffers in turn, [8][h][w][channels] -> features
  *
  * The published block is y = ReLU(N(w * x + b) [+ x]), N(v) = g (v - m) / sqrt(s + 1e-5) + c. With
