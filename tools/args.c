@@ -13,6 +13,7 @@ const char *const tool_commands[][2] = {
     {"info", "what is this file?"},
     {"sheet", "pictures and moments of videos side by side in one PNG"},
     {"presenter", "an invented person who talks -> a video to try all this with"},
+    {"bench", "how fast is this machine? tables of speeds"},
     {NULL, NULL},
 };
 
@@ -36,7 +37,9 @@ void tool_help(const char *command) {
         if (o->flag[0] == '\0') printf(" %s", o->word);
     printf(" [options]\n\n");
     for (const stk_option *o = table; o->name != NULL; o++) print_option(o);
-    printf("\nAlways: -q quiet, -v verbose, --cpu-mask c|avx2|avx512, --help\n");
+    printf("\nAlways: -q quiet, -v verbose, --help,\n"
+           "  --cpu-mask NAME          use no more than c, avx2, avx512, avx512bf16 or amx, for "
+           "comparing\n");
 }
 
 static int complain(const char *command, const char *text) {
@@ -67,7 +70,8 @@ static int take_common(tool *t, const char *command, int *i) {
     if (strcmp(word, "-v") == 0) return t->verbose = 1, -2;
     if (strcmp(word, "--cpu-mask") != 0) return -1;
     if (*i + 1 < t->argc && stk_set_cpu_mask(t->argv[*i + 1]) == STK_OK) return ++*i, -2;
-    return complain(command, "--cpu-mask needs one of c, avx2, avx512 or a number");
+    return complain(command,
+                    "--cpu-mask needs one of c, avx2, avx512, avx512bf16, amx or a number");
 }
 
 static int is_repeated(const stk_option *option) {

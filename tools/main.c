@@ -15,20 +15,17 @@ static void print_usage(FILE *out) {
     fprintf(out, "\n  synctalk prepare clip.mp4 -o person/\n"
                  "  synctalk train   person/ -o person.stk\n"
                  "  synctalk render  -m person.stk -a speech.wav -o out.mp4\n\n"
-                 "`synctalk COMMAND --help` lists a command's options; --version.\n");
+                 "`synctalk COMMAND --help` lists a command's options; --version.\n"
+                 "Every command takes --cpu-mask NAME (c, avx2, avx512, avx512bf16, amx).\n");
 }
 
 static int dispatch(tool *t, const char *command) {
     static const struct {
         const char *name;
         int (*run)(tool *t);
-    } commands[] = {{"prepare", tool_prepare},
-                    {"train", tool_train},
-                    {"render", tool_render},
-                    {"eval", tool_eval},
-                    {"info", tool_info},
-                    {"sheet", tool_sheet},
-                    {"presenter", tool_presenter}};
+    } commands[] = {{"prepare", tool_prepare},     {"train", tool_train}, {"render", tool_render},
+                    {"eval", tool_eval},           {"info", tool_info},   {"sheet", tool_sheet},
+                    {"presenter", tool_presenter}, {"bench", tool_bench}};
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
         if (strcmp(commands[i].name, command) == 0) return commands[i].run(t);
     fprintf(stderr, "synctalk: there is no command \"%s\"\n\n", command);

@@ -81,6 +81,17 @@
     X(TEXT, variant, "--variant", NULL, 0, 0,     "NAMES",  "what is wrong with the clip, comma-separated: cut, second_face, hand, profile, silence, no_sound, no_face, shake, brightness, variable_rate") \
     X(INT,  crf,     "--crf",     16, 0, 51,      "Q",      "H.264 quality, smaller is better") \
     X(INT,  threads, "--threads", 0, 0, 256,      "N",      "threads, 0 = all; the picture does not depend on it")
+
+#define STK_BENCH_OPTIONS(X) \
+    X(TEXT, model,   "-m",        NULL, 0, 0,     "MODEL",  "model file to measure with") \
+    X(TEXT, subject, "--subject", NULL, 0, 0,     "FOLDER", "a subject folder: adds the face rectangle and training steps") \
+    X(TEXT, audio,   "--audio",   NULL, 0, 0,     "SOUND",  "sound for the wav-to-mp4 rows; default: some made speech") \
+    X(REAL, seconds, "--seconds", 60, 1, 86400,   "S",      "how long to measure in all") \
+    X(INT,  threads, "--threads", 0, 0, 256,      "N",      "most threads to measure with, 0 = all") \
+    X(TEXT, torch,   "--torch",   NULL, 0, 0,     "SCRIPT", "time scripts/torch_reference.py as well (needs python3-torch)") \
+    X(TEXT, label,   "--label",   NULL, 0, 0,     "TEXT",   "what is measured, e.g. a commit; goes into the header and the CSV") \
+    X(TEXT, csv,     "--csv",     NULL, 0, 0,     "CSV",    "append one line with the chief figures to this file") \
+    X(FLAG, json,    "--json",    0, 0, 1,        "",       "print one JSON object")
 /* clang-format on */
 
 #define STK_OPTION_TYPE_TEXT const char *

@@ -213,6 +213,17 @@ void stk_presenter_options_init(stk_presenter_options *options);
 stk_status stk_presenter(stk_context *ctx, const stk_presenter_options *options,
                          stk_presenter_result *result);
 
+/* ---- bench: how fast is this machine --------------------------------------------------------- */
+
+typedef struct stk_bench_options {
+    STK_BENCH_OPTIONS(STK_OPTION_MEMBER)
+} stk_bench_options;
+void stk_bench_options_init(stk_bench_options *options);
+/* Measures rendering, wav to mp4, kernels and training under every instruction set. text: tables
+ * (Markdown), or JSON if options->json; on STK_ERR_ABORTED what was measured so far. Sets the
+ * process's CPU mask as it goes: nothing else should run in this process meanwhile. */
+stk_status stk_bench(stk_context *ctx, const stk_bench_options *options, char **text);
+
 /* ---- options as data: for command lines and bindings ---------------------------------------- */
 
 typedef enum stk_option_kind {

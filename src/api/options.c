@@ -37,6 +37,9 @@ static const stk_option sheet_table[] = {STK_SHEET_OPTIONS(ROW) END_ROW};
 #define OPTIONS stk_presenter_options
 static const stk_option presenter_table[] = {STK_PRESENTER_OPTIONS(ROW) END_ROW};
 #undef OPTIONS
+#define OPTIONS stk_bench_options
+static const stk_option bench_table[] = {STK_BENCH_OPTIONS(ROW) END_ROW};
+#undef OPTIONS
 
 void stk_prepare_options_init(stk_prepare_options *options) {
     STK_PREPARE_OPTIONS(ASSIGN)
@@ -60,6 +63,9 @@ void stk_sheet_options_init(stk_sheet_options *options) {
 void stk_presenter_options_init(stk_presenter_options *options) {
     STK_PRESENTER_OPTIONS(ASSIGN)
 }
+void stk_bench_options_init(stk_bench_options *options) {
+    STK_BENCH_OPTIONS(ASSIGN)
+}
 
 const stk_option *stk_option_table(const char *command) {
     static const struct {
@@ -71,7 +77,8 @@ const stk_option *stk_option_table(const char *command) {
                   {"eval", eval_table},
                   {"info", info_table},
                   {"sheet", sheet_table},
-                  {"presenter", presenter_table}};
+                  {"presenter", presenter_table},
+                  {"bench", bench_table}};
     for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++)
         if (strcmp(tables[i].command, command) == 0) return tables[i].table;
     return NULL;

@@ -107,6 +107,10 @@ const float *stk_frame_weight(const stk_frame_renderer *renderer) {
     return renderer->weight;
 }
 
+void stk_frame_stats(const stk_frame_renderer *renderer, stk_ray_stats *stats) {
+    stk_ray_renderer_stats(renderer->rays, stats);
+}
+
 stk_camera stk_camera_scaled(const stk_camera *camera, int width, int height) {
     float sx = (float)width / (float)camera->width, sy = (float)height / (float)camera->height;
     return (stk_camera){camera->focal_px * sx, camera->cx_px * sx, camera->cy_px * sy, width,

@@ -41,6 +41,8 @@ void stk_frame_render(stk_frame_renderer *renderer, const stk_frame_request *req
                       stk_image *picture);
 /* Weight of the head [h][w] of the last frame rendered; owned by the renderer. */
 const float *stk_frame_weight(const stk_frame_renderer *renderer);
+/* What the last frame took. */
+void stk_frame_stats(const stk_frame_renderer *renderer, stk_ray_stats *stats);
 
 /* A camera and a rectangle for a picture `scale` times as large. */
 stk_camera stk_camera_scaled(const stk_camera *camera, int width, int height);

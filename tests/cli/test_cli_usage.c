@@ -8,7 +8,7 @@
 #include <string.h>
 
 static const char *const commands[] = {"prepare", "train", "render", "eval", "info", "sheet",
-                                       "presenter"};
+                                       "presenter", "bench"};
 
 static char *in_folder(const char *folder, const char *name) {
     static char paths[4][STK_PATH_MAX];

@@ -1,0 +1,298 @@
+/* bench_render.c - frames: which one, at three sizes under every instruction set, and the stages of
+ * one as `render` makes it.
+ *
+ * One source frame is rendered over and over: of nine spread over the performance the one with the
+ * median number of samples. Its backdrop is decoded once, so a figure of "head" is what
+ * stk_frame_render takes; decoding and encoding are rows of their own among the stages. Renderers
+ * of one size live at the same time, so that all cells of a size can take turns.
+ */
+#include "api/bench.h"
+#include "base/clock.h"
+#include "base/image.h"
+#include "base/memory.h"
+#include "kernels/image.h"
+#include "media/media.h"
+#include "render/frame.h"
+#include "render/voice.h"
+#include "subject/subject.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const int sizes[STK_BENCH_SIZES] = {256, 512, 768};
+static const double size_shares[STK_BENCH_SIZES] = {0.15, 0.4, 1.0}; /* deadlines, of the section */
+
+enum {
+    CANDIDATES = 9,
+    CANDIDATE_SIZE = 128,
+    CELLS_MAX = 2 * (STK_BENCH_ISAS * 2 + STK_BENCH_THREADS)
+};
+/* How much slower plain C is, for guessing what fits into the time. */
+static const double PLAIN_C_COST = 7;
+
+/* A picture of one size, with what it is made of. */
+typedef struct scene {
+    stk_image backdrop, picture;
+    stk_camera camera;
+    stk_rect rect;
+} scene;
+
+typedef struct render_cell {
+    const stk_bench_session *bench;
+    const stk_bench_isa *isa;
+    int thread; /* index */
+    const char *what;
+    stk_frame_renderer *renderer; /* shared by the cells of an instruction set and thread count */
+    const scene *scene;
+    stk_rect rect;
+    const uint8_t *bits; /* NULL = the model's */
+    stk_ray_stats stats;
+} render_cell;
+
+/* --- scenes ----------------------------------------------------------------------------------- */
+
+static void clear_scene(scene *s) {
+    stk_image_clear(&s->backdrop);
+    stk_image_clear(&s->picture);
+}
+
+static stk_status open_film(const stk_bench_session *b, stk_frame_store **film) {
+    const stk_model *model = b->isas[0].model;
+    STK_TRY(stk_frame_store_open(film, NULL, model->torso_mp4, model->torso_bytes));
+    if (stk_frame_store_count(*film) >= model->performance.frames) return STK_OK;
+    stk_frame_store_close(film);
+    return stk_fail(STK_ERR_FORMAT, "%s: is damaged (its torso film is too short); train it again",
+                    b->options->model);
+}
+
+/* size: of the longer way across, as `render --size` has it: the width. */
+static stk_status make_scene(const stk_bench_session *b, int size, int frame, scene *s) {
+    const stk_performance *source = &b->isas[0].model->performance;
+    const int height = (int)((int64_t)size * source->height / source->width) & ~1;
+    *s = (scene){.camera = stk_camera_scaled(&source->camera, size, height)};
+    s->rect = stk_rect_scaled(&source->head_rect, &source->camera, &s->camera);
+    STK_TRY(stk_image_init(&s->backdrop, size, height, 3));
+    STK_TRY(stk_image_init(&s->picture, size, height, 3));
+    stk_frame_store *film;
+    const stk_image *decoded;
+    STK_TRY(open_film(b, &film));
+    stk_status status = stk_frame_store_get(film, frame, &decoded);
+    if (status == STK_OK) stk_image_resize(&s->backdrop, decoded);
+    stk_frame_store_close(&film);
+    return status;
+}
+
+static void render_once(const render_cell *cell, int frame) {
+    const stk_model *model = cell->isa->model;
+    const stk_performance *source = &model->performance;
+    const scene *s = cell->scene;
+    const stk_frame_request request = {
+        .nets = &model->nets,
+        .values = model->nets.params.value,
+        .bits = cell->bits != NULL ? cell->bits : model->bits,
+        .camera = s->camera,
+        .pose = source->poses[frame],
+        .audio_code = cell->bench->code,
+        .expression = source->expressions[frame],
+        .rect = cell->rect,
+        .backdrop = &s->backdrop,
+        .rule = STK_MARCH_FAST,
+    };
+    stk_image picture = s->picture;
+    stk_frame_render(cell->renderer, &request, &picture);
+}
+
+static stk_status run_render(void *ctx, double *seconds) {
+    render_cell *cell = ctx;
+    stk_bench_use(cell->isa);
+    const double start_s = stk_clock_s();
+    render_once(cell, cell->bench->frame);
+    *seconds = stk_clock_s() - start_s;
+    stk_frame_stats(cell->renderer, &cell->stats);
+    return STK_OK;
+}
+
+/* --- which frame ------------------------------------------------------------------------------ */
+
+typedef struct candidate {
+    int frame;
+    int64_t samples;
+} candidate;
+
+static int by_samples(const void *a, const void *b) {
+    const candidate *x = a, *y = b;
+    return x->samples != y->samples ? (x->samples > y->samples) - (x->samples < y->samples)
+                                    : x->frame - y->frame;
+}
+
+stk_status stk_bench_choose_frame(stk_bench_session *b) {
+    const int frames = b->isas[0].model->performance.frames;
+    candidate list[CANDIDATES];
+    scene s;
+    render_cell cell = {.bench = b, .isa = &b->isas[0], .scene = &s};
+    stk_bench_use(cell.isa);
+    stk_status status = make_scene(b, CANDIDATE_SIZE, 0, &s);
+    if (status == STK_OK)
+        status =
+            stk_frame_renderer_create(&cell.renderer, s.camera.width, s.camera.height, b->pools[0]);
+    cell.rect = s.rect;
+    for (int i = 0; status == STK_OK && i < CANDIDATES; i++) {
+        stk_ray_stats stats;
+        list[i].frame = (int)((int64_t)frames * (2 * i + 1) / (2 * CANDIDATES));
+        render_once(&cell, list[i].frame);
+        stk_frame_stats(cell.renderer, &stats);
+        list[i].samples = stats.samples;
+    }
+    if (status == STK_OK) {
+        qsort(list, CANDIDATES, sizeof *list, by_samples);
+        b->frame = list[CANDIDATES / 2].frame;
+    }
+    stk_frame_renderer_free(&cell.renderer);
+    clear_scene(&s);
+    return status;
+}
+
+/* --- sizes ------------------------------------------------------------------------------------ */
+
+static int pixels_of(const stk_rect *r) {
+    return r->x1 > r->x0 && r->y1 > r->y0 ? (r->x1 - r->x0) * (r->y1 - r->y0) : 0;
+}
+
+/* The rectangle around the face's landmarks in the chosen frame, cut to what the head can cover,
+ * and how many of its pixels are labelled head, both at the subject's size. */
+static stk_status find_face(const stk_bench_session *b, stk_rect *rect, int *labelled) {
+    stk_subject *subject;
+    stk_image labels = {0};
+    *rect = (stk_rect){0};
+    if (b->options->subject == NULL) return STK_OK;
+    STK_TRY(stk_subject_open(&subject, b->options->subject));
+    const stk_subject_info *info = stk_subject_get_info(subject);
+    const stk_rect *head = &b->isas[0].model->performance.head_rect;
+    stk_status status = stk_image_init(&labels, info->width, info->height, 1);
+    if (b->frame >= info->frames || info->width != b->isas[0].model->performance.width ||
+        info->height != b->isas[0].model->performance.height)
+        status = stk_fail(STK_ERR_MISMATCH, "%s: is not the subject that %s was trained on",
+                          b->options->subject, b->options->model);
+    if (status == STK_OK) status = stk_subject_labels(subject, b->frame, &labels);
+    if (status == STK_OK) {
+        const stk_rect face = stk_subject_regions(subject, b->frame).face;
+        *rect = (stk_rect){
+            stk_clampi(face.x0, head->x0, head->x1), stk_clampi(face.y0, head->y0, head->y1),
+            stk_clampi(face.x1, head->x0, head->x1), stk_clampi(face.y1, head->y0, head->y1)};
+        *labelled = 0;
+        for (int y = rect->y0; y < rect->y1; y++)
+            for (int x = rect->x0; x < rect->x1; x++)
+                *labelled += stk_image_row(&labels, y)[x] == STK_LABEL_HEAD;
+    }
+    stk_image_clear(&labels);
+    stk_subject_close(&subject);
+    return status;
+}
+
+/* Cells of one size: the best instruction set with every thread count, the others with the most
+ * threads and with one. faces: 1 = a face rectangle each, too. */
+typedef struct size_cells {
+    render_cell list[CELLS_MAX];
+    stk_bench_cell cells[CELLS_MAX];
+    int count;
+} size_cells;
+
+static void add_cell(size_cells *all, const render_cell *cell) {
+    const int at = all->count++;
+    const double slow = cell->isa->mask == 0 ? PLAIN_C_COST : 1;
+    all->list[at] = *cell;
+    all->cells[at] = (stk_bench_cell){
+        .run = run_render,
+        .ctx = &all->list[at],
+        .cost = slow * pixels_of(&cell->rect) / cell->bench->threads[cell->thread],
+    };
+}
+
+static stk_status add_cells(size_cells *all, const stk_bench_session *b, const scene *s,
+                            const stk_rect *face) {
+    for (int i = 0; i < b->isa_count; i++) {
+        for (int t = 0; t < b->thread_count; t++) {
+            if (i > 0 && t > 0 && t < b->thread_count - 1) continue;
+            render_cell cell = {.bench = b, .isa = &b->isas[i], .thread = t, .scene = s};
+            stk_bench_use(cell.isa);
+            STK_TRY(stk_frame_renderer_create(&cell.renderer, s->camera.width, s->camera.height,
+                                              b->pools[t]));
+            cell.what = "head";
+            cell.rect = s->rect;
+            add_cell(all, &cell);
+            if (pixels_of(face) == 0) continue;
+            cell.what = "face rectangle";
+            cell.rect = *face;
+            add_cell(all, &cell);
+        }
+    }
+    return STK_OK;
+}
+
+static void free_cells(size_cells *all) {
+    const stk_frame_renderer *last = NULL;
+    for (int i = 0; i < all->count; i++) {
+        stk_frame_renderer *renderer = all->list[i].renderer;
+        if (renderer != last) last = renderer, stk_frame_renderer_free(&renderer);
+    }
+    stk_free(all);
+}
+
+static void report_cells(stk_bench_session *b, const size_cells *all, int size) {
+    for (int i = 0; i < all->count; i++) {
+        const render_cell *cell = &all->list[i];
+        stk_bench_times times;
+        if (!stk_bench_cell_times(&all->cells[i], &times)) continue;
+        cJSON *row = stk_bench_row(b, "render");
+        cJSON_AddStringToObject(row, "what", cell->what);
+        stk_bench_put(row, "size", size);
+        cJSON_AddStringToObject(row, "isa", cell->isa->name);
+        stk_bench_put(row, "threads", b->threads[cell->thread]);
+        stk_bench_put(row, "frames_per_s", 1 / times.median_s);
+        stk_bench_put_times(row, &times);
+        cJSON_AddNumberToObject(row, "pixels", pixels_of(&cell->rect));
+        cJSON_AddNumberToObject(row, "rays", (double)cell->stats.rays);
+        cJSON_AddNumberToObject(row, "samples", (double)cell->stats.samples);
+        const double samples = (double)(cell->stats.samples > 0 ? cell->stats.samples : 1);
+        stk_bench_put(row, "ns_per_sample", 1e9 * times.median_s / samples);
+    }
+}
+
+static stk_status measure_size(stk_bench_session *b, int size, const stk_rect *face, double *ratio,
+                               double deadline_s) {
+    scene s;
+    size_cells *all = stk_calloc_aligned(1, sizeof *all);
+    if (all == NULL) return stk_fail_memory("bench");
+    char step[32];
+    snprintf(step, sizeof step, "render %d", size);
+    stk_status status = make_scene(b, size, b->frame, &s);
+    if (status == STK_OK) {
+        const stk_camera *camera = &b->isas[0].model->performance.camera;
+        const stk_rect scaled = stk_rect_scaled(face, camera, &s.camera);
+        status = add_cells(all, b, &s, &scaled);
+    }
+    if (status == STK_OK)
+        status = stk_bench_measure(all->cells, all->count, deadline_s, ratio, step, b->job);
+    report_cells(b, all, size);
+    free_cells(all);
+    clear_scene(&s);
+    return status;
+}
+
+stk_status stk_bench_render(stk_bench_session *b, double deadline_s) {
+    const double start_s = stk_clock_s();
+    stk_rect face;
+    int labelled = 0;
+    double ratio = 0;
+    STK_TRY(find_face(b, &face, &labelled));
+    if (pixels_of(&face) > 0) {
+        cJSON *settings = cJSON_GetObjectItem(b->report, "settings");
+        cJSON_AddNumberToObject(settings, "face_pixels", pixels_of(&face));
+        cJSON_AddNumberToObject(settings, "face_pixels_labelled_head", labelled);
+    }
+    for (int i = 0; i < STK_BENCH_SIZES; i++)
+        STK_TRY(measure_size(b, sizes[i], &face, &ratio,
+                             start_s + size_shares[i] * (deadline_s - start_s)));
+    return STK_OK;
+}
