@@ -14,7 +14,7 @@
 
 enum {
     SIDE = STK_TORSO_SIDE,
-    CELL_TILES = STK_TORSO_CELLS / STK_TILE,
+    CELL_TILES = STK_TORSO_GRID_CELLS / STK_TILE,
     BAND = 8, /* rows of a picture in one task, so that few tiles are left half filled */
     POOL_REACH = 2,
 };
@@ -27,8 +27,8 @@ static const float SHRINK = 0.8f; /* --torso_shrink: what the nets see of the pi
 
 stk_status stk_torso_occupancy_init(stk_torso_occupancy *grid) {
     *grid = (stk_torso_occupancy){0};
-    grid->density = stk_calloc_aligned(STK_TORSO_CELLS, sizeof *grid->density);
-    grid->fresh = stk_calloc_aligned(STK_TORSO_CELLS, sizeof *grid->fresh);
+    grid->density = stk_calloc_aligned(STK_TORSO_GRID_CELLS, sizeof *grid->density);
+    grid->fresh = stk_calloc_aligned(STK_TORSO_GRID_CELLS, sizeof *grid->fresh);
     if (grid->density != NULL && grid->fresh != NULL) return STK_OK;
     stk_torso_occupancy_clear(grid);
     return stk_fail_memory("torso occupancy");
@@ -42,8 +42,8 @@ void stk_torso_occupancy_clear(stk_torso_occupancy *grid) {
 
 void stk_torso_occupancy_mean(stk_torso_occupancy *grid) {
     double sum = 0;
-    for (int i = 0; i < STK_TORSO_CELLS; i++) sum += (double)grid->density[i];
-    grid->mean_density = (float)(sum / STK_TORSO_CELLS);
+    for (int i = 0; i < STK_TORSO_GRID_CELLS; i++) sum += (double)grid->density[i];
+    grid->mean_density = (float)(sum / STK_TORSO_GRID_CELLS);
 }
 
 typedef struct update_job {

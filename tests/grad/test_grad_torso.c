@@ -186,7 +186,7 @@ static void scene_init(scene *s, uint64_t seed) {
     TEST_OK(stk_params_seal(&s->params, 1));
     TEST_OK(stk_torso_occupancy_init(&s->occupancy));
     fill_params(s, &rng);
-    for (int i = 0; i < STK_TORSO_CELLS; i++) s->occupancy.density[i] = i % 128 < 64 ? 1 : 0;
+    for (int i = 0; i < STK_TORSO_GRID_CELLS; i++) s->occupancy.density[i] = i % 128 < 64 ? 1 : 0;
     stk_torso_occupancy_mean(&s->occupancy);
     for (int i = 0; i < 2 * PIXELS; i++) s->coords[i] = 2 * stk_rng_float(&rng) - 1;
     for (int i = 0; i < 3 * PIXELS; i++) s->plate[i] = stk_rng_float(&rng);

@@ -44,7 +44,7 @@ static void open_branch(branch *b, uint32_t mask) {
     TEST_OK(stk_params_load_pth(&b->params, model, path, NULL));
     TEST_OK(stk_torso_occupancy_init(&b->occupancy));
     TEST_OK(stk_pth_read_f32(stk_pth_get(model, "density_grid_torso"), b->occupancy.density,
-                             STK_TORSO_CELLS, "density_grid_torso"));
+                             STK_TORSO_GRID_CELLS, "density_grid_torso"));
     stk_torso_occupancy_mean(&b->occupancy);
     stk_pth_close(&file);
 }
@@ -273,11 +273,11 @@ static void occupancy_update_agrees(void **state) {
     float *before = test_fixture_f32(file, "before", NULL);
     float *after = test_fixture_f32(file, "after", NULL);
     const stk_ngp_camera camera = camera_of(file, "pose");
-    memcpy(b.occupancy.density, before, STK_TORSO_CELLS * sizeof *before);
+    memcpy(b.occupancy.density, before, STK_TORSO_GRID_CELLS * sizeof *before);
     stk_torso_frame_init(&frame, &b.torso, &b.params, b.params.value, &camera,
                          (int)test_fixture_number(file, "rand_idx"));
     stk_torso_occupancy_update(&b.occupancy, &b.torso, &frame, NULL, NULL);
-    test_assert_close("density", b.occupancy.density, after, STK_TORSO_CELLS, 1e-4);
+    test_assert_close("density", b.occupancy.density, after, STK_TORSO_GRID_CELLS, 1e-4);
     assert_float_equal(b.occupancy.mean_density, test_fixture_number(file, "mean_density_torso"),
                        1e-5);
     stk_free(before), stk_free(after);
