@@ -12,6 +12,7 @@ const char *const tool_commands[][2] = {
     {"eval", "held-out frames: rendered against real"},
     {"info", "what is this file?"},
     {"sheet", "pictures and moments of videos side by side in one PNG"},
+    {"convert", "a published checkpoint <-> a model"},
     {"presenter", "an invented person who talks -> a video to try all this with"},
     {"bench", "how fast is this machine? tables of speeds"},
     {NULL, NULL},

@@ -67,6 +67,12 @@
     X(INT,  columns,  "--columns", 0, 0, 256,      "N",      "pictures in a row, 0 = all in one") \
     X(INT,  height,   "--height",  0, 0, 4096,     "PIXELS", "height of each, 0 = that of the first")
 
+#define STK_CONVERT_OPTIONS(X) \
+    X(TEXT, input,   "",          NULL, 0, 0,     "FILE",   "checkpoint of the published system (.pth, .safetensors), or a model (.stk)") \
+    X(TEXT, output,  "-o",        NULL, 0, 0,     "FILE",   "file to write: .stk, .pth or .safetensors") \
+    X(TEXT, weights, "--weights", NULL, 0, 0,     "raw|ema", "weights as trained, as the published test uses them (default), or their averages") \
+    X(TEXT, subject, "--subject", NULL, 0, 0,     "FOLDER", "give the .stk this subject's poses, expressions and torso film")
+
 #define STK_PRESENTER_OPTIONS(X) \
     X(TEXT, output,  "-o",        NULL, 0, 0,     "FILE",   "mp4 to make; or wav: only what is said") \
     X(REAL, seconds, "--seconds", 0, 0, 7200,     "S",      "length of the clip, 0 = as long as --text or --audio, 20 without") \

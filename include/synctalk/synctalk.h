@@ -196,6 +196,15 @@ void stk_sheet_options_init(stk_sheet_options *options);
 /* options->pictures: paths separated by newlines, of videos with "@seconds". Writes one PNG. */
 stk_status stk_sheet(stk_context *ctx, const stk_sheet_options *options);
 
+/* ---- convert: published checkpoint <-> model ------------------------------------------------- */
+
+typedef struct stk_convert_options {
+    STK_CONVERT_OPTIONS(STK_OPTION_MEMBER)
+} stk_convert_options;
+void stk_convert_options_init(stk_convert_options *options);
+/* notes (may be NULL): what was found, padded, left out; a line each. */
+stk_status stk_convert(stk_context *ctx, const stk_convert_options *options, char **notes);
+
 /* ---- presenter: an invented person to try all this with ------------------------------------ */
 
 typedef struct stk_presenter_options {

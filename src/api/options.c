@@ -34,6 +34,9 @@ static const stk_option info_table[] = {STK_INFO_OPTIONS(ROW) END_ROW};
 #define OPTIONS stk_sheet_options
 static const stk_option sheet_table[] = {STK_SHEET_OPTIONS(ROW) END_ROW};
 #undef OPTIONS
+#define OPTIONS stk_convert_options
+static const stk_option convert_table[] = {STK_CONVERT_OPTIONS(ROW) END_ROW};
+#undef OPTIONS
 #define OPTIONS stk_presenter_options
 static const stk_option presenter_table[] = {STK_PRESENTER_OPTIONS(ROW) END_ROW};
 #undef OPTIONS
@@ -60,6 +63,9 @@ void stk_info_options_init(stk_info_options *options) {
 void stk_sheet_options_init(stk_sheet_options *options) {
     STK_SHEET_OPTIONS(ASSIGN)
 }
+void stk_convert_options_init(stk_convert_options *options) {
+    STK_CONVERT_OPTIONS(ASSIGN)
+}
 void stk_presenter_options_init(stk_presenter_options *options) {
     STK_PRESENTER_OPTIONS(ASSIGN)
 }
@@ -71,14 +77,10 @@ const stk_option *stk_option_table(const char *command) {
     static const struct {
         const char *command;
         const stk_option *table;
-    } tables[] = {{"prepare", prepare_table},
-                  {"train", train_table},
-                  {"render", render_table},
-                  {"eval", eval_table},
-                  {"info", info_table},
-                  {"sheet", sheet_table},
-                  {"presenter", presenter_table},
-                  {"bench", bench_table}};
+    } tables[] = {
+        {"prepare", prepare_table}, {"train", train_table},         {"render", render_table},
+        {"eval", eval_table},       {"info", info_table},           {"sheet", sheet_table},
+        {"convert", convert_table}, {"presenter", presenter_table}, {"bench", bench_table}};
     for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++)
         if (strcmp(tables[i].command, command) == 0) return tables[i].table;
     return NULL;

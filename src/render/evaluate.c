@@ -64,6 +64,7 @@ static stk_status open_faces(evaluation *e) {
 
 static stk_status open_evaluation(evaluation *e) {
     STK_TRY(stk_model_open(&e->model, e->settings->model));
+    STK_TRY(stk_model_need_performance(e->model, e->settings->model));
     STK_TRY(stk_subject_open(&e->subject, e->settings->subject));
     STK_TRY(check_pair(e));
     const stk_subject_info *info = stk_subject_get_info(e->subject);

@@ -1,119 +1,18 @@
-/* model.c - reading and writing the .stk file. */
-#include "render/model.h"
+/* model.c - reading the .stk file (model_save.c has the order of its parts). Nothing in it is taken
+ * on trust: shapes, sizes and numbers are checked before anything is rendered from them.
+ */
+#include "render/model_private.h"
 #include "base/memory.h"
 #include "kernels/march.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static const char FORMAT_NAME[] = "synctalk-model";
-static const char NOTICE[] = "Pictures made with this model are synthetic. Use it only with the "
-                             "consent of the person it shows.";
 static const float WEIGHT_LIMIT = 1e6f, VALUE_LIMIT = 1e3f; /* trained values stay far below */
-enum { FRAMES_MAX = 25 * 3600 * 4, CODE_ROWS_MAX = 1 << 20, POSE_FLOATS = 12, CAMERA_FLOATS = 9 };
-
-/* --- writing --------------------------------------------------------------------------------- */
-
-static void camera_to_floats(const stk_performance *p, float out[CAMERA_FLOATS]) {
-    const stk_rect *r = &p->head_rect;
-    const float values[CAMERA_FLOATS] = {p->camera.focal_px, p->camera.cx_px,  p->camera.cy_px,
-                                         (float)p->width,    (float)p->height, (float)r->x0,
-                                         (float)r->y0,       (float)r->x1,     (float)r->y1};
-    memcpy(out, values, sizeof values);
-}
-
-static stk_status put_metadata(stk_safetensors_writer *writer, const stk_model_contents *contents) {
-    const stk_model_config *config = &contents->nets->config;
-    char numbers[6][24];
-    snprintf(numbers[0], sizeof numbers[0], "%d", STK_MODEL_VERSION);
-    snprintf(numbers[1], sizeof numbers[1], "%d", config->levels);
-    snprintf(numbers[2], sizeof numbers[2], "%d", config->exp);
-    snprintf(numbers[3], sizeof numbers[3], "%d", config->code_rows);
-    snprintf(numbers[4], sizeof numbers[4], "%lld", (long long)contents->steps);
-    snprintf(numbers[5], sizeof numbers[5], "%d", contents->performance->train_frames);
-    const char *const pairs[][2] = {
-        {"format", FORMAT_NAME},
-        {"version", numbers[0]},
-        {"notice", NOTICE},
-        {"audio", stk_audio_kind_name(config->audio_kind)},
-        {"levels", numbers[1]},
-        {"expression_inputs", numbers[2]},
-        {"code_rows", numbers[3]},
-        {"steps", numbers[4]},
-        {"train_frames", numbers[5]},
-        {"subject", contents->performance->subject_name},
-        {"subject_identity", contents->performance->subject_identity},
-    };
-    for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++)
-        STK_TRY(stk_safetensors_writer_metadata(writer, pairs[i][0], pairs[i][1]));
-    return STK_OK;
-}
-
-/* The probe of train/lips.c is no part of the model. */
-static int is_stored(const stk_nets *nets, int index) {
-    return index != nets->lip_weight && index != nets->lip_bias;
-}
-
-static stk_status declare_all(stk_safetensors_writer *writer, const stk_model_contents *contents,
-                              size_t torso_bytes) {
-    const stk_params *params = &contents->nets->params;
-    for (int i = 0; i < params->n; i++) {
-        const stk_param *p = &params->list[i];
-        int64_t shape[4];
-        if (!is_stored(contents->nets, i)) continue;
-        for (int k = 0; k < p->rank; k++) shape[k] = p->shape[k];
-        STK_TRY(stk_safetensors_writer_declare(writer, p->name, STK_F32, p->rank, shape));
-    }
-    int64_t frames = contents->performance->frames;
-    const int64_t bits_shape[1] = {STK_GRID_BYTES};
-    const int64_t camera_shape[1] = {CAMERA_FLOATS};
-    const int64_t pose_shape[2] = {frames, POSE_FLOATS};
-    const int64_t exp_shape[2] = {frames, STK_EXPRESSIONS};
-    const int64_t torso_shape[1] = {(int64_t)torso_bytes};
-    STK_TRY(stk_safetensors_writer_declare(writer, "density_bitfield", STK_U8, 1, bits_shape));
-    STK_TRY(stk_safetensors_writer_declare(writer, "subject.camera", STK_F32, 1, camera_shape));
-    STK_TRY(stk_safetensors_writer_declare(writer, "subject.poses", STK_F32, 2, pose_shape));
-    STK_TRY(stk_safetensors_writer_declare(writer, "subject.expressions", STK_F32, 2, exp_shape));
-    return stk_safetensors_writer_declare(writer, "subject.torso_mp4", STK_U8, 1, torso_shape);
-}
-
-static stk_status write_all(stk_safetensors_writer *writer, const stk_model_contents *contents,
-                            const stk_map *torso) {
-    const stk_params *params = &contents->nets->params;
-    const stk_performance *performance = contents->performance;
-    size_t frames = (size_t)performance->frames;
-    float camera[CAMERA_FLOATS];
-    camera_to_floats(performance, camera);
-    STK_TRY(put_metadata(writer, contents));
-    STK_TRY(declare_all(writer, contents, torso->size));
-    for (int i = 0; i < params->n; i++)
-        if (is_stored(contents->nets, i))
-            STK_TRY(stk_safetensors_writer_data(writer, contents->values + params->list[i].offset,
-                                                params->list[i].count * sizeof(float)));
-    STK_TRY(stk_safetensors_writer_data(writer, contents->bits, STK_GRID_BYTES));
-    STK_TRY(stk_safetensors_writer_data(writer, camera, sizeof camera));
-    STK_TRY(stk_safetensors_writer_data(writer, performance->poses, frames * sizeof(stk_pose)));
-    STK_TRY(stk_safetensors_writer_data(writer, performance->expressions,
-                                        frames * sizeof performance->expressions[0]));
-    return stk_safetensors_writer_data(writer, torso->data, torso->size);
-}
-
-stk_status stk_model_save(const char *path, const stk_model_contents *contents) {
-    _Static_assert(sizeof(stk_pose) == POSE_FLOATS * sizeof(float), "poses are stored as they lie");
-    stk_map torso;
-    STK_TRY(stk_map_open(&torso, contents->torso_path));
-    stk_safetensors_writer *writer = NULL;
-    stk_status status = stk_safetensors_writer_create(&writer, path);
-    if (status == STK_OK) status = write_all(writer, contents, &torso);
-    if (status == STK_OK) status = stk_safetensors_writer_finish(&writer);
-    stk_safetensors_writer_discard(&writer);
-    stk_map_close(&torso);
-    return status;
-}
-
-/* --- reading --------------------------------------------------------------------------------- */
+enum { FRAMES_MAX = 25 * 3600 * 4, EMBEDDING_MAX = 4096 };
 
 static stk_status damaged(const char *path, const char *what) {
     return stk_fail(STK_ERR_FORMAT, "%s: is damaged (%s); train or convert it again", path, what);
@@ -128,9 +27,20 @@ static int metadata_int(const stk_safetensors *file, const char *key, int lo, in
     return end == text || *end != '\0' || value < lo || value > hi ? -1 : (int)value;
 }
 
+/* A count or a number in the metadata, 0 if absent. */
+static int64_t metadata_count(const stk_safetensors *file, const char *key) {
+    const char *text = stk_safetensors_metadata(file, key);
+    return text != NULL ? strtoll(text, NULL, 10) : 0;
+}
+
+static double metadata_real(const stk_safetensors *file, const char *key) {
+    const char *text = stk_safetensors_metadata(file, key);
+    return text != NULL ? strtod(text, NULL) : 0;
+}
+
 static stk_status read_config(stk_model *model, const char *path, stk_model_config *config) {
     const char *format = stk_safetensors_metadata(model->file, "format");
-    if (format == NULL || strcmp(format, FORMAT_NAME) != 0)
+    if (format == NULL || strcmp(format, STK_MODEL_FORMAT) != 0)
         return stk_fail(STK_ERR_FORMAT,
                         "%s: is not a synctalk model; give the file that `synctalk "
                         "train` wrote",
@@ -149,11 +59,13 @@ static stk_status read_config(stk_model *model, const char *path, stk_model_conf
     config->audio_kind = (stk_audio_kind)kind;
     config->levels = metadata_int(model->file, "levels", 1, STK_LEVELS_MAX);
     config->exp = metadata_int(model->file, "expression_inputs", 1, STK_EXP_MAX);
-    config->code_rows = metadata_int(model->file, "code_rows", 1, CODE_ROWS_MAX);
-    const char *steps = stk_safetensors_metadata(model->file, "steps");
-    model->steps = steps != NULL ? strtoll(steps, NULL, 10) : 0;
+    config->code_rows = metadata_int(model->file, "code_rows", 1, STK_CODE_ROWS_MAX);
+    if (stk_safetensors_metadata(model->file, "torso_code_rows") != NULL)
+        config->torso_code_rows =
+            metadata_int(model->file, "torso_code_rows", 1, STK_CODE_ROWS_MAX);
+    model->steps = metadata_count(model->file, "steps");
     if (version < 1 || kind == STK_AUDIO_KINDS || config->levels < 0 || config->exp < 0 ||
-        config->code_rows < 0)
+        config->code_rows < 0 || config->torso_code_rows < 0)
         return damaged(path, "its metadata is not complete");
     return STK_OK;
 }
@@ -165,14 +77,18 @@ static int all_within(const float *values, size_t count, float limit) {
     return 1;
 }
 
+int stk_weights_possible(const float *values, size_t count) {
+    return all_within(values, count, WEIGHT_LIMIT);
+}
+
 static stk_status read_params(stk_model *model, const char *path) {
     stk_params *params = &model->nets.params;
     for (int i = 0; i < params->n; i++) {
         const stk_param *p = &params->list[i];
-        if (!is_stored(&model->nets, i)) continue;
+        if (!stk_param_stored(&model->nets, i)) continue;
         STK_TRY(stk_safetensors_read_f32(model->file, p->name, stk_params_value(params, i),
                                          (int64_t)p->count));
-        if (!all_within(stk_params_value(params, i), p->count, WEIGHT_LIMIT))
+        if (!stk_weights_possible(stk_params_value(params, i), p->count))
             return damaged(path, "a weight is not a number");
     }
     return STK_OK;
@@ -193,9 +109,9 @@ static stk_status check_motion(const stk_performance *p, const char *path) {
 
 static stk_status read_camera(stk_model *model, const char *path) {
     stk_performance *p = &model->performance;
-    float v[CAMERA_FLOATS];
-    STK_TRY(stk_safetensors_read_f32(model->file, "subject.camera", v, CAMERA_FLOATS));
-    for (int i = 0; i < CAMERA_FLOATS; i++)
+    float v[STK_CAMERA_FLOATS];
+    STK_TRY(stk_safetensors_read_f32(model->file, "subject.camera", v, STK_CAMERA_FLOATS));
+    for (int i = 0; i < STK_CAMERA_FLOATS; i++)
         if (!(v[i] > -1e6f && v[i] < 1e6f)) return damaged(path, "its camera is not a number");
     p->width = (int)v[3];
     p->height = (int)v[4];
@@ -210,32 +126,102 @@ static stk_status read_camera(stk_model *model, const char *path) {
     return STK_OK;
 }
 
+static stk_status read_bits(stk_model *model, const char *path) {
+    const stk_tensor_info *bits = stk_safetensors_find(model->file, "density_bitfield");
+    if (bits == NULL || bits->dtype != STK_U8 || bits->bytes != STK_GRID_BYTES)
+        return damaged(path, "it has no occupancy bits");
+    model->bits = stk_calloc_aligned(1, STK_GRID_BYTES);
+    if (model->bits == NULL) return stk_fail_memory("model");
+    memcpy(model->bits, bits->data, STK_GRID_BYTES);
+    return STK_OK;
+}
+
+/* Copies a tensor of numbers if it is there. *rows: 0 receives the number of its rows, at most
+ * rows_max; anything else is what it must be. */
+static stk_status read_optional(stk_model *model, const char *path, const char *name, int rows_max,
+                                int columns, float **values, int *rows) {
+    const stk_tensor_info *t = stk_safetensors_find(model->file, name);
+    if (t == NULL) return STK_OK;
+    int64_t count = t->count;
+    if (t->dtype != STK_F32 || count < columns || count % columns != 0 ||
+        count / columns > rows_max || (*rows != 0 && count / columns != *rows))
+        return damaged(path, name);
+    *values = stk_calloc_aligned((size_t)count, sizeof(float));
+    if (*values == NULL) return stk_fail_memory("model");
+    memcpy(*values, t->data, t->bytes);
+    if (!all_within(*values, (size_t)count, FLT_MAX)) return damaged(path, name);
+    *rows = (int)(count / columns);
+    return STK_OK;
+}
+
+static stk_status read_extra(stk_model *model, const char *path) {
+    stk_model_extra *extra = &model->extra;
+    const stk_safetensors *file = model->file;
+    int cells = STK_GRID_CELLS, torso_cells = STK_TORSO_CELLS;
+    const stk_tensor_info *embedding = stk_safetensors_find(file, "embedding.weight");
+    const stk_tensor_info *counter = stk_safetensors_find(file, "step_counter");
+    extra->epoch = metadata_count(file, "epoch");
+    extra->mean_count = metadata_count(file, "mean_count");
+    extra->mean_density = metadata_real(file, "mean_density");
+    extra->mean_density_torso = metadata_real(file, "mean_density_torso");
+    if (!isfinite(extra->mean_density) || !isfinite(extra->mean_density_torso))
+        return damaged(path, "a mean density is not a number");
+    STK_TRY(read_optional(model, path, "density_grid", cells, 1, &extra->density, &cells));
+    if (model->nets.has_torso) {
+        STK_TRY(read_optional(model, path, "density_grid_torso", torso_cells, 1, &extra->torso_grid,
+                              &torso_cells));
+        if (extra->torso_grid == NULL) return damaged(path, "it has no torso grid");
+    }
+    STK_TRY(read_optional(model, path, "camera_dR", STK_CODE_ROWS_MAX, 3, &extra->camera_dR,
+                          &extra->camera_rows));
+    STK_TRY(read_optional(model, path, "camera_dT", STK_CODE_ROWS_MAX, 3, &extra->camera_dT,
+                          &extra->camera_rows));
+    if (embedding != NULL) {
+        int side = embedding->rank == 2 ? (int)embedding->shape[0] : 0;
+        if (side < 1 || side > EMBEDDING_MAX || embedding->shape[1] != side)
+            return damaged(path, "embedding.weight");
+        extra->embedding_side = side;
+        STK_TRY(read_optional(model, path, "embedding.weight", side, side, &extra->embedding,
+                              &extra->embedding_side));
+    }
+    if (counter == NULL) return STK_OK;
+    const size_t bytes = 2 * STK_STEP_COUNTERS * sizeof(int32_t);
+    if (counter->dtype != STK_I32 || counter->bytes != bytes) return damaged(path, "step_counter");
+    extra->step_counter = stk_calloc_aligned(1, bytes);
+    if (extra->step_counter == NULL) return stk_fail_memory("model");
+    memcpy(extra->step_counter, counter->data, bytes);
+    return STK_OK;
+}
+
+/* A file of version 2 may have been converted without a subject. */
+static int has_performance(const stk_model *model) {
+    return metadata_int(model->file, "version", 2, STK_MODEL_VERSION) < 0 ||
+           stk_safetensors_find(model->file, "subject.camera") != NULL ||
+           stk_safetensors_find(model->file, "subject.poses") != NULL;
+}
+
 static stk_status read_performance(stk_model *model, const char *path) {
     stk_performance *p = &model->performance;
+    if (!has_performance(model)) return STK_OK;
+    STK_TRY(read_camera(model, path));
     const stk_tensor_info *poses = stk_safetensors_find(model->file, "subject.poses");
     const stk_tensor_info *torso = stk_safetensors_find(model->file, "subject.torso_mp4");
-    const stk_tensor_info *bits = stk_safetensors_find(model->file, "density_bitfield");
-    if (poses == NULL || poses->rank != 2 || poses->shape[1] != POSE_FLOATS ||
+    if (poses == NULL || poses->rank != 2 || poses->shape[1] != STK_POSE_FLOATS ||
         poses->shape[0] < 1 || poses->shape[0] > FRAMES_MAX)
         return damaged(path, "it has no poses");
     if (torso == NULL || torso->dtype != STK_U8) return damaged(path, "it has no torso film");
-    if (bits == NULL || bits->dtype != STK_U8 || bits->bytes != STK_GRID_BYTES)
-        return damaged(path, "it has no occupancy bits");
     p->frames = (int)poses->shape[0];
     p->train_frames = metadata_int(model->file, "train_frames", 1, p->frames);
     if (p->train_frames < 0) return damaged(path, "its metadata is not complete");
     size_t frames = (size_t)p->frames;
     p->poses = stk_calloc_aligned(frames, sizeof *p->poses);
     p->expressions = stk_calloc_aligned(frames, sizeof *p->expressions);
-    model->bits = stk_calloc_aligned(1, STK_GRID_BYTES);
-    if (p->poses == NULL || p->expressions == NULL || model->bits == NULL)
-        return stk_fail_memory("model");
+    if (p->poses == NULL || p->expressions == NULL) return stk_fail_memory("model");
     STK_TRY(stk_safetensors_read_f32(model->file, "subject.poses", (float *)p->poses,
-                                     (int64_t)frames * POSE_FLOATS));
+                                     (int64_t)frames * STK_POSE_FLOATS));
     STK_TRY(stk_safetensors_read_f32(model->file, "subject.expressions", (float *)p->expressions,
                                      (int64_t)frames * STK_EXPRESSIONS));
     STK_TRY(check_motion(p, path));
-    memcpy(model->bits, bits->data, STK_GRID_BYTES);
     model->torso_mp4 = torso->data;
     model->torso_bytes = torso->bytes;
     const char *name = stk_safetensors_metadata(model->file, "subject");
@@ -270,7 +256,8 @@ stk_status stk_model_open(stk_model **out, const char *path) {
     if (status == STK_OK) status = read_config(model, path, &config);
     if (status == STK_OK) status = stk_nets_init(&model->nets, &config, 0);
     if (status == STK_OK) status = read_params(model, path);
-    if (status == STK_OK) status = read_camera(model, path);
+    if (status == STK_OK) status = read_bits(model, path);
+    if (status == STK_OK) status = read_extra(model, path);
     if (status == STK_OK) status = read_performance(model, path);
     if (status == STK_OK) status = stk_sha256_file(path, model->hash);
     if (status != STK_OK) {
@@ -288,7 +275,26 @@ void stk_model_close(stk_model **handle) {
     stk_free(model->performance.poses);
     stk_free(model->performance.expressions);
     stk_free(model->bits);
+    stk_model_extra_clear(&model->extra);
     stk_safetensors_close(&model->file);
     stk_free(model);
     *handle = NULL;
+}
+
+void stk_model_extra_clear(stk_model_extra *extra) {
+    stk_free(extra->torso_grid);
+    stk_free(extra->density);
+    stk_free(extra->step_counter);
+    stk_free(extra->camera_dR);
+    stk_free(extra->camera_dT);
+    stk_free(extra->embedding);
+    *extra = (stk_model_extra){0};
+}
+
+stk_status stk_model_need_performance(const stk_model *model, const char *path) {
+    if (model->performance.frames > 0) return STK_OK;
+    return stk_fail(STK_ERR_UNSUPPORTED,
+                    "%s: has no source performance (poses, expressions, torso film): convert the "
+                    "checkpoint again with --subject FOLDER",
+                    path);
 }

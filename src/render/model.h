@@ -4,7 +4,8 @@
  * A safetensors container (doc/FORMATS.md): every parameter under its official name, the occupancy
  * bits, and of the subject: camera, poses, expressions, and the torso film (mp4 bytes), so that
  * rendering needs this file alone. Metadata names format version, subject identity, audio
- * features, shapes.
+ * features, shapes. Models converted from published checkpoints (render/published.h) may have the
+ * torso branch, keep what only training needs, and may lack the source performance.
  */
 #ifndef STK_RENDER_MODEL_H
 #define STK_RENDER_MODEL_H
@@ -16,15 +17,19 @@
 #include "nn/params.h"
 #include "nn/safetensors.h"
 #include "portrait/field.h"
+#include "portrait/torso.h"
 
-enum { STK_MODEL_VERSION = 1 };
+/* Files with a performance and without torso branch are still written as version 1. */
+enum { STK_MODEL_VERSION = 2 };
+enum { STK_CODE_ROWS_MAX = 1 << 20, STK_TORSO_CELLS = STK_TORSO_SIDE * STK_TORSO_SIDE };
 
 /* What decides the tensors' shapes. */
 typedef struct stk_model_config {
     stk_audio_kind audio_kind;
-    int levels;    /* hash levels, 12 */
-    int exp;       /* expression inputs, 7 */
-    int code_rows; /* individual codes: one per training frame */
+    int levels;          /* hash levels, 12 */
+    int exp;             /* expression inputs, 7; published variants: 4, 2 and 1 too */
+    int code_rows;       /* individual codes: one per training frame */
+    int torso_code_rows; /* of the torso branch; 0: there is none */
 } stk_model_config;
 
 /* Mouth blendshapes that training asks the audio code for: columns 22 (jawForward) .. 48. */
@@ -36,10 +41,12 @@ typedef struct stk_nets {
     stk_params params;
     stk_audio_net audio;
     stk_field field;
+    int has_torso;
+    stk_torso torso;          /* when has_torso */
     int lip_weight, lip_bias; /* lip_probe [27][32], [27]: used in training only (train/lips.c) */
 } stk_nets;
 
-/* The source performance. */
+/* The source performance. frames == 0: none, the model was converted without a subject. */
 typedef struct stk_performance {
     int frames, train_frames;
     int width, height;
@@ -51,15 +58,32 @@ typedef struct stk_performance {
     char subject_identity[STK_SHA256_TEXT];
 } stk_performance;
 
+/* What a published checkpoint holds beside networks and occupancy bits. No picture of the head
+ * depends on it; kept so that converting there and back loses nothing. Pointers are owned; NULL
+ * where the file had none. */
+typedef struct stk_model_extra {
+    float *torso_grid;     /* [STK_TORSO_CELLS], cell (row, col) at col * 128 + row; with a torso
+                                 branch only, and then always */
+    float *density;        /* [STK_GRID_CELLS], Morton order */
+    int32_t *step_counter; /* [16][2] */
+    float *camera_dR, *camera_dT; /* [camera_rows][3] of --train_camera */
+    int camera_rows;
+    float *embedding; /* [side][side] of --emb */
+    int embedding_side;
+    int64_t epoch, mean_count;
+    double mean_density, mean_density_torso;
+} stk_model_extra;
+
 typedef struct stk_model {
     stk_nets nets;
     stk_performance performance;
+    stk_model_extra extra;
     uint8_t *bits;         /* occupancy, owned copy */
     const void *torso_mp4; /* into the mapping of `file` */
     size_t torso_bytes;
     int64_t steps;
     char hash[STK_SHA256_TEXT]; /* of the file */
-    stk_safetensors *file;
+    stk_safetensors *file;      /* NULL: not opened from a .stk file */
 } stk_model;
 
 /* Registers and seals all parameters, zeroed; training != 0 adds gradient, v and ema planes. */
@@ -71,9 +95,13 @@ void stk_nets_randomise(stk_nets *nets, stk_rng *rng);
 /* STK_ERR_FORMAT with a sentence for anything that is not a model, damaged, or newer. */
 stk_status stk_model_open(stk_model **model, const char *path);
 void stk_model_close(stk_model **model);
+/* STK_ERR_UNSUPPORTED with the remedy when the model has no source performance. */
+stk_status stk_model_need_performance(const stk_model *model, const char *path);
+/* 1 when every value is a number of a size that trained weights can have. */
+int stk_weights_possible(const float *values, size_t count);
 
-/* Writes atomically. values: the plane to store (params.value or params.ema); torso_path: the film
- * whose bytes are embedded. */
+/* Writes atomically. values: the plane to store (params.value or params.ema). The film whose bytes
+ * are embedded: torso_path, or else torso_mp4; neither when performance->frames is 0. */
 typedef struct stk_model_contents {
     const stk_nets *nets;
     const float *values;
@@ -81,6 +109,9 @@ typedef struct stk_model_contents {
     const uint8_t *bits;
     const char *torso_path;
     int64_t steps;
+    const void *torso_mp4;
+    size_t torso_bytes;
+    const stk_model_extra *extra; /* NULL: nothing */
 } stk_model_contents;
 stk_status stk_model_save(const char *path, const stk_model_contents *contents);
 

@@ -2,7 +2,7 @@
  *
  * Registration order fixes the layout of the block: the audio net and its attention first
  * (train/step.c hands their gradients to face_sync under the block's own offsets), then the field,
- * then the probe.
+ * then the probe, then the torso branch if there is one.
  */
 #include "render/model.h"
 
@@ -22,6 +22,9 @@ stk_status stk_nets_init(stk_nets *nets, const stk_model_config *config, int tra
     if (status == STK_OK)
         status = stk_params_add(&nets->params, "lip_probe.bias", STK_GROUP_NET, 1, bias,
                                 &nets->lip_bias);
+    nets->has_torso = config->torso_code_rows > 0;
+    if (status == STK_OK && nets->has_torso)
+        status = stk_torso_register(&nets->torso, &nets->params, config->torso_code_rows);
     if (status == STK_OK) status = stk_params_seal(&nets->params, training);
     if (status != STK_OK) stk_nets_clear(nets);
     return status;

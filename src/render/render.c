@@ -139,6 +139,7 @@ static stk_status check_film(const session *s) {
 static stk_status open_session(session *s) {
     const stk_render_settings *settings = s->settings;
     STK_TRY(stk_model_open(&s->model, settings->model));
+    STK_TRY(stk_model_need_performance(s->model, settings->model));
     const stk_performance *source = &s->model->performance;
     int size = settings->size > 0 ? settings->size : source->width;
     if (size % 2 != 0 || size < 16)

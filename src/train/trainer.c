@@ -294,8 +294,10 @@ static stk_status build(stk_trainer *t, const stk_job *job) {
     STK_TRY(read_performance(t));
     STK_TRY(stk_pool_create(&t->pool, s->threads));
     STK_TRY(stk_ray_cache_open(&t->cache, t->subject, t->pool, job));
-    const stk_model_config config = {STK_AUDIO_MEL, PUBLISHED_LEVELS, STK_EXPRESSIONS,
-                                     t->performance.train_frames};
+    const stk_model_config config = {.audio_kind = STK_AUDIO_MEL,
+                                     .levels = PUBLISHED_LEVELS,
+                                     .exp = STK_EXPRESSIONS,
+                                     .code_rows = t->performance.train_frames};
     STK_TRY(stk_nets_init(&t->nets, &config, 1));
     stk_march_kernels_init(&t->march);
     stk_optimiser_kernels_init(&t->optimiser);

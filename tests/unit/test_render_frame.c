@@ -32,7 +32,7 @@ static int set_up(void **state) {
     (void)state;
     stk_rng rng;
     stk_rng_seed(&rng, 9, 1);
-    const stk_model_config config = {STK_AUDIO_MEL, 2, STK_EXPRESSIONS, 1};
+    const stk_model_config config = {STK_AUDIO_MEL, 2, STK_EXPRESSIONS, 1, 0};
     TEST_OK(stk_nets_init(&s.nets, &config, 0));
     stk_nets_randomise(&s.nets, &rng);
     TEST_OK(stk_pool_create(&s.pool, THREADS));

@@ -63,7 +63,7 @@ static int save_a_model(void **state) {
     TEST_OK(stk_path_join(model_path, sizeof model_path, folder, "a.stk"));
     TEST_OK(stk_path_join(torso_path, sizeof torso_path, folder, "torso.mp4"));
     TEST_OK(stk_file_write(torso_path, TORSO, sizeof TORSO));
-    const stk_model_config config = {STK_AUDIO_MEL, LEVELS, STK_EXPRESSIONS, CODE_ROWS};
+    const stk_model_config config = {STK_AUDIO_MEL, LEVELS, STK_EXPRESSIONS, CODE_ROWS, 0};
     TEST_OK(stk_nets_init(&nets, &config, 0));
     stk_nets_randomise(&nets, &rng);
     fill_performance(&rng);
@@ -333,11 +333,11 @@ static void open_newer_version_is_unsupported(void **state) {
     victim_init(&v, model_path, "newer.stk");
     const uint8_t *hit = memmem(v.sound, v.header, key, sizeof key - 1);
     assert_non_null(hit);
-    write_at(&v, (size_t)(hit - v.sound) + sizeof key - 3, "2", 1);
+    write_at(&v, (size_t)(hit - v.sound) + sizeof key - 3, "3", 1);
     stk_model *model;
     assert_int_equal(stk_model_open(&model, v.path), STK_ERR_UNSUPPORTED);
     assert_null(model);
-    assert_non_null(strstr(stk_error_text(), "format version 2, this program reads up to 1"));
+    assert_non_null(strstr(stk_error_text(), "format version 3, this program reads up to 2"));
     stk_free(v.sound);
 }
 

@@ -26,7 +26,7 @@ static int make_nets(void **state) {
     (void)state;
     folder = test_temporary_folder();
     stk_rng_seed(&rng, 21, 0);
-    const stk_model_config config = {STK_AUDIO_MEL, 1, 2, 1};
+    const stk_model_config config = {STK_AUDIO_MEL, 1, 2, 1, 0};
     TEST_OK(stk_nets_init(&nets, &config, 0));
     stk_nets_randomise(&nets, &rng);
     return 0;

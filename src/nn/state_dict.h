@@ -1,0 +1,44 @@
+/* state_dict.h - a flat list of named tensors, whichever container they come in.
+ *
+ *   .pth, .pt (zip or legacy; entry "model", "state_dict", or a bare dictionary)   \
+ *   .safetensors                                                                    -> name, dtype,
+ *   shape, elements
+ *
+ * The container is told by its first bytes. "module." in front of a name (a model that was wrapped
+ * for several devices) is dropped. Numbers beside the tensors ("global_step") come from the
+ * checkpoint's own dictionary or from the metadata. A handle may be read by several threads.
+ */
+#ifndef STK_NN_STATE_DICT_H
+#define STK_NN_STATE_DICT_H
+
+#include "base/status.h"
+#include "nn/dtype.h"
+
+typedef struct stk_state_tensor {
+    const char *name;
+    stk_dtype dtype;
+    int rank;
+    int64_t shape[8], count;
+    const void *source; /* of the container */
+} stk_state_tensor;
+
+typedef struct stk_state_dict stk_state_dict;
+stk_status stk_state_dict_open(stk_state_dict **dict, const char *path);
+void stk_state_dict_close(stk_state_dict **dict);
+/* Owned by the handle. */
+const char *stk_state_dict_path(const stk_state_dict *dict);
+/* In file order. */
+int stk_state_dict_count(const stk_state_dict *dict);
+const stk_state_tensor *stk_state_dict_at(const stk_state_dict *dict, int index);
+/* NULL when absent. */
+const stk_state_tensor *stk_state_dict_find(const stk_state_dict *dict, const char *name);
+/* The elements as they are, contiguous: count * size of dtype bytes. */
+stk_status stk_state_dict_read(const stk_state_dict *dict, const stk_state_tensor *tensor,
+                               void *out);
+double stk_state_dict_number(const stk_state_dict *dict, const char *key, double otherwise);
+/* Moving averages of the parameters (ema.shadow_params of a full checkpoint), in parameter order,
+ * without names: how many, -1 when the file has none; and number i as a tensor to be read. */
+int stk_state_dict_averages(const stk_state_dict *dict);
+stk_status stk_state_dict_average(const stk_state_dict *dict, int i, stk_state_tensor *tensor);
+
+#endif
