@@ -255,8 +255,12 @@ static void model_of_another_subject_is_refused(void **state) {
     TEST_OK(stk_path_join(torso, sizeof torso, subject, "torso.mp4"));
     TEST_OK(stk_model_open(&opened, model));
     opened->performance.subject_identity[0] ^= 1;
-    const stk_model_contents contents = {
-        &opened->nets, opened->nets.params.value, &opened->performance, opened->bits, torso, 1};
+    const stk_model_contents contents = {.nets = &opened->nets,
+                                         .values = opened->nets.params.value,
+                                         .performance = &opened->performance,
+                                         .bits = opened->bits,
+                                         .torso_path = torso,
+                                         .steps = 1};
     TEST_OK(stk_model_save(other, &contents));
     stk_model_close(&opened);
     program_assert_refuses(program_run("eval -m %s %s", other, subject), 1, "another subject");
