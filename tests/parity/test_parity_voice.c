@@ -80,7 +80,7 @@ static void rows_of_feature_files_agree(void **state) {
 /* --- codes ------------------------------------------------------------------------------------ */
 
 static void load_nets(stk_nets *nets, stk_audio_kind kind, const char *checkpoint) {
-    const stk_model_config config = {kind, 12, STK_EXPRESSIONS, CODES};
+    const stk_model_config config = {kind, 12, STK_EXPRESSIONS, CODES, 0};
     const char *path = test_shared_or_skip(checkpoint);
     stk_pth *file;
     stk_params_missing missing;
