@@ -39,5 +39,6 @@ void stk_nets_clear(stk_nets *nets) {
 void stk_nets_randomise(stk_nets *nets, stk_rng *rng) {
     stk_audio_net_init(&nets->audio, &nets->params, rng);
     stk_field_init(&nets->field, &nets->params, rng);
+    if (nets->has_torso) stk_torso_init(&nets->torso, &nets->params, rng);
     stk_params_fill_uniform(&nets->params, nets->lip_weight, 1.0f / sqrtf(STK_AUDIO_CODE), rng);
 }

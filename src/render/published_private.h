@@ -6,10 +6,7 @@
 #include "nn/state_dict.h"
 #include "render/model.h"
 
-enum { STK_TORSO_LEVELS = 16 };
-
 extern const float stk_published_box[6]; /* aabb_train and aabb_infer at --bound 1 */
-extern const int32_t stk_published_torso_offsets[STK_TORSO_LEVELS + 1];
 
 /* Channels of a sound feature: 512 (ave), 29, 1024, 44, 32, 80. */
 int stk_published_channels(stk_audio_kind kind);

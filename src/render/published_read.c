@@ -17,9 +17,6 @@
 #include <string.h>
 
 const float stk_published_box[6] = {-1, -0.5f, -1, 1, 0.5f, 1};
-const int32_t stk_published_torso_offsets[STK_TORSO_LEVELS + 1] = {
-    0,     296,    872,    1896,   3832,   7432,   14160,  26936, 50968,
-    96768, 162304, 227840, 293376, 358912, 424448, 489984, 555520};
 
 void stk_note(stk_notes *notes, const char *format, ...) {
     va_list arguments;
@@ -193,7 +190,7 @@ static stk_status check_constants(const reader *r) {
                                "the offsets of base resolution 64 and finest 512"));
     if (!r->model->nets.has_torso) return STK_OK;
     return check_constant(r, "torso_encoder.offsets", STK_I32, STK_TORSO_LEVELS + 1,
-                          stk_published_torso_offsets,
+                          r->model->nets.torso.layout.offset,
                           "the offsets of base resolution 16 and finest 2048");
 }
 

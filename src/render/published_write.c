@@ -97,7 +97,7 @@ static void add_nets(layout *l) {
                 add(l, offsets[k], STK_I32, grid->levels + 1, 0, l->offsets);
         if (nets->has_torso && i == nets->torso.grid)
             add(l, "torso_encoder.offsets", STK_I32, STK_TORSO_LEVELS + 1, 0,
-                stk_published_torso_offsets);
+                nets->torso.layout.offset);
     }
 }
 
