@@ -109,7 +109,8 @@ static stk_status open_stages(stages *s) {
                         b->options->model);
     stk_image_copy(&s->backdrop, frame);
     STK_TRY(stk_frame_renderer_create(&s->renderer, source->width, source->height, b->pools[0]));
-    STK_TRY(stk_voice_open(&s->voice, b->sound, &model->nets));
+    const stk_voice_source heard = {.sound = b->sound};
+    STK_TRY(stk_voice_open(&s->voice, &heard, &model->nets));
     s->no_bits = stk_calloc_aligned(1, STK_GRID_BYTES);
     if (s->no_bits == NULL) return stk_fail_memory("bench");
     const stk_writer_options options = {.format = STK_WRITER_MP4,

@@ -21,7 +21,7 @@
 
 /* Files with a performance and without torso branch are still written as version 1. */
 enum { STK_MODEL_VERSION = 2 };
-enum { STK_CODE_ROWS_MAX = 1 << 20 };
+enum { STK_CODE_ROWS_MAX = 1 << 20, STK_TORSO_CELLS = STK_TORSO_SIDE * STK_TORSO_SIDE };
 
 /* What decides the tensors' shapes. */
 typedef struct stk_model_config {

@@ -204,7 +204,7 @@ static void write_encoder(const char *path) {
 }
 
 static void make_nets_of(stk_audio_kind kind, stk_nets *other) {
-    const stk_model_config config = {kind, 1, 2, 1};
+    const stk_model_config config = {kind, 1, 2, 1, 0};
     TEST_OK(stk_nets_init(other, &config, 0));
     stk_nets_randomise(other, &rng);
 }
