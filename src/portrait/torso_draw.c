@@ -140,6 +140,16 @@ static void put_pixel(const stk_torso_picture *p, int x, int y, float alpha, con
     if (p->alpha != NULL) p->alpha[at] = alpha;
 }
 
+/* A row without torso. */
+static void put_plate(const stk_torso_picture *p, int y) {
+    const size_t width = (size_t)p->plate->width, at = (size_t)y * width;
+    const uint8_t *behind = stk_image_row(p->plate, y);
+    if (p->picture->data != p->plate->data) memcpy(stk_image_row(p->picture, y), behind, 3 * width);
+    if (p->alpha != NULL) memset(p->alpha + at, 0, width * sizeof *p->alpha);
+    for (size_t i = 0; p->rgb != NULL && i < 3 * width; i++)
+        p->rgb[3 * at + i] = (float)behind[i] / 255.0f;
+}
+
 static void flush_tile(const stk_torso_picture *p, draw_tile *t) {
     const stk_torso_out out = {t->alpha, t->rgb, t->point};
     if (t->n == 0) return;
@@ -153,19 +163,16 @@ static void flush_tile(const stk_torso_picture *p, draw_tile *t) {
 
 static void draw_band(void *ctx, int task, int worker) {
     (void)worker;
-    static const float none[3] = {0};
     const stk_torso_picture *p = ctx;
     const int width = p->plate->width, height = p->plate->height;
     const int end = task * BAND + BAND < height ? task * BAND + BAND : height;
     draw_tile t = {.n = 0};
     for (int y = task * BAND; y < end; y++) {
         const float row = pixel_coord(y, height);
+        put_plate(p, y);
         for (int x = 0; x < width; x++) {
             const float col = pixel_coord(x, width);
-            if (!stk_torso_occupied(p->density, p->mean_density, row, col)) {
-                put_pixel(p, x, y, 0, none);
-                continue;
-            }
+            if (!stk_torso_occupied(p->density, p->mean_density, row, col)) continue;
             t.xy[t.n] = SHRINK * row;
             t.xy[STK_TILE + t.n] = SHRINK * col;
             t.x[t.n] = x;
