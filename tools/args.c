@@ -15,6 +15,8 @@ const char *const tool_commands[][2] = {
     {"convert", "a published checkpoint <-> a model"},
     {"presenter", "an invented person who talks -> a video to try all this with"},
     {"bench", "how fast is this machine? tables of speeds"},
+    {"subject import", "the published system's dataset folder -> a subject folder"},
+    {"subject export", "a subject folder -> the published system's dataset folder"},
     {NULL, NULL},
 };
 

@@ -11,7 +11,7 @@ static void print_usage(FILE *out) {
             "usage: synctalk COMMAND [arguments]\n\n",
             stk_version());
     for (int i = 0; tool_commands[i][0] != NULL; i++)
-        fprintf(out, "  %-10s %s\n", tool_commands[i][0], tool_commands[i][1]);
+        fprintf(out, "  %-14s %s\n", tool_commands[i][0], tool_commands[i][1]);
     fprintf(out, "\n  synctalk prepare clip.mp4 -o person/\n"
                  "  synctalk train   person/ -o person.stk\n"
                  "  synctalk render  -m person.stk -a speech.wav -o out.mp4\n\n"
@@ -23,10 +23,11 @@ static int dispatch(tool *t, const char *command) {
     static const struct {
         const char *name;
         int (*run)(tool *t);
-    } commands[] = {
-        {"prepare", tool_prepare}, {"train", tool_train},         {"render", tool_render},
-        {"eval", tool_eval},       {"info", tool_info},           {"sheet", tool_sheet},
-        {"convert", tool_convert}, {"presenter", tool_presenter}, {"bench", tool_bench}};
+    } commands[] = {{"prepare", tool_prepare}, {"train", tool_train},
+                    {"render", tool_render},   {"eval", tool_eval},
+                    {"info", tool_info},       {"sheet", tool_sheet},
+                    {"convert", tool_convert}, {"presenter", tool_presenter},
+                    {"bench", tool_bench},     {"subject", tool_subject}};
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
         if (strcmp(commands[i].name, command) == 0) return commands[i].run(t);
     fprintf(stderr, "synctalk: there is no command \"%s\"\n\n", command);

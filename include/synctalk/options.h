@@ -98,6 +98,16 @@
     X(TEXT, label,   "--label",   NULL, 0, 0,     "TEXT",   "what is measured, e.g. a commit; goes into the header and the CSV") \
     X(TEXT, csv,     "--csv",     NULL, 0, 0,     "CSV",    "append one line with the chief figures to this file") \
     X(FLAG, json,    "--json",    0, 0, 1,        "",       "print one JSON object")
+
+#define STK_SUBJECT_IMPORT_OPTIONS(X) \
+    X(TEXT, source,  "",          NULL, 0, 0,     "DIR",    "dataset folder of the published system (transforms_train.json ...)") \
+    X(TEXT, output,  "-o",        NULL, 0, 0,     "FOLDER", "subject folder to make; new or empty") \
+    X(INT,  threads, "--threads", 0, 0, 256,      "N",      "threads, 0 = all")
+
+#define STK_SUBJECT_EXPORT_OPTIONS(X) \
+    X(TEXT, subject, "",          NULL, 0, 0,     "FOLDER", "subject made by `synctalk prepare` or imported") \
+    X(TEXT, output,  "-o",        NULL, 0, 0,     "DIR",    "dataset folder to make; new or empty") \
+    X(INT,  threads, "--threads", 0, 0, 256,      "N",      "threads, 0 = all")
 /* clang-format on */
 
 #define STK_OPTION_TYPE_TEXT const char *

@@ -123,6 +123,28 @@ void stk_prepare_options_init(stk_prepare_options *options);
  * given as text when `report` is not NULL. */
 stk_status stk_prepare(stk_context *ctx, const stk_prepare_options *options, char **report);
 
+/* ---- subject: the published system's dataset folder <-> a subject folder --------------------- */
+
+typedef struct stk_subject_import_options {
+    STK_SUBJECT_IMPORT_OPTIONS(STK_OPTION_MEMBER)
+} stk_subject_import_options;
+typedef struct stk_subject_export_options {
+    STK_SUBJECT_EXPORT_OPTIONS(STK_OPTION_MEMBER)
+} stk_subject_export_options;
+typedef struct stk_subject_result {
+    int frames, train_frames;
+    int skipped; /* frames without a picture */
+    int width, height;
+    double seconds;
+} stk_subject_result;
+void stk_subject_import_options_init(stk_subject_import_options *options);
+void stk_subject_export_options_init(stk_subject_export_options *options);
+/* What maps to what: doc/FORMATS.md. A call that fails or is stopped leaves nothing behind. */
+stk_status stk_import(stk_context *ctx, const stk_subject_import_options *options,
+                      stk_subject_result *result);
+stk_status stk_export(stk_context *ctx, const stk_subject_export_options *options,
+                      stk_subject_result *result);
+
 /* ---- train: a subject -> one model file ----------------------------------------------------- */
 
 typedef struct stk_train_options {

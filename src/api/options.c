@@ -43,6 +43,12 @@ static const stk_option presenter_table[] = {STK_PRESENTER_OPTIONS(ROW) END_ROW}
 #define OPTIONS stk_bench_options
 static const stk_option bench_table[] = {STK_BENCH_OPTIONS(ROW) END_ROW};
 #undef OPTIONS
+#define OPTIONS stk_subject_import_options
+static const stk_option subject_import_table[] = {STK_SUBJECT_IMPORT_OPTIONS(ROW) END_ROW};
+#undef OPTIONS
+#define OPTIONS stk_subject_export_options
+static const stk_option subject_export_table[] = {STK_SUBJECT_EXPORT_OPTIONS(ROW) END_ROW};
+#undef OPTIONS
 
 void stk_prepare_options_init(stk_prepare_options *options) {
     STK_PREPARE_OPTIONS(ASSIGN)
@@ -72,15 +78,28 @@ void stk_presenter_options_init(stk_presenter_options *options) {
 void stk_bench_options_init(stk_bench_options *options) {
     STK_BENCH_OPTIONS(ASSIGN)
 }
+void stk_subject_import_options_init(stk_subject_import_options *options) {
+    STK_SUBJECT_IMPORT_OPTIONS(ASSIGN)
+}
+void stk_subject_export_options_init(stk_subject_export_options *options) {
+    STK_SUBJECT_EXPORT_OPTIONS(ASSIGN)
+}
 
 const stk_option *stk_option_table(const char *command) {
     static const struct {
         const char *command;
         const stk_option *table;
-    } tables[] = {
-        {"prepare", prepare_table}, {"train", train_table},         {"render", render_table},
-        {"eval", eval_table},       {"info", info_table},           {"sheet", sheet_table},
-        {"convert", convert_table}, {"presenter", presenter_table}, {"bench", bench_table}};
+    } tables[] = {{"prepare", prepare_table},
+                  {"train", train_table},
+                  {"render", render_table},
+                  {"eval", eval_table},
+                  {"info", info_table},
+                  {"sheet", sheet_table},
+                  {"convert", convert_table},
+                  {"presenter", presenter_table},
+                  {"bench", bench_table},
+                  {"subject import", subject_import_table},
+                  {"subject export", subject_export_table}};
     for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++)
         if (strcmp(tables[i].command, command) == 0) return tables[i].table;
     return NULL;

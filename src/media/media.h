@@ -152,5 +152,9 @@ stk_status stk_frame_store_get(stk_frame_store *store, int index, const stk_imag
 stk_status stk_png_write(const char *path, const stk_image *image);
 /* PNG or JPEG, converted to `channels` (1, 3 or 4); owned by the caller: stk_image_clear. */
 stk_status stk_picture_read(const char *path, int channels, stk_image *image);
+/* Baseline JPEG of about quality 97, chroma not subsampled; atomic. */
+stk_status stk_jpeg_write(const char *path, const stk_image *rgb);
+/* Width and height by the header of a PNG or JPEG: to refuse an enormous one before decoding. */
+stk_status stk_picture_size(const char *path, int *width, int *height);
 
 #endif

@@ -12,6 +12,7 @@ enum {
     FIRST_CAPACITY = 1 << 18,
     INFLATE_BYTES = 64 << 10, /* zlib's inflate needs 7 KiB of state and a 32 KiB window */
     SPECK_PIXELS = 3,         /* a row or column with fewer head pixels does not count */
+    HEAD_MARGIN = 24,         /* px around all head pixels of the clip */
 };
 
 /* --- packing ---------------------------------------------------------------------------------- */
@@ -188,4 +189,18 @@ stk_rect stk_labels_head_rect(const stk_image *labels, int *columns) {
     }
     if (y_first < 0 || !extent(columns, labels->width, &x_first, &x_last)) return (stk_rect){0};
     return (stk_rect){x_first, y_first, x_last + 1, y_last + 1};
+}
+
+stk_rect stk_rect_union(stk_rect a, stk_rect b) {
+    if (a.x1 <= a.x0) return b;
+    if (b.x1 <= b.x0) return a;
+    return (stk_rect){a.x0 < b.x0 ? a.x0 : b.x0, a.y0 < b.y0 ? a.y0 : b.y0,
+                      a.x1 > b.x1 ? a.x1 : b.x1, a.y1 > b.y1 ? a.y1 : b.y1};
+}
+
+stk_rect stk_head_rect_roomy(stk_rect r, int width, int height) {
+    return (stk_rect){stk_clampi(r.x0 - HEAD_MARGIN, 0, width) & ~1,
+                      stk_clampi(r.y0 - HEAD_MARGIN, 0, height) & ~1,
+                      (stk_clampi(r.x1 + HEAD_MARGIN, 0, width) + 1) & ~1,
+                      (stk_clampi(r.y1 + HEAD_MARGIN, 0, height) + 1) & ~1};
 }

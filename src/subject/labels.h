@@ -30,5 +30,9 @@ stk_status stk_label_unpack(const uint8_t *bytes, size_t size, const char *what,
 /* The rectangle that holds the head of one map, specks ignored; empty (x1 <= x0) without a head.
  * columns: [width] scratch. */
 stk_rect stk_labels_head_rect(const stk_image *labels, int *columns);
+/* The rectangle around both; an empty one does not count. */
+stk_rect stk_rect_union(stk_rect a, stk_rect b);
+/* With a margin, even borders, inside the (even) picture: the subject's head_rect. */
+stk_rect stk_head_rect_roomy(stk_rect head, int width, int height);
 
 #endif

@@ -48,4 +48,9 @@ int stk_manifest_outputs_present(const stk_manifest *manifest, const char *folde
 double stk_manifest_figure(const stk_manifest *manifest, const char *step, const char *figure,
                            double otherwise);
 
+/* Sets info->identity. What a model learns from: the same poses, expressions and sound under the
+ * same name are the same subject, whoever prepared it and wherever it lies. */
+void stk_subject_identify(stk_subject_info *info, const stk_pose *poses,
+                          const float (*expressions)[STK_EXPRESSIONS], const float *audio_mel);
+
 #endif

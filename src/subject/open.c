@@ -25,8 +25,10 @@ struct stk_subject {
     stk_manifest manifest;
     char *text;
     stk_safetensors *tables, *labels;
-    const void *table[TABLES];  /* in the order of enum below */
-    void *owned[TABLES + 1];    /* copies of misaligned tables; the last: the label index */
+    const void *table[TABLES]; /* in the order of enum below */
+    void *owned[TABLES + 1];   /* copies of misaligned tables; the last: the label index */
+    const float *features[STK_AUDIO_KINDS + 1]; /* NULL where absent; the last: au45 */
+    void *owned_features[STK_AUDIO_KINDS + 1];
     const int64_t *label_index; /* [frames + 1] */
     const uint8_t *label_bytes;
 };
@@ -76,6 +78,26 @@ static stk_status check_poses(const char *path, const stk_pose *poses, int64_t f
     return STK_OK;
 }
 
+/* The tables that only imported subjects have. */
+static stk_status open_features(stk_subject *subject, const char *path) {
+    const int64_t n = subject->manifest.info.frames;
+    for (int k = 0; k <= STK_AUDIO_KINDS; k++) {
+        char name[32] = "au45";
+        const void *data;
+        stk_table wanted = {name, STK_F32, 1, {n}, NULL};
+        if (k == STK_AUDIO_MEL) continue; /* every subject's own */
+        if (k < STK_AUDIO_KINDS) {
+            snprintf(name, sizeof name, "audio_%s", stk_audio_kind_name((stk_audio_kind)k));
+            wanted.rank = 2, wanted.shape[1] = stk_audio_row_floats((stk_audio_kind)k);
+        }
+        if (stk_safetensors_find(subject->tables, name) == NULL) continue;
+        STK_TRY(stk_table_view(subject->tables, path, &wanted, &data, &subject->owned_features[k]));
+        STK_TRY(check_finite(path, &wanted, data));
+        subject->features[k] = data;
+    }
+    return STK_OK;
+}
+
 static stk_status open_tables(stk_subject *subject) {
     const int64_t n = subject->manifest.info.frames;
     const stk_table wanted[TABLES] = {
@@ -92,6 +114,7 @@ static stk_status open_tables(stk_subject *subject) {
         STK_TRY(stk_table_view(subject->tables, path, &wanted[i], &subject->table[i],
                                &subject->owned[i]));
     for (int i = 0; i < TABLES; i++) STK_TRY(check_finite(path, &wanted[i], subject->table[i]));
+    STK_TRY(open_features(subject, path));
     return check_poses(path, subject->table[TABLE_POSES], n);
 }
 
@@ -142,6 +165,7 @@ void stk_subject_close(stk_subject **handle) {
     if (handle == NULL || *handle == NULL) return;
     stk_subject *subject = *handle;
     for (int i = 0; i <= TABLES; i++) stk_free(subject->owned[i]);
+    for (int i = 0; i <= STK_AUDIO_KINDS; i++) stk_free(subject->owned_features[i]);
     stk_safetensors_close(&subject->tables);
     stk_safetensors_close(&subject->labels);
     stk_manifest_clear(&subject->manifest);
@@ -184,6 +208,16 @@ const float (*stk_subject_landmarks(const stk_subject *subject, int frame))[3] {
 const float *stk_subject_audio_row(const stk_subject *subject, int frame) {
     const float *rows = subject->table[TABLE_AUDIO];
     return rows + (size_t)frame * STK_MEL_BINS * STK_MEL_STEPS;
+}
+
+const float *stk_subject_feature_row(const stk_subject *subject, stk_audio_kind kind, int frame) {
+    if (kind == STK_AUDIO_MEL) return stk_subject_audio_row(subject, frame);
+    const float *rows = subject->features[kind];
+    return rows != NULL ? rows + (size_t)frame * (size_t)stk_audio_row_floats(kind) : NULL;
+}
+
+const float *stk_subject_au45(const stk_subject *subject) {
+    return subject->features[STK_AUDIO_KINDS];
 }
 
 stk_regions stk_subject_regions(const stk_subject *subject, int frame) {

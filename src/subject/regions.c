@@ -5,7 +5,7 @@
 
 /* The mesh vertex that stands for each of the 68 points (0-16 jaw, 17-26 brows, 27-35 nose, 36-47
  * eyes, 48-67 mouth). */
-static const int16_t mesh_of_68[68] = {
+const int16_t stk_mesh_of_68[STK_POINTS_68] = {
     162, 234, 93,  58,  172, 136, 149, 148, 152, 377, 378, 365, 397, 288, 323, 454, 389, /* jaw */
     71,  63,  105, 66,  107, 336, 296, 334, 293, 301,                                    /* brows */
     168, 197, 5,   4,   75,  97,  2,   326, 305,                                         /* nose */
@@ -13,7 +13,7 @@ static const int16_t mesh_of_68[68] = {
     61,  39,  37,  0,   267, 269, 291, 405, 314, 17,  84,  181,                          /* lips */
     78,  82,  13,  312, 308, 317, 14,  87,
 };
-enum { BROWS = 17, NOSE_TIP = 30, EYES = 36, MOUTH = 48, POINTS = 68 };
+enum { BROWS = 17, NOSE_TIP = 30, EYES = 36, MOUTH = 48, INNER_LIPS = 60, POINTS = STK_POINTS_68 };
 
 typedef struct bounds {
     float x0, y0, x1, y1;
@@ -22,7 +22,7 @@ typedef struct bounds {
 static bounds bounds_of(const float (*landmarks)[3], int first, int last) {
     bounds b = {INFINITY, INFINITY, -INFINITY, -INFINITY};
     for (int i = first; i < last; i++) {
-        const float *p = landmarks[mesh_of_68[i]];
+        const float *p = landmarks[stk_mesh_of_68[i]];
         b.x0 = fminf(b.x0, p[0]), b.x1 = fmaxf(b.x1, p[0]);
         b.y0 = fminf(b.y0, p[1]), b.y1 = fmaxf(b.y1, p[1]);
     }
@@ -44,7 +44,7 @@ static stk_rect rect_of(bounds b, int width, int height) {
 stk_regions stk_regions_compute(const float (*landmarks)[3], int width, int height) {
     bounds face = bounds_of(landmarks, 0, POINTS);
     bounds low = face;
-    low.y0 = landmarks[mesh_of_68[NOSE_TIP]][1];
+    low.y0 = landmarks[stk_mesh_of_68[NOSE_TIP]][1];
     return (stk_regions){
         .face = rect_of(face, width, height),
         .low_face = rect_of(low, width, height),
@@ -60,4 +60,14 @@ stk_rect stk_regions_eyes_and_brows(const float (*landmarks)[3], int width, int 
     bounds all = {fminf(eyes.x0, brows.x0), fminf(eyes.y0, brows.y0), fmaxf(eyes.x1, brows.x1),
                   fmaxf(eyes.y1, brows.y1)};
     return rect_of(grown(all, 0.0f, 0.1f), width, height);
+}
+
+stk_rect stk_regions_lips(const float (*landmarks)[3], int width, int height) {
+    bounds b = bounds_of(landmarks, MOUTH, INNER_LIPS);
+    stk_rect r = {(int)stk_clampf(b.x0, -1e6f, 1e6f), (int)stk_clampf(b.y0, -1e6f, 1e6f),
+                  (int)stk_clampf(b.x1, -1e6f, 1e6f), (int)stk_clampf(b.y1, -1e6f, 1e6f)};
+    int x = (r.x0 + r.x1) / 2, y = (r.y0 + r.y1) / 2;
+    int half = (r.x1 - r.x0 > r.y1 - r.y0 ? r.x1 - r.x0 : r.y1 - r.y0) / 2;
+    return (stk_rect){stk_clampi(x - half, 0, width), stk_clampi(y - half, 0, height),
+                      stk_clampi(x + half, 0, width), stk_clampi(y + half, 0, height)};
 }

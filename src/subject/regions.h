@@ -6,8 +6,16 @@
 
 #include "subject/subject.h"
 
+enum { STK_POINTS_68 = 68 };
+/* The mesh vertex that stands for each of the 68 points (0-16 jaw, 17-26 brows, 27-35 nose, 36-47
+ * eyes, 48-67 mouth). */
+extern const int16_t stk_mesh_of_68[STK_POINTS_68];
+
 stk_regions stk_regions_compute(const float (*landmarks)[3], int width, int height);
 /* Eyes with brows, what the sampler draws as "eyes": a wider rectangle than regions.eyes. */
 stk_rect stk_regions_eyes_and_brows(const float (*landmarks)[3], int width, int height);
+/* The square that fine-tuning of the lips renders whole (reference.md 1.3, lips_rect): around the
+ * outer lips, side 2 (larger extent div 2), cut at the picture's border. */
+stk_rect stk_regions_lips(const float (*landmarks)[3], int width, int height);
 
 #endif

@@ -22,7 +22,6 @@ enum {
     WARM = 4,
     PLATE_EVERY = 20,    /* reference.md 6.4 */
     PLATE_MAX = 300,     /* frames that go into a plate; on long clips they lie further apart */
-    HEAD_MARGIN = 24,    /* px around all head pixels of the clip */
     ENCODER_THREADS = 2, /* fixed: the encoder's result depends on their number */
     GROUP = 8,           /* torso pictures composed at a time */
 };
@@ -67,13 +66,6 @@ static void reset_lane(void *handle) {
     stk_parser_reset(((parse_lane *)handle)->parser);
 }
 
-static stk_rect rect_union(stk_rect a, stk_rect b) {
-    if (a.x1 <= a.x0) return b;
-    if (b.x1 <= b.x0) return a;
-    return (stk_rect){a.x0 < b.x0 ? a.x0 : b.x0, a.y0 < b.y0 ? a.y0 : b.y0,
-                      a.x1 > b.x1 ? a.x1 : b.x1, a.y1 > b.y1 ? a.y1 : b.y1};
-}
-
 static stk_status parse_frame(void *ctx, void *handle, int frame, int keep, const stk_image *rgb) {
     parse_work *work = ctx;
     parse_lane *lane = handle;
@@ -82,16 +74,8 @@ static stk_status parse_frame(void *ctx, void *handle, int frame, int keep, cons
     if (!keep) return STK_OK;
     int chunk = frame / CHUNK;
     stk_rect head = stk_labels_head_rect(&lane->labels, lane->columns);
-    work->head[chunk] = rect_union(work->head[chunk], head);
+    work->head[chunk] = stk_rect_union(work->head[chunk], head);
     return stk_label_pack_add(&work->packs[chunk], &lane->labels);
-}
-
-/* Margin, even borders, inside the picture. */
-static stk_rect roomy(stk_rect r, int size) {
-    return (stk_rect){stk_clampi(r.x0 - HEAD_MARGIN, 0, size) & ~1,
-                      stk_clampi(r.y0 - HEAD_MARGIN, 0, size) & ~1,
-                      (stk_clampi(r.x1 + HEAD_MARGIN, 0, size) + 1) & ~1,
-                      (stk_clampi(r.y1 + HEAD_MARGIN, 0, size) + 1) & ~1};
 }
 
 static stk_status finish_labels(stk_prepare *prepare, parse_work *work, cJSON *figures) {
@@ -99,7 +83,7 @@ static stk_status finish_labels(stk_prepare *prepare, parse_work *work, cJSON *f
     stk_rect head = {0};
     int64_t bytes = 0;
     for (int i = 0; i < work->chunks; i++) {
-        head = rect_union(head, work->head[i]);
+        head = stk_rect_union(head, work->head[i]);
         bytes += (int64_t)work->packs[i].used;
     }
     if (head.x1 <= head.x0)
@@ -107,7 +91,8 @@ static stk_status finish_labels(stk_prepare *prepare, parse_work *work, cJSON *f
                         "%s: the head could not be told from the background in any frame; use a "
                         "clip with more light and a calm background",
                         prepare->settings.clip);
-    prepare->manifest.info.head_rect = roomy(head, prepare->settings.size);
+    prepare->manifest.info.head_rect =
+        stk_head_rect_roomy(head, prepare->settings.size, prepare->settings.size);
     stk_figure(figures, "head_width_px", head.x1 - head.x0, 0);
     stk_figure(figures, "head_height_px", head.y1 - head.y0, 0);
     stk_figure(figures, "labels_bytes_per_frame", (double)bytes / work->faces.frames, 0);

@@ -124,14 +124,13 @@ static stk_status collect(const stk_prepare *prepare, collected *c) {
     return mel_rows(prepare, c->audio);
 }
 
-/* What a model learns from: the same poses, expressions and sound under the same name are the same
- * subject, whoever prepared it and wherever it lies. */
-static void identify(stk_subject_info *info, const collected *c) {
+void stk_subject_identify(stk_subject_info *info, const stk_pose *poses,
+                          const float (*expressions)[STK_EXPRESSIONS], const float *audio_mel) {
     size_t n = (size_t)info->frames;
     char text[sizeof info->name + 3 * STK_SHA256_TEXT], digest[3][STK_SHA256_TEXT];
-    stk_sha256(c->poses, n * sizeof *c->poses, digest[0]);
-    stk_sha256(c->expressions, n * sizeof *c->expressions, digest[1]);
-    stk_sha256(c->audio, n * MEL_FLOATS * sizeof *c->audio, digest[2]);
+    stk_sha256(poses, n * sizeof *poses, digest[0]);
+    stk_sha256(expressions, n * sizeof *expressions, digest[1]);
+    stk_sha256(audio_mel, n * MEL_FLOATS * sizeof *audio_mel, digest[2]);
     int used =
         snprintf(text, sizeof text, "%s %s %s %s", info->name, digest[0], digest[1], digest[2]);
     stk_sha256(text, (size_t)used, info->identity);
@@ -159,7 +158,9 @@ stk_status stk_step_tables(stk_prepare *prepare, cJSON *figures) {
     collected c = {0};
     stk_status status = collect(prepare, &c);
     if (status == STK_OK) status = write_tables(prepare, &c);
-    if (status == STK_OK) identify(&prepare->manifest.info, &c);
+    if (status == STK_OK)
+        stk_subject_identify(&prepare->manifest.info, c.poses,
+                             (const float(*)[STK_EXPRESSIONS])c.expressions, c.audio);
     clear_collected(&c);
     STK_TRY(status);
     STK_TRY(stk_prepare_path(prepare, "tables.safetensors", path));

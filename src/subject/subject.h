@@ -17,6 +17,7 @@
 #include "base/rng.h"
 #include "base/status.h"
 #include "base/types.h"
+#include "face_sync/audio.h"
 #include "media/media.h"
 
 enum { STK_SUBJECT_VERSION = 1, STK_SUBJECT_SIZE = 512 };
@@ -67,6 +68,11 @@ const float (*stk_subject_blendshapes(const stk_subject *subject))[STK_BLENDSHAP
 const float (*stk_subject_landmarks(const stk_subject *subject, int frame))[3]; /* [478] px */
 /* Mel feature row of a frame, [80][16]. */
 const float *stk_subject_audio_row(const stk_subject *subject, int frame);
+/* Row of another kind of sound features, as its audio net reads it; NULL where the subject has none
+ * (only imported ones have). */
+const float *stk_subject_feature_row(const stk_subject *subject, stk_audio_kind kind, int frame);
+/* clip(AU45_r, 0, 2) / 2 of each frame, or NULL. */
+const float *stk_subject_au45(const stk_subject *subject);
 typedef struct stk_regions { /* pixel rectangles of one frame, reference.md 1.3 */
     stk_rect face, low_face, eyes, mouth;
 } stk_regions;

@@ -1,0 +1,22 @@
+/* draft.h - a whole folder that appears at once: made under a temporary name beside its place,
+ * "<name>.part-<pid>", then renamed. One thread. */
+#ifndef STK_SUBJECT_DRAFT_H
+#define STK_SUBJECT_DRAFT_H
+
+#include "base/file.h"
+
+typedef struct stk_draft {
+    char place[STK_PATH_MAX]; /* where it will lie */
+    char path[STK_PATH_MAX];  /* where it lies now; "" when there is none */
+} stk_draft;
+
+/* Refuses a place that is a file or a folder that holds something. Drafts of the same place whose
+ * maker was killed are removed. */
+stk_status stk_draft_create(stk_draft *draft, const char *place);
+/* draft/name */
+stk_status stk_draft_path(const stk_draft *draft, const char *name, char path[STK_PATH_MAX]);
+stk_status stk_draft_commit(stk_draft *draft);
+/* Removes what is there; nothing after a commit. */
+void stk_draft_discard(stk_draft *draft);
+
+#endif

@@ -1,0 +1,122 @@
+/* import_landmarks.c - 68 points of a .lms file -> the 478 of the face mesh.
+ *
+ *   text, 68 lines "x y" -> (u, v) = A (X, Y, Z, 1) of the canonical face, least squares over the
+ *   68 vertices that stand for the points -> all 478; those 68 are set to the points themselves
+ *
+ * The rectangles of reference.md 1.3 read only the 68: they come out as published. The other
+ * vertices serve for pictures of the report and for the face mask of an export.
+ */
+#include "subject/import.h"
+#include "subject/regions.h"
+
+#include "base/face_mesh.h"
+#include "base/memory.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { LMS_BYTES_MAX = 64 << 10, UNKNOWNS = 4 };
+static const double COORDINATE_MAX = 1e5;
+static const double IRIS_RADIUS_M = 0.00585; /* the human iris: 11.7 mm across */
+
+/* --- the file --------------------------------------------------------------------------------- */
+
+static int parse_points(const char *text, double points[STK_POINTS_68][2]) {
+    const char *at = text;
+    for (int i = 0; i < 2 * STK_POINTS_68; i++) {
+        char *end;
+        double v = strtod(at, &end);
+        if (end == at || !(fabs(v) < COORDINATE_MAX)) return 0;
+        points[i / 2][i % 2] = v;
+        at = end;
+    }
+    return at[strspn(at, " \t\r\n")] == '\0';
+}
+
+static stk_status read_points(const char *path, double points[STK_POINTS_68][2]) {
+    char *text;
+    if (!stk_file_exists(path))
+        return stk_fail(
+            STK_ERR_IO,
+            "%s: is missing; the published tracker leaves frames without landmarks out "
+            "and counts on, so that all later poses would belong to other pictures: "
+            "find the landmarks (task 6) or cut the frame, then run tasks 7 to 10 again",
+            path);
+    STK_TRY(stk_file_read_text(path, LMS_BYTES_MAX, &text));
+    int good = parse_points(text, points);
+    stk_free(text);
+    if (good) return STK_OK;
+    return stk_fail(STK_ERR_FORMAT,
+                    "%s: does not hold 68 points (\"x y\" a line); run the published task 6 again",
+                    path);
+}
+
+/* --- the mesh --------------------------------------------------------------------------------- */
+
+/* Solves M x = b for two right-hand sides, in place; M is symmetric and positive. */
+static void solve(double m[UNKNOWNS][UNKNOWNS], double b[UNKNOWNS][2]) {
+    for (int k = 0; k < UNKNOWNS; k++)
+        for (int i = k + 1; i < UNKNOWNS; i++) {
+            double f = m[i][k] / m[k][k];
+            for (int j = k; j < UNKNOWNS; j++) m[i][j] -= f * m[k][j];
+            for (int c = 0; c < 2; c++) b[i][c] -= f * b[k][c];
+        }
+    for (int k = UNKNOWNS - 1; k >= 0; k--)
+        for (int c = 0; c < 2; c++) {
+            for (int j = k + 1; j < UNKNOWNS; j++) b[k][c] -= m[k][j] * b[j][c];
+            b[k][c] /= m[k][k];
+        }
+}
+
+/* a[4][2]: (u, v) = (X, Y, Z, 1) a. Positions in decimetres: the sums are of one size then. */
+static void fit(double points[STK_POINTS_68][2], double a[UNKNOWNS][2]) {
+    const float(*face)[3] = stk_canonical_face();
+    double m[UNKNOWNS][UNKNOWNS] = {{0}};
+    memset(a, 0, UNKNOWNS * sizeof *a);
+    for (int i = 0; i < STK_POINTS_68; i++) {
+        const float *p = face[stk_mesh_of_68[i]];
+        const double x[UNKNOWNS] = {10.0 * (double)p[0], 10.0 * (double)p[1], 10.0 * (double)p[2],
+                                    1.0};
+        for (int r = 0; r < UNKNOWNS; r++) {
+            for (int c = 0; c < UNKNOWNS; c++) m[r][c] += x[r] * x[c];
+            for (int c = 0; c < 2; c++) a[r][c] += x[r] * points[i][c];
+        }
+    }
+    solve(m, a);
+    for (int r = 0; r < 3; r++)
+        for (int c = 0; c < 2; c++) a[r][c] *= 10.0;
+}
+
+/* The iris: middle of the eye's corners and the ring of four around it. */
+static void place_iris(float landmarks[STK_LANDMARKS][3], int first, int corner_a, int corner_b,
+                       float radius) {
+    static const float ring[5][2] = {{0, 0}, {1, 0}, {0, -1}, {-1, 0}, {0, 1}};
+    for (int i = 0; i < 5; i++) {
+        for (int c = 0; c < 3; c++)
+            landmarks[first + i][c] = 0.5f * (landmarks[corner_a][c] + landmarks[corner_b][c]);
+        for (int c = 0; c < 2; c++) landmarks[first + i][c] += radius * ring[i][c];
+    }
+}
+
+stk_status stk_import_landmarks(const char *path, float landmarks[STK_LANDMARKS][3]) {
+    const float(*face)[3] = stk_canonical_face();
+    double points[STK_POINTS_68][2], a[UNKNOWNS][2];
+    STK_TRY(read_points(path, points));
+    fit(points, a);
+    /* px a metre: half the sum of the singular values' squares, by x and y alone */
+    double scale =
+        sqrt(0.5 * (a[0][0] * a[0][0] + a[0][1] * a[0][1] + a[1][0] * a[1][0] + a[1][1] * a[1][1]));
+    for (int i = 0; i < STK_MESH_LANDMARKS; i++) {
+        for (int c = 0; c < 2; c++)
+            landmarks[i][c] = (float)((double)face[i][0] * a[0][c] + (double)face[i][1] * a[1][c] +
+                                      (double)face[i][2] * a[2][c] + a[3][c]);
+        landmarks[i][2] = (float)(-scale * (double)face[i][2]);
+    }
+    for (int i = 0; i < STK_POINTS_68; i++)
+        for (int c = 0; c < 2; c++) landmarks[stk_mesh_of_68[i]][c] = (float)points[i][c];
+    float radius = (float)(scale * IRIS_RADIUS_M);
+    place_iris(landmarks, 468, 33, 133, radius);
+    place_iris(landmarks, 473, 362, 263, radius);
+    return STK_OK;
+}
