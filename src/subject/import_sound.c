@@ -15,7 +15,7 @@
 #include <string.h>
 
 enum { SAMPLES_PER_FRAME = STK_SAMPLE_RATE / STK_FPS, MEL_FLOATS = STK_MEL_BINS * STK_MEL_STEPS };
-static const int64_t SECONDS_MAX = 2 * 3600;
+static const int64_t SECONDS_MAX = 3600;
 
 static stk_status read_sound(const stk_import *import, stk_sound *sound) {
     char path[STK_PATH_MAX];
@@ -28,8 +28,8 @@ static stk_status read_sound(const stk_import *import, stk_sound *sound) {
                         path);
     STK_TRY(stk_media_probe(path, &media));
     if (!(media.duration_s <= (double)SECONDS_MAX))
-        return stk_fail(STK_ERR_UNSUPPORTED, "%s: is longer than %lld hours; cut it", path,
-                        (long long)SECONDS_MAX / 3600);
+        return stk_fail(STK_ERR_UNSUPPORTED, "%s: is longer than %lld minutes; cut it", path,
+                        (long long)SECONDS_MAX / 60);
     STK_TRY(stk_sound_read(path, STK_SAMPLE_RATE, 0.0, sound));
     if (sound->count > 0 && sound->count <= SECONDS_MAX * STK_SAMPLE_RATE) return STK_OK;
     stk_sound_clear(sound);

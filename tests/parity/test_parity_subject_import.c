@@ -4,6 +4,7 @@
 #include "fixture.h"
 #include "base/image.h"
 #include "base/memory.h"
+#include "face_sync/ave_encoder.h"
 #include "portrait/field.h"
 #include "render/render.h"
 #include "subject/official.h"
@@ -102,6 +103,24 @@ static void sound_features_agree(void **state) {
     }
     assert_null(stk_subject_feature_row(subject, STK_AUDIO_WAV2VEC, 0));
     stk_free(deepspeech), stk_free(hubert);
+}
+
+/* The published audio-visual encoder on the subject's mel rows: features by its own windows and
+ * padding. */
+static void encoded_sound_agrees(void **state) {
+    import_example(state);
+    int64_t count;
+    float ours[FRAMES * STK_AVE_FLOATS], largest = 0.0f;
+    float *want = test_fixture_f32(fixture, "auds", &count);
+    stk_ave_encoder *encoder;
+    assert_int_equal(count, FRAMES * STK_AVE_FLOATS);
+    const char *path = test_shared_or_skip("parity/official_audio_visual_encoder.pth");
+    TEST_OK(stk_ave_encoder_create(&encoder, path));
+    TEST_OK(stk_ave_encoder_run(encoder, FRAMES, stk_subject_audio_row(subject, 0), ours));
+    for (int i = 0; i < count; i++) largest = fmaxf(largest, want[i]);
+    test_assert_close("encoded sound", ours, want, (size_t)count, 1e-5 * (double)largest);
+    stk_ave_encoder_free(&encoder);
+    stk_free(want);
 }
 
 /* The published rectangles are (row_min, row_max, col_min, col_max). */
@@ -204,6 +223,7 @@ int main(void) {
         cmocka_unit_test(rays_of_frame_7_agree),
         cmocka_unit_test(expressions_agree),
         cmocka_unit_test(sound_features_agree),
+        cmocka_unit_test(encoded_sound_agrees),
         cmocka_unit_test(rectangles_agree),
         cmocka_unit_test(mirrored_indices_agree),
         cmocka_unit_test(pictures_of_frame_7_agree),
