@@ -9,6 +9,7 @@
 #include "base/status.h"
 #include "api/context.h"
 #include "base/file.h"
+#include "base/image.h"
 #include "base/memory.h"
 #include "render/published.h"
 
@@ -86,6 +87,8 @@ static stk_status take_subject(conversion *c) {
     stk_free(p->expressions);
     *p = (stk_performance){0};
     STK_TRY(stk_performance_of_subject(p, c->subject, c->model->nets.config.exp));
+    stk_image_clear(&c->model->plate);
+    if (c->model->nets.has_torso) STK_TRY(stk_subject_plate(c->subject, &c->model->plate));
     stk_note(&c->notes,
              "performance: %d frames of \"%s\"; they fit if the checkpoint was trained on these "
              "poses",
@@ -103,7 +106,8 @@ static stk_status write_model(conversion *c) {
                                    .steps = model->steps,
                                    .torso_mp4 = model->torso_mp4,
                                    .torso_bytes = model->torso_bytes,
-                                   .extra = &model->extra};
+                                   .extra = &model->extra,
+                                   .plate = &model->plate};
     if (c->subject != NULL) {
         STK_TRY(stk_subject_path(c->subject, "torso.mp4", film));
         contents.torso_path = film;

@@ -1,5 +1,6 @@
 /* evaluate.c - for every held-out frame: render it with its own pose, expression and sound over
- * its own torso composite, and compare with the real frame (reference.md 10).
+ * its own torso composite (over what the torso branch paints, where the model has one), and
+ * compare with the real frame (reference.md 10).
  *
  * DIFFERS: pictures are compared as 8-bit frames, as a viewer gets them, not as unquantised
  * floats; at 30 dB the rounding is worth less than 0.01 dB. Landmarks come from the face mesh, not
@@ -11,6 +12,7 @@
 #include "base/memory.h"
 #include "face_sync/face_capture.h"
 #include "metrics/picture.h"
+#include "render/backdrop.h"
 #include "render/frame.h"
 #include "render/voice.h"
 
@@ -26,6 +28,7 @@ typedef struct evaluation {
     stk_frame_renderer *renderer;
     stk_face_capture *real_face, *made_face; /* NULL: no landmark graph */
     stk_image made, labels, sheet;
+    stk_image backdrop; /* painted by a torso branch */
     float *ssim_scratch, *acts;
     double render_seconds;
     int whole_frames, head_frames, mouth_frames; /* in which the region was not empty */
@@ -75,6 +78,7 @@ static stk_status open_evaluation(evaluation *e) {
     STK_TRY(stk_frame_renderer_create(&e->renderer, w, h, e->pool));
     STK_TRY(open_faces(e));
     STK_TRY(stk_image_init(&e->made, w, h, 3));
+    STK_TRY(stk_image_init(&e->backdrop, w, h, 3));
     STK_TRY(stk_image_init(&e->labels, w, h, 1));
     STK_TRY(stk_image_init(&e->sheet, 2 * w, h, 3));
     e->ssim_scratch = stk_calloc_aligned(stk_ssim_scratch_floats(w, h), sizeof(float));
@@ -89,6 +93,7 @@ static void close_evaluation(evaluation *e) {
     stk_free(e->ssim_scratch);
     stk_image_clear(&e->sheet);
     stk_image_clear(&e->labels);
+    stk_image_clear(&e->backdrop);
     stk_image_clear(&e->made);
     stk_face_capture_free(&e->made_face);
     stk_face_capture_free(&e->real_face);
@@ -105,6 +110,12 @@ static stk_status render_held_out(evaluation *e, int frame) {
     STK_TRY(stk_frame_store_get(e->torsos, frame, &backdrop));
     const double start_s = stk_clock_s();
     const stk_model *model = e->model;
+    if (model->plate.data != NULL) {
+        stk_backdrop_paint(model, &stk_subject_get_info(e->subject)->camera,
+                           &stk_subject_poses(e->subject)[frame], &model->plate, &e->backdrop,
+                           e->pool);
+        backdrop = &e->backdrop;
+    }
     const int reference = e->settings->reference_march;
     const stk_subject_info *info = stk_subject_get_info(e->subject);
     const float *window[STK_AUDIO_WINDOW];

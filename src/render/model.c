@@ -2,6 +2,7 @@
  * on trust: shapes, sizes and numbers are checked before anything is rendered from them.
  */
 #include "render/model_private.h"
+#include "base/image.h"
 #include "base/memory.h"
 #include "kernels/march.h"
 
@@ -246,6 +247,21 @@ static stk_status check_kind(const char *path) {
                     "%s: is not a synctalk model; give the file that `synctalk train` wrote", path);
 }
 
+/* Only a torso branch needs what is behind the torso, and one without a plate can do without. */
+static stk_status read_plate(stk_model *model, const char *path) {
+    const stk_performance *p = &model->performance;
+    const stk_tensor_info *t = stk_safetensors_find(model->file, "subject.plate");
+    if (t == NULL || !model->nets.has_torso || p->frames == 0) return STK_OK;
+    if (t->dtype != STK_U8 || t->rank != 2 || t->shape[0] != p->height ||
+        t->shape[1] != 3 * (int64_t)p->width)
+        return damaged(path, "its plate is of another size");
+    STK_TRY(stk_image_init(&model->plate, p->width, p->height, 3));
+    const size_t row = 3 * (size_t)p->width;
+    for (int y = 0; y < p->height; y++)
+        memcpy(stk_image_row(&model->plate, y), (const uint8_t *)t->data + (size_t)y * row, row);
+    return STK_OK;
+}
+
 stk_status stk_model_open(stk_model **out, const char *path) {
     *out = NULL;
     stk_model *model = stk_calloc_aligned(1, sizeof *model);
@@ -259,6 +275,7 @@ stk_status stk_model_open(stk_model **out, const char *path) {
     if (status == STK_OK) status = read_bits(model, path);
     if (status == STK_OK) status = read_extra(model, path);
     if (status == STK_OK) status = read_performance(model, path);
+    if (status == STK_OK) status = read_plate(model, path);
     if (status == STK_OK) status = stk_sha256_file(path, model->hash);
     if (status != STK_OK) {
         stk_model_close(&model);
@@ -275,6 +292,7 @@ void stk_model_close(stk_model **handle) {
     stk_free(model->performance.poses);
     stk_free(model->performance.expressions);
     stk_free(model->bits);
+    stk_image_clear(&model->plate);
     stk_model_extra_clear(&model->extra);
     stk_safetensors_close(&model->file);
     stk_free(model);

@@ -78,7 +78,8 @@ typedef struct stk_model {
     stk_nets nets;
     stk_performance performance;
     stk_model_extra extra;
-    uint8_t *bits;         /* occupancy, owned copy */
+    stk_image plate; /* RGB, behind the torso branch's picture, owned; data NULL without one */
+    uint8_t *bits;   /* occupancy, owned copy */
     const void *torso_mp4; /* into the mapping of `file` */
     size_t torso_bytes;
     int64_t steps;
@@ -112,6 +113,7 @@ typedef struct stk_model_contents {
     const void *torso_mp4;
     size_t torso_bytes;
     const stk_model_extra *extra; /* NULL: nothing */
+    const stk_image *plate;       /* RGB, of the performance's size; NULL or without data: none */
 } stk_model_contents;
 stk_status stk_model_save(const char *path, const stk_model_contents *contents);
 

@@ -1,12 +1,13 @@
 /* model_save.c - writing the .stk file.
  *
  *   metadata | parameters | occupancy bits | what a checkpoint kept | subject: camera, poses,
- *   expressions, torso film
+ *   expressions, torso film, plate
  *
  * The version written is the lowest that can read the file: 1 without torso branch and with a
  * performance, else 2.
  */
 #include "render/model_private.h"
+#include "base/memory.h"
 #include "kernels/march.h"
 
 #include <stdio.h>
@@ -134,8 +135,9 @@ static stk_status write_data(stk_safetensors_writer *writer, const stk_model_con
     return STK_OK;
 }
 
+/* plate: rows without gaps, or NULL. */
 static stk_status write_all(stk_safetensors_writer *writer, const stk_model_contents *contents,
-                            const void *film, size_t film_bytes) {
+                            const void *film, size_t film_bytes, const uint8_t *plate) {
     const stk_performance *performance = contents->performance;
     const int64_t frames = performance->frames;
     float camera[STK_CAMERA_FLOATS];
@@ -149,21 +151,40 @@ static stk_status write_all(stk_safetensors_writer *writer, const stk_model_cont
         add(&pieces, "subject.expressions", STK_F32, frames, STK_EXPRESSIONS,
             performance->expressions);
         add(&pieces, "subject.torso_mp4", STK_U8, (int64_t)film_bytes, 0, film);
+        add(&pieces, "subject.plate", STK_U8, performance->height, 3 * (int64_t)performance->width,
+            plate);
     }
     STK_TRY(put_metadata(writer, contents));
     STK_TRY(declare_all(writer, contents, &pieces));
     return write_data(writer, contents, &pieces);
 }
 
+/* The plate's rows one behind the other, in a block of the caller's to free; NULL when a model of
+ * this kind has none. */
+static stk_status pack_plate(const stk_model_contents *contents, uint8_t **packed) {
+    const stk_image *plate = contents->plate;
+    *packed = NULL;
+    if (plate == NULL || plate->data == NULL || !contents->nets->has_torso) return STK_OK;
+    const size_t row = 3 * (size_t)plate->width;
+    *packed = stk_calloc_aligned((size_t)plate->height, row);
+    if (*packed == NULL) return stk_fail_memory("plate");
+    for (int y = 0; y < plate->height; y++)
+        memcpy(*packed + (size_t)y * row, stk_image_row(plate, y), row);
+    return STK_OK;
+}
+
 stk_status stk_model_save(const char *path, const stk_model_contents *contents) {
     _Static_assert(sizeof(stk_pose) == STK_POSE_FLOATS * sizeof(float), "stored as they lie");
     stk_map torso = {contents->torso_mp4, contents->torso_bytes};
+    uint8_t *plate = NULL;
     if (contents->torso_path != NULL) STK_TRY(stk_map_open(&torso, contents->torso_path));
     stk_safetensors_writer *writer = NULL;
-    stk_status status = stk_safetensors_writer_create(&writer, path);
-    if (status == STK_OK) status = write_all(writer, contents, torso.data, torso.size);
+    stk_status status = pack_plate(contents, &plate);
+    if (status == STK_OK) status = stk_safetensors_writer_create(&writer, path);
+    if (status == STK_OK) status = write_all(writer, contents, torso.data, torso.size, plate);
     if (status == STK_OK) status = stk_safetensors_writer_finish(&writer);
     stk_safetensors_writer_discard(&writer);
+    stk_free(plate);
     if (contents->torso_path != NULL) stk_map_close(&torso);
     return status;
 }

@@ -3,7 +3,8 @@
  *   voice      Face-Sync Controller: sound -> audio code of this frame
  *   pose       Head-Sync Stabilizer: pose and expression of the source performance, forth and back
  *   head       Dynamic Portrait Renderer: rays through the field
- *   backdrop   Portrait-Sync Generator: torso over plate of the same source frame, composited
+ *   backdrop   Portrait-Sync Generator: torso over plate of the same source frame, composited;
+ *              of a model with a torso branch, what that paints over the plate at this pose
  *   writer     encoded and muxed as it is made; memory does not grow with the sound's length
  */
 #include "render/render.h"
@@ -12,6 +13,7 @@
 #include "base/memory.h"
 #include "kernels/image.h"
 #include "media/media.h"
+#include "render/backdrop.h"
 #include "render/frame.h"
 #include "render/voice.h"
 
@@ -29,6 +31,8 @@ typedef struct session {
     stk_camera camera; /* of the output picture */
     stk_rect rect;
     stk_image picture, scaled_backdrop;
+    stk_image
+        plate; /* of the output's size; data NULL: no torso branch, the film is the backdrop */
 } session;
 
 int stk_mirror_index(int i, int n) {
@@ -36,7 +40,14 @@ int stk_mirror_index(int i, int n) {
     return turn % 2 == 0 ? place : n - 1 - place;
 }
 
+/* What the torso branch paints, when the model has one, else the film's frame. */
 static stk_status backdrop_of(session *s, int source, const stk_image **backdrop) {
+    if (s->plate.data != NULL) {
+        stk_backdrop_paint(s->model, &s->camera, &s->model->performance.poses[source], &s->plate,
+                           &s->scaled_backdrop, s->pool);
+        *backdrop = &s->scaled_backdrop;
+        return STK_OK;
+    }
     STK_TRY(stk_frame_store_get(s->torsos, source, backdrop));
     if ((*backdrop)->width == s->camera.width && (*backdrop)->height == s->camera.height)
         return STK_OK;
@@ -165,11 +176,16 @@ static stk_status open_session(session *s) {
     STK_TRY(stk_frame_renderer_create(&s->renderer, s->camera.width, s->camera.height, s->pool));
     STK_TRY(stk_image_init(&s->picture, s->camera.width, s->camera.height, 3));
     STK_TRY(stk_image_init(&s->scaled_backdrop, s->camera.width, s->camera.height, 3));
+    if (s->model->plate.data != NULL) {
+        STK_TRY(stk_image_init(&s->plate, s->camera.width, s->camera.height, 3));
+        stk_image_resize(&s->plate, &s->model->plate);
+    }
     return open_writer(s);
 }
 
 static void close_session(session *s) {
     stk_video_writer_discard(&s->writer, 0);
+    stk_image_clear(&s->plate);
     stk_image_clear(&s->scaled_backdrop);
     stk_image_clear(&s->picture);
     stk_frame_renderer_free(&s->renderer);
