@@ -125,7 +125,32 @@ stk_status stk_train_lips_init(stk_trainer *trainer);
 float stk_train_lips(const stk_trainer *trainer, int slot, float *daudio, float *dweight,
                      float *dbias);
 
-/* loss.c: one ray's loss and its gradient by the composited values; inverse = 1 / rays of the step
+/* loss.c: terms of the published loss, each with its weight (letters: reference.md 5.2). They add
+ * scale times their gradient to dout. */
+typedef struct stk_ray_target {
+    float rgb[3], behind[3]; /* what the pixel should be, and what stands behind the head */
+    int in_face, in_low_face;
+} stk_ray_target;
+/* (d) mean |c - g|; distance (or NULL) receives |c - g|_2. */
+float stk_loss_colour(const stk_ray_target *target, const stk_ray_out *out, float scale,
+                      stk_ray_dout *dout, float *distance);
+float stk_loss_entropy(const stk_ray_out *out, float scale, stk_ray_dout *dout); /* (e) */
+float stk_loss_ambient(const stk_ray_target *target, const stk_ray_out *out, float fraction,
+                       float scale, stk_ray_dout *dout); /* (f), (g) */
+/* (a): shares [n] of all rays of a step; what a ray's colour error is multiplied by; what is added
+ * to it. */
+void stk_loss_shares(int n, const stk_ray_out *rays, float *shares);
+float stk_loss_attention(float share, float fraction);
+float stk_loss_uncertainty(const stk_ray_target *target, const stk_ray_out *out, float distance,
+                           float fraction, float scale, stk_ray_dout *dout);
+/* (h) weight * mean |moved - still| over n values; its gradient by moved is written. */
+double stk_loss_smoothness(int64_t n, const float *still, const float *moved, double weight,
+                           float *dmoved);
+/* All of them but (h), of one ray; dout is written. */
+float stk_loss_published(const stk_ray_target *target, const stk_ray_out *out, float share,
+                         float fraction, float scale, stk_ray_dout *dout);
+
+/* The trainer's: one ray's loss and its gradient by the composited values; inverse = 1 / rays of the step
  * scales the gradient, not the loss. */
 typedef struct stk_ray_loss {
     float colour; /* mean absolute error over the channels */

@@ -66,6 +66,96 @@ static void ray_loss_gradient_agrees_with_differences(void **state) {
     assert_true(compared > 4 * RAYS);
 }
 
+/* The published loss by everything but what is a constant to it: its colour error enters the
+ * uncertainty term as a number, so rays in the face are differenced by uncertainty and
+ * ambient sums alone. */
+static int published_slope(const stk_ray_target *target, stk_ray_out *out, float share,
+                           float *value, double *slope) {
+    const float step = 0x1p-8f, fraction = 0.7f, middle = *value;
+    stk_ray_dout unused;
+    double at[3];
+    for (int k = 0; k < 3; k++) {
+        *value = middle + (float)(k - 1) * step;
+        at[k] = (double)stk_loss_published(target, out, share, fraction, 1.0f, &unused);
+    }
+    *value = middle;
+    *slope = (at[2] - at[0]) / (2.0 * (double)step);
+    return fabs((at[2] - at[1]) - (at[1] - at[0])) < 4e-6;
+}
+
+static void published_loss_gradient_agrees_with_differences(void **state) {
+    (void)state;
+    stk_rng rng;
+    stk_rng_seed(&rng, 6, 1);
+    int compared = 0;
+    for (int i = 0; i < RAYS; i++) {
+        stk_ray_target target = {.in_low_face = i % 2, .in_face = i / 2 % 2};
+        stk_ray_out out = {.weight = uniform(&rng, 0.05f, 0.95f),
+                           .amb_aud = uniform(&rng, 0, 9),
+                           .amb_exp = uniform(&rng, 0, 9),
+                           .unc = uniform(&rng, 0, 2)};
+        for (int c = 0; c < 3; c++) {
+            target.behind[c] = uniform(&rng, 0, 1);
+            target.rgb[c] = uniform(&rng, 0, 1);
+            out.rgb[c] = uniform(&rng, -0.3f, 1.1f);
+        }
+        const float share = uniform(&rng, 0, 3);
+        stk_ray_dout dout;
+        stk_loss_published(&target, &out, share, 0.7f, 1.0f, &dout);
+        float *values[] = {&out.unc,    &out.amb_aud, &out.amb_exp, &out.rgb[0],
+                           &out.rgb[1], &out.rgb[2],  &out.weight};
+        const float gradients[] = {dout.unc,    dout.amb_aud, dout.amb_exp, dout.rgb[0],
+                                   dout.rgb[1], dout.rgb[2],  dout.weight};
+        for (int k = 0; k < (target.in_face ? 3 : 7); k++) {
+            double slope;
+            if (!published_slope(&target, &out, share, values[k], &slope)) continue;
+            compared++;
+            if (fabs(slope - (double)gradients[k]) > 1.5e-4)
+                fail_msg("ray %d value %d: %g against %g", i, k, (double)gradients[k], slope);
+        }
+    }
+    print_message("%d slopes compared\n", compared);
+    assert_true(compared > 4 * RAYS);
+}
+
+/* Shares are n times a softmax: they sum to n and keep their ratios, however large the values. */
+static void shares_are_a_softmax(void **state) {
+    (void)state;
+    enum { N = 5 };
+    stk_ray_out rays[N] = {{.unc = 0.5f}, {.unc = 90}, {.unc = 89}, {.unc = 90}, {.unc = 0}};
+    float shares[N];
+    stk_loss_shares(N, rays, shares);
+    assert_float_equal(shares[0] + shares[1] + shares[2] + shares[3] + shares[4], N, 1e-5);
+    assert_float_equal(shares[1] / shares[2], exp(1), 1e-5);
+    assert_true(shares[1] == shares[3] && shares[0] >= 0 && shares[4] >= 0);
+    assert_float_equal(stk_loss_attention(2, 0), 1, 1e-6);
+    assert_float_equal(stk_loss_attention(2, 1), 1.8, 1e-6);
+    assert_float_equal(stk_loss_attention(50, 1), 8.2, 1e-5);
+}
+
+/* Linear but for its kink: one difference per value, step 2^-6 of values of order 1. */
+static void smoothness_gradient_agrees_with_differences(void **state) {
+    (void)state;
+    enum { N = 200 };
+    float still[N], moved[N], dmoved[N], unused[N];
+    stk_rng rng;
+    stk_rng_seed(&rng, 7, 1);
+    for (int i = 0; i < N; i++) still[i] = uniform(&rng, 0, 3), moved[i] = uniform(&rng, 0, 3);
+    moved[3] = still[3];
+    stk_loss_smoothness(N, still, moved, 0.8, dmoved);
+    assert_true(dmoved[3] == 0);
+    for (int i = 0; i < N; i++) {
+        const float middle = moved[i], step = 0x1p-6f;
+        if (fabsf(middle - still[i]) < 2 * step) continue;
+        moved[i] = middle + step;
+        double up = stk_loss_smoothness(N, still, moved, 0.8, unused);
+        moved[i] = middle - step;
+        double down = stk_loss_smoothness(N, still, moved, 0.8, unused);
+        moved[i] = middle;
+        assert_float_equal((up - down) / (2.0 * (double)step), dmoved[i], 1e-6);
+    }
+}
+
 static stk_trainer *trainer_of_a_disc(void) {
     static char subject[STK_PATH_MAX];
     TEST_OK(stk_path_join(subject, sizeof subject, test_temporary_folder(), "disc"));
@@ -127,6 +217,9 @@ static void lip_probe_gradient_agrees_with_differences(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ray_loss_gradient_agrees_with_differences),
+        cmocka_unit_test(published_loss_gradient_agrees_with_differences),
+        cmocka_unit_test(shares_are_a_softmax),
+        cmocka_unit_test(smoothness_gradient_agrees_with_differences),
         cmocka_unit_test(lip_probe_gradient_agrees_with_differences),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
