@@ -108,28 +108,41 @@ static int present_class(const stk_ray_index *index, int class) {
     return class;
 }
 
-static void draw_slot(const stk_ray_cache *cache, const stk_batch_settings *settings, stk_rng *rng,
-                      int frame, int slot, stk_ray_pick *picks) {
+void stk_ray_cache_rays(const stk_ray_cache *cache, const stk_batch_settings *settings,
+                        uint64_t seed, int slot, int32_t frame, stk_ray_pick *picks) {
     int rays = settings->rays / settings->frames, done = 0;
     float sum = 0.0f;
+    stk_rng rng;
+    stk_rng_seed(&rng, seed, (uint64_t)slot);
     for (int class = 0; class < STK_RAY_CLASSES; class ++) {
         sum += settings->share[class];
         int until = (int)(sum * (float)rays + 0.5f);
         if (until > rays || class == STK_RAY_CLASSES - 1) until = rays;
         int drawn = present_class(stk_ray_index_of(cache, frame), class);
         for (; done < until; done++)
-            fill_pick(cache, frame, slot, draw_spot(cache, frame, drawn, rng), &picks[done]);
+            fill_pick(cache, frame, slot, draw_spot(cache, frame, drawn, &rng), &picks[done]);
     }
+}
+
+/* --- batches ---------------------------------------------------------------------------------- */
+
+uint64_t stk_ray_cache_frames(const stk_ray_cache *cache, const stk_batch_settings *settings,
+                              stk_rng *rng, int32_t *epoch_order, int32_t *epoch_position,
+                              int32_t *frame_list) {
+    for (int slot = 0; slot < settings->frames; slot++)
+        frame_list[slot] = next_frame(epoch_order, epoch_position, cache->header.train_frames, rng,
+                                      frame_list, slot);
+    uint64_t high = stk_rng_u32(rng);
+    return high << 32 | stk_rng_u32(rng);
 }
 
 void stk_ray_cache_batch(const stk_ray_cache *cache, const stk_batch_settings *settings,
                          stk_rng *rng, int32_t *epoch_order, int32_t *epoch_position,
                          int32_t *frame_list, stk_ray_pick *picks) {
     int per_slot = settings->rays / settings->frames;
+    uint64_t seed =
+        stk_ray_cache_frames(cache, settings, rng, epoch_order, epoch_position, frame_list);
     for (int slot = 0; slot < settings->frames; slot++)
-        frame_list[slot] = next_frame(epoch_order, epoch_position, cache->header.train_frames, rng,
-                                      frame_list, slot);
-    for (int slot = 0; slot < settings->frames; slot++)
-        draw_slot(cache, settings, rng, frame_list[slot], slot,
-                  picks + (size_t)slot * (size_t)per_slot);
+        stk_ray_cache_rays(cache, settings, seed, slot, frame_list[slot],
+                           picks + (size_t)slot * (size_t)per_slot);
 }

@@ -360,7 +360,7 @@ stk_status stk_ray_cache_open(stk_ray_cache **out, const stk_subject *subject, s
     }
     cache->width = cache->header.rect.x1 - cache->header.rect.x0;
     cache->height = cache->header.rect.y1 - cache->header.rect.y0;
-    /* rays are scattered over one frame: read-ahead would fetch what nobody wants */
+    /* rays are scattered over one frame: read-ahead would fetch another's; see prefetch */
     madvise((void *)(uintptr_t)cache->map.data, cache->map.size, MADV_RANDOM);
     *out = cache;
     return STK_OK;
@@ -384,6 +384,12 @@ const uint8_t *stk_ray_cache_frame(const stk_ray_cache *cache, int frame) {
 
 void stk_ray_cache_trim(const stk_ray_cache *cache) {
     madvise((void *)(uintptr_t)cache->map.data, cache->map.size, MADV_DONTNEED);
+}
+
+void stk_ray_cache_prefetch(const stk_ray_cache *cache, int32_t frame) {
+    size_t bytes = (size_t)cache->width * (size_t)cache->height * STK_RAY_BYTES;
+    uintptr_t from = (uintptr_t)stk_ray_cache_frame(cache, frame), page = from / PAGE * PAGE;
+    madvise((void *)page, bytes + (from - page), MADV_WILLNEED);
 }
 
 int stk_ray_cache_train_frames(const stk_ray_cache *cache) {

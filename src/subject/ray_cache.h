@@ -41,13 +41,25 @@ typedef struct stk_batch_settings {
     float share[STK_RAY_CLASSES]; /* share of rays drawn from each class; sums to 1 */
 } stk_batch_settings;
 
-/* Draws frames (each train frame once per epoch, shuffled by the generator) and rays, grouped by
- * slot. frame_list [settings->frames]; picks [settings->rays]. Allocates nothing. epoch_order:
- * [train_frames] scratch kept by the caller with *epoch_position (0 at the start), both part of the
- * checkpoint. A class that a frame does not have is drawn from the head instead. */
+/* Draws the frames of a batch: each train frame once per epoch, shuffled by the generator, none
+ * twice a batch. frame_list [settings->frames]. epoch_order: [train_frames] scratch kept by the
+ * caller with *epoch_position (0 at the start), both part of the checkpoint. Returns the seed of
+ * the batch's rays, drawn from rng too. */
+uint64_t stk_ray_cache_frames(const stk_ray_cache *cache, const stk_batch_settings *settings,
+                              stk_rng *rng, int32_t *epoch_order, int32_t *epoch_position,
+                              int32_t *frame_list);
+/* Draws the rays of one slot of the batch, from the seed and the slot alone; any thread. picks
+ * [rays / frames]. A class that the frame does not have is drawn from the head instead. Allocates
+ * nothing. */
+void stk_ray_cache_rays(const stk_ray_cache *cache, const stk_batch_settings *settings,
+                        uint64_t seed, int slot, int32_t frame, stk_ray_pick *picks);
+/* Both, for all slots: picks [settings->rays], grouped by slot. */
 void stk_ray_cache_batch(const stk_ray_cache *cache, const stk_batch_settings *settings,
                          stk_rng *rng, int32_t *epoch_order, int32_t *epoch_position,
                          int32_t *frame_list, stk_ray_pick *picks);
+/* Has the system read this frame's pixels from disk, ahead of need and without waiting; any thread.
+ * Rays touch a frame all over, and one page at a time a disk is a hundred times slower. */
+void stk_ray_cache_prefetch(const stk_ray_cache *cache, int32_t frame);
 int stk_ray_cache_train_frames(const stk_ray_cache *cache);
 /* Gives the pages touched so far back (they stay in the system's file cache): called now and then,
  * it bounds the resident memory of a run however long the clip. Not while another thread draws. */

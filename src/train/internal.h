@@ -9,10 +9,10 @@
 #include "train/trainer.h"
 
 enum {
-    BLOCK_RAYS = 256,                                  /* rays worked on at once */
+    BLOCK_RAYS = 128, /* rays worked on at once: their activations should stay near */
     RAY_SAMPLES = STK_TRAIN_SAMPLES_MAX,               /* at most, per ray */
     BLOCK_TILES = BLOCK_RAYS * RAY_SAMPLES / STK_TILE, /* at most */
-    ROUND_SAMPLES = 4,                                 /* per ray and round of evaluation */
+    ROUND_SAMPLES = 2,                                 /* per ray and round of evaluation */
     OPTIMISER_CHUNK = 1 << 14,                         /* floats per task */
     DENSE_PARAMS_MAX = 64,
 };
@@ -33,6 +33,7 @@ typedef struct block_scratch {
     float *xyz, *dt_t;               /* [BLOCK_RAYS][RAY_SAMPLES][3], [..][2] */
     int count[BLOCK_RAYS];           /* samples marched */
     int used[BLOCK_RAYS];            /* samples evaluated: the first ones */
+    int fresh[BLOCK_RAYS];           /* more of them in the round at hand */
     float transmittance[BLOCK_RAYS]; /* after them */
     int32_t *lane_of;                /* [BLOCK_RAYS * RAY_SAMPLES] place in the tiles */
     float *dt, *t_after;             /* [BLOCK_TILES][64] each, like all below */
@@ -85,6 +86,7 @@ struct stk_trainer {
 
     /* batch */
     stk_batch_settings batch;
+    uint64_t ray_seed; /* of this step's rays */
     int slot_rays, slot_tiles;
     int32_t *frame_list;
     stk_ray_pick *picks;

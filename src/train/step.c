@@ -1,12 +1,12 @@
 /* step.c - the rays of one slot (one frame), in blocks whose samples stay in cache:
  *
- *   march -> [4 samples a ray -> tiles -> field forward] x 4 -> composite -> loss -> composite' ->
- *   field'
+ *   march -> [a few samples a ray -> tiles -> field forward] until none is left
+ *   -> composite -> loss -> composite' -> field'
  *
- * Samples are evaluated in rounds: a ray whose transmittance has fallen below the limit takes part
- * in no further round, since compositing would not visit its later samples. The result is the same
- * as evaluating all of them up to that limit; fewer are evaluated the more opaque the
- * surfaces are (doc/SPEED.md).
+ * Samples are evaluated in rounds of whole tiles: a ray whose transmittance has fallen below the
+ * limit takes part in no further round, since compositing would not visit its later samples. The
+ * result is the same as evaluating all of them up to that limit; fewer are evaluated the more
+ * opaque the surfaces are (doc/SPEED.md).
  */
 #include "train/internal.h"
 
@@ -72,29 +72,57 @@ static void put_lane(block *b, int lane, const float xyz[3], const float dir[3])
     }
 }
 
-/* Puts samples [from, from + ROUND_SAMPLES) of all living rays into fresh tiles; returns how many.
- * */
-static int gather_round(block *b, int from) {
+/* Decides how many more samples each ray adds to the next round and returns their sum:
+ * ROUND_SAMPLES of every living ray, less what would leave a tile partly filled; where they do not
+ * fill one tile, more. */
+static int plan_round(block *b) {
+    block_scratch *s = b->scratch;
+    int n = 0;
+    for (int r = 0; r < b->rays; r++) {
+        int left = s->transmittance[r] < ROUND_TRANSMITTANCE ? 0 : s->count[r] - s->used[r];
+        s->fresh[r] = left < ROUND_SAMPLES ? left : ROUND_SAMPLES;
+        n += s->fresh[r];
+    }
+    if (n >= STK_TILE) {
+        int spare = n % STK_TILE;
+        n -= spare;
+        for (int r = b->rays - 1; spare > 0; r--) {
+            int cut = s->fresh[r] < spare ? s->fresh[r] : spare;
+            s->fresh[r] -= cut;
+            spare -= cut;
+        }
+        return n;
+    }
+    for (int before = 0; n > before && n < STK_TILE;) {
+        before = n;
+        for (int r = 0; r < b->rays && n < STK_TILE; r++) {
+            if (s->transmittance[r] < ROUND_TRANSMITTANCE) continue;
+            if (s->used[r] + s->fresh[r] == s->count[r]) continue;
+            s->fresh[r]++;
+            n++;
+        }
+    }
+    return n;
+}
+
+/* Puts the n samples of a round into fresh tiles. */
+static void gather_round(block *b, int n) {
     static const float centre[3] = {0, 0, 0}, forward[3] = {0, 0, 1};
     block_scratch *s = b->scratch;
-    int first = b->tiles * STK_TILE, n = 0;
+    int first = b->tiles * STK_TILE, lane = first;
     for (int r = 0; r < b->rays; r++) {
-        if (s->transmittance[r] < ROUND_TRANSMITTANCE) continue;
-        int until = s->count[r] < from + ROUND_SAMPLES ? s->count[r] : from + ROUND_SAMPLES;
-        for (int k = from; k < until; k++) {
-            int sample = r * RAY_SAMPLES + k;
-            s->lane_of[sample] = first + n;
-            put_lane(b, first + n++, s->xyz + 3 * sample, s->ray_dir + 3 * r);
+        int sample = r * RAY_SAMPLES + s->used[r];
+        for (int k = 0; k < s->fresh[r]; k++, sample++, lane++) {
+            s->lane_of[sample] = lane;
+            put_lane(b, lane, s->xyz + 3 * sample, s->ray_dir + 3 * r);
         }
-        if (until > s->used[r]) s->used[r] = until;
     }
     int tiles = (n + STK_TILE - 1) / STK_TILE;
-    for (int i = n; i < tiles * STK_TILE; i++) put_lane(b, first + i, centre, forward);
+    for (; lane < first + tiles * STK_TILE; lane++) put_lane(b, lane, centre, forward);
     for (int i = 0; i < tiles; i++) {
         int left = n - i * STK_TILE;
         b->trainer->tiles.counts[b->tile_base + b->tiles + i] = left < STK_TILE ? left : STK_TILE;
     }
-    return n;
 }
 
 static stk_field_in tile_input(const block *b, int tile) {
@@ -130,12 +158,12 @@ static size_t rgb_index(int i, int c) {
 }
 
 /* Outputs of the round from tile order to ray order; transmittance of each ray after them. */
-static void collect_round(block *b, int from) {
+static void collect_round(block *b) {
     block_scratch *s = b->scratch;
     for (int r = 0; r < b->rays; r++) {
-        if (s->transmittance[r] < ROUND_TRANSMITTANCE) continue;
-        for (int k = from; k < s->used[r]; k++) {
-            int sample = r * RAY_SAMPLES + k, lane = s->lane_of[sample];
+        int sample = r * RAY_SAMPLES + s->used[r];
+        for (int k = 0; k < s->fresh[r]; k++, sample++) {
+            int lane = s->lane_of[sample];
             s->ray_sigma[sample] = s->sigma[lane];
             s->ray_aud[sample] = s->amb_aud[lane];
             s->ray_exp[sample] = s->amb_exp[lane];
@@ -143,17 +171,17 @@ static void collect_round(block *b, int from) {
                 s->ray_rgb[rgb_index(sample, c)] = s->rgb[rgb_index(lane, c)];
             s->transmittance[r] *= 1.0f - stk_march_alpha(s->sigma[lane], s->dt[sample]);
         }
+        s->used[r] += s->fresh[r];
     }
 }
 
 static void forward_block(block *b) {
     b->tiles = b->samples = 0;
-    for (int from = 0; from < RAY_SAMPLES; from += ROUND_SAMPLES) {
-        int n = gather_round(b, from);
-        if (n == 0) break;
+    for (int n; (n = plan_round(b)) > 0;) {
         int tiles = (n + STK_TILE - 1) / STK_TILE;
+        gather_round(b, n);
         forward_tiles(b, b->tiles, tiles);
-        collect_round(b, from);
+        collect_round(b);
         b->tiles += tiles;
         b->samples += n;
     }

@@ -1,7 +1,8 @@
 /* trainer.c - allocation, and the phases of one step:
  *
- *   draw batch -> audio net per frame -> slots (step.c) -> reduce dense gradients in slot order
- *   -> scatter into the hash tables per (plane, level) -> AdamW -> now and then EMA, occupancy
+ *   draw frames -> rays and audio net per frame -> slots (step.c)
+ *   -> reduce dense gradients in slot order -> scatter into the hash tables per (plane, level)
+ *   -> AdamW -> now and then EMA, occupancy
  *
  * DIFFERS from reference.md 5: a step mixes rays of many frames (the published one takes 65,536
  * rays of one frame); rays are drawn where the head is (ray_cache.h); the occupancy grid starts
@@ -32,10 +33,20 @@ static const float RAY_SHARES[STK_RAY_CLASSES] = {0.04f, 0.18f, 0.46f, 0.12f, 0.
 
 /* --- one step -------------------------------------------------------------------------------- */
 
+/* The frame that the next step will have in this slot, unless an epoch ends there. */
+static void prefetch_slot(const stk_trainer *t, int slot) {
+    int next = t->epoch_position + slot;
+    if (t->epoch_position > 0 && next < t->performance.train_frames)
+        stk_ray_cache_prefetch(t->cache, t->epoch_order[next]);
+}
+
 static void prepare_slot(void *ctx, int slot, int worker) {
     (void)worker;
     stk_trainer *t = ctx;
     int frame = t->frame_list[slot];
+    prefetch_slot(t, slot);
+    stk_ray_cache_rays(t->cache, &t->batch, t->ray_seed, slot, frame,
+                       t->picks + slot * t->slot_rays);
     const float *window[STK_AUDIO_WINDOW];
     stk_train_hear(t, slot);
     stk_train_window(t, slot, window);
@@ -127,8 +138,8 @@ static void add_code_gradients(stk_trainer *t) {
 stk_status stk_trainer_step(stk_trainer *t, double fraction) {
     t->fraction = fraction;
     if (t->step % TRIM_EVERY == 0) stk_ray_cache_trim(t->cache);
-    stk_ray_cache_batch(t->cache, &t->batch, &t->rng, t->epoch_order, &t->epoch_position,
-                        t->frame_list, t->picks);
+    t->ray_seed = stk_ray_cache_frames(t->cache, &t->batch, &t->rng, t->epoch_order,
+                                       &t->epoch_position, t->frame_list);
     stk_field_weights_view(&t->nets.field, &t->nets.params, t->nets.params.value, &t->weights);
     stk_pool_run(t->pool, t->batch.frames, prepare_slot, t);
     update_occupancy(t);
