@@ -21,17 +21,20 @@ enum {
     AVX512_BF16_BIT = 5, /* of EAX of leaf 7, subleaf 1 */
 };
 
+static int has_bf16(void) {
+    unsigned a, b, c, d;
+    return __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a >> AVX512_BF16_BIT & 1);
+}
+
 static int has_amx(void) {
     unsigned a, b, c, d;
     if (!__get_cpuid_count(7, 0, &a, &b, &c, &d)) return 0;
-    if (!(d >> AMX_BF16_BIT & 1) || !(d >> AMX_TILE_BIT & 1)) return 0;
+    if (!(d >> AMX_BF16_BIT & 1) || !(d >> AMX_TILE_BIT & 1) || !has_bf16()) return 0;
     return syscall(SYS_arch_prctl, REQUEST_PERMISSION, TILE_DATA) == 0;
 }
 
 static int has_fast_bf16(void) {
-    unsigned a, b, c, d;
-    if (!__builtin_cpu_is("amd") || !__get_cpuid_count(7, 1, &a, &b, &c, &d)) return 0;
-    return a >> AVX512_BF16_BIT & 1;
+    return __builtin_cpu_is("amd") && has_bf16();
 }
 
 static uint32_t detect(void) {

@@ -15,7 +15,8 @@ enum {
     /* BF16 dot products at twice the rate of float32. Only said of AMD: Intel's Sapphire Rapids has
      * them at half the rate of float32 (and has tiles instead). */
     STK_CPU_AVX512BF16 = 1 << 2,
-    STK_CPU_AMX = 1 << 3, /* AMX-TILE + AMX-BF16, and the system lets this process use them */
+    STK_CPU_AMX = 1 << 3, /* AMX-TILE + AMX-BF16 (and AVX512-BF16, for rounding), and the
+                           * system lets this process use them */
 };
 
 /* Detected flags and the mask; the first call detects. */

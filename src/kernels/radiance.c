@@ -68,4 +68,5 @@ void stk_radiance_kernels_init(stk_radiance_kernels *kernels) {
     if (flags & STK_CPU_AVX2) stk_radiance_fill_avx2(kernels);
     if (flags & STK_CPU_AVX512) stk_radiance_fill_avx512(kernels);
     if (flags & STK_CPU_AVX512BF16) stk_radiance_fill_avx512bf16(kernels);
+    if (flags & STK_CPU_AMX) stk_radiance_fill_amx(kernels);
 }

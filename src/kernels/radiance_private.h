@@ -43,6 +43,16 @@ typedef struct radiance_matrix {
     uint32_t *w;     /* [rows][pairs], in the block */
 } radiance_matrix;
 
+/* y = W x: to floats, or (y NULL) to pairs, with or without ReLU. x: [pairs][64]. Rows that become
+ * pairs are even in number. */
+typedef struct bf16_product {
+    const radiance_matrix *m;
+    const uint32_t *x;
+    float *y;
+    uint32_t *pairs;
+    int relu;
+} bf16_product;
+
 /* Of the layers in the order of evaluation. */
 enum {
     RADIANCE_ATT,
@@ -69,5 +79,7 @@ void stk_radiance_fill_avx2(stk_radiance_kernels *kernels);
 void stk_radiance_fill_avx512(stk_radiance_kernels *kernels);
 void stk_radiance_fill_avx512bf16(stk_radiance_kernels *kernels);
 void stk_radiance_fill_amx(stk_radiance_kernels *kernels);
+/* The same on emulated tiles; only in tests. */
+void stk_radiance_fill_amx_emulated(stk_radiance_kernels *kernels);
 
 #endif

@@ -11,16 +11,6 @@ enum {
     BLOCK = 6, /* 6 rows by 4 vectors of sums, one weight and 4 inputs: 29 registers */
 };
 
-/* y = W x: to floats, or (y NULL) to pairs, with or without ReLU. x: [pairs][64]. Rows that become
- * pairs are even in number. */
-typedef struct bf16_product {
-    const radiance_matrix *m;
-    const uint32_t *x;
-    float *y;
-    uint32_t *pairs;
-    int relu;
-} bf16_product;
-
 /* bfloat16 of `low` in the lower half, of `high` in the upper. */
 STK_INLINE vi to_bf16_twice(vf high, vf low) {
     return (vi)_mm512_cvtne2ps_pbh(high, low);

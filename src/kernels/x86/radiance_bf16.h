@@ -3,8 +3,10 @@
  *
  * Included by a variant (radiance_avx512bf16.c, radiance_amx.c) that has included vector_avx512.h
  * and defined
- *   RADIANCE_ISA, RADIANCE_PAIRS_STEP, RADIANCE_ROWS_STEP   what pairs and rows are padded to
- *   product(const bf16_product *)
+ *   RADIANCE_NAME(name)
+ *   RADIANCE_PAIRS_STEP, RADIANCE_ROWS_STEP   what pairs and rows are padded to
+ *   to_bf16_twice(high, low)
+ *   product(const bf16_product *)             pairs of padding rows are written, too
  *
  * Activations are [pairs][64] of two bfloat16, the even row in the low half: what a dot-product
  * instruction takes as its second operand, and what a tile of AMX holds of it. Padding pairs meet
@@ -169,6 +171,7 @@ static void RADIANCE_NAME(evaluate)(const void *block, const float *xyz, const f
     if (layer[RADIANCE_ATT].pairs > at.aud / 2)
         clear_pairs(x, at.aud / 2, layer[RADIANCE_ATT].pairs);
     to_pairs_relu(&layer[RADIANCE_ATT], x, hidden);
+    clear_pairs(hidden, layer[RADIANCE_ATT].rows / 2, STK_HIDDEN / 2 + layer[RADIANCE_EXP].pairs);
     to_pairs(&layer[RADIANCE_AUD], hidden, x + at.aud / 2 * STK_TILE);
     to_pairs(&layer[RADIANCE_EXP], hidden + STK_HIDDEN / 2 * STK_TILE, x + at.exp / 2 * STK_TILE);
     clear_pairs(x, at.all / 2, layer[RADIANCE_SIGMA1].pairs);
