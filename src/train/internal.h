@@ -152,8 +152,8 @@ double stk_loss_smoothness(int64_t n, const float *still, const float *moved, do
 float stk_loss_published(const stk_ray_target *target, const stk_ray_out *out, float share,
                          float fraction, float scale, stk_ray_dout *dout);
 
-/* The trainer's: one ray's loss and its gradient by the composited values; inverse = 1 / rays of the step
- * scales the gradient, not the loss. */
+/* The trainer's: one ray's loss and its gradient by the composited values; inverse = 1 / rays of
+ * the step scales the gradient, not the loss. */
 typedef struct stk_ray_loss {
     float colour; /* mean absolute error over the channels */
     float total;  /* with the entropy and ambient terms */
