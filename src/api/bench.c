@@ -147,6 +147,8 @@ static stk_status check(const stk_bench_options *options) {
         return stk_fail(STK_ERR_ARGUMENT, "%s", sentence);
     if (options->model == NULL || options->model[0] == '\0')
         return stk_fail(STK_ERR_ARGUMENT, "-m MODEL is missing; see --help");
+    if (options->features != NULL && options->audio == NULL)
+        return stk_fail(STK_ERR_ARGUMENT, "--features: give the sound they belong to (--audio)");
     if (options->torch != NULL && !stk_file_exists(options->torch))
         return stk_fail(STK_ERR_IO, "%s: does not exist", options->torch);
     return STK_OK;

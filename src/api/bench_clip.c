@@ -52,7 +52,7 @@ stk_status stk_bench_sound(stk_bench_session *b) {
     }
     stk_voice *voice;
     const stk_nets *nets = &b->isas[0].model->nets;
-    const stk_voice_source heard = {.sound = b->sound};
+    const stk_voice_source heard = {.sound = b->sound, .features = b->options->features};
     STK_TRY(stk_voice_open(&voice, &heard, nets));
     const int last = stk_voice_frames(voice) - 1;
     stk_voice_code(voice, nets->params.value, CODE_FRAME < last ? CODE_FRAME : last, b->code);
@@ -91,6 +91,7 @@ static stk_status run_clip(void *ctx, double *seconds) {
     stk_bench_use(cell->isa);
     const stk_render_settings settings = {.model = cell->bench->options->model,
                                           .audio = cell->bench->sound,
+                                          .features = cell->bench->options->features,
                                           .output = path,
                                           .crf = CRF,
                                           .threads = cell->bench->threads[0]};

@@ -109,7 +109,7 @@ static stk_status open_stages(stages *s) {
                         b->options->model);
     stk_image_copy(&s->backdrop, frame);
     STK_TRY(stk_frame_renderer_create(&s->renderer, source->width, source->height, b->pools[0]));
-    const stk_voice_source heard = {.sound = b->sound};
+    const stk_voice_source heard = {.sound = b->sound, .features = b->options->features};
     STK_TRY(stk_voice_open(&s->voice, &heard, &model->nets));
     s->no_bits = stk_calloc_aligned(1, STK_GRID_BYTES);
     if (s->no_bits == NULL) return stk_fail_memory("bench");

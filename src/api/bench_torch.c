@@ -137,7 +137,8 @@ static stk_status run_script(const stk_bench_session *b, const char *file, doubl
     if (status == STK_OK) status = quote(b->options->model, model);
     if (status == STK_OK) status = quote(file, quoted);
     if (status == STK_OK) {
-        snprintf(command, sizeof command, "python3 %s %s --points %s --seconds %.1f --threads %d",
+        snprintf(command, sizeof command,
+                 "\"${PYTHON:-/usr/bin/python3}\" %s %s --points %s --seconds %.1f --threads %d",
                  script, model, quoted, seconds, b->threads[0]);
         FILE *pipe = popen(command, "r");
         size_t got = pipe != NULL ? fread(output, 1, OUTPUT_MAX - 1, pipe) : 0;
@@ -146,7 +147,8 @@ static stk_status run_script(const stk_bench_session *b, const char *file, doubl
         *answer = ended == 0 ? cJSON_Parse(output) : NULL;
         if (*answer == NULL)
             status = stk_fail(STK_ERR_UNSUPPORTED,
-                              "%s: failed (it needs python3-torch and numpy; see what it said)",
+                              "%s: failed (it needs python3-torch and python3-numpy; see what it "
+                              "said)",
                               b->options->torch);
     }
     stk_free(output);
@@ -169,6 +171,14 @@ static double our_rate(const stk_bench_session *b, const char *what) {
     return 0;
 }
 
+/* 0 = was not measured. */
+static void put_or_null(cJSON *row, const char *key, double value) {
+    if (value > 0)
+        stk_bench_put(row, key, value);
+    else
+        cJSON_AddNullToObject(row, key);
+}
+
 static void report_answer(stk_bench_session *b, const cJSON *answer) {
     static const char *const slots[] = {"inference", "step"};
     for (size_t i = 0; i < STK_ARRAY_SIZE(slots); i++) {
@@ -181,8 +191,8 @@ static void report_answer(stk_bench_session *b, const cJSON *answer) {
         stk_bench_put(row, "threads", number(answer, "threads"));
         stk_bench_put(row, "samples_per_s", rate);
         stk_bench_put_times(row, &times);
-        stk_bench_put(row, "our_samples_per_s", ours);
-        stk_bench_put(row, "ratio", rate > 0 ? ours / rate : 0);
+        put_or_null(row, "our_samples_per_s", ours);
+        put_or_null(row, "ratio", rate > 0 ? ours / rate : 0);
         stk_bench_put(row, "sigma_error", number(answer, "sigma_error"));
         stk_bench_put(row, "rgb_error", number(answer, "rgb_error"));
     }

@@ -111,6 +111,7 @@ static void mistakes_are_one_sentence(void **state) {
     program_assert_refuses(program_run("bench -m %s --csv /none/x.csv", model), 1, "/none/x.csv");
     program_assert_refuses(program_run("bench -m %s --audio /none.wav", model), 1, "/none.wav");
     program_assert_refuses(program_run("bench -m %s --subject /none", model), 1, "/none");
+    program_assert_refuses(program_run("bench -m %s --features x.npy", model), 2, "--audio");
     program_assert_refuses(program_run("bench -m %s --cpu-mask sse", model), 2, "--cpu-mask");
 }
 
