@@ -45,7 +45,8 @@
     X(INT,  size,    "--size",    0, 0, 2048,       "PIXELS", "side of the picture, 0 = as trained; even") \
     X(INT,  crf,     "--crf",     18, 0, 51,        "Q",      "H.264 quality, smaller is better") \
     X(INT,  threads, "--threads", 0, 0, 256,        "N",      "threads, 0 = all") \
-    X(FLAG, reference_march, "--reference-march", 0, 0, 1, "", "march rays by the published rule (float32, slower), for comparisons")
+    X(FLAG, reference_march, "--reference-march", 0, 0, 1, "", "march rays by the published rule (float32, slower), for comparisons") \
+    X(FLAG, every_pixel, "--every-pixel", 0, 0, 1, "", "a ray through every pixel, none interpolated (slower), for comparisons")
 
 #define STK_EVAL_OPTIONS(X) \
     X(TEXT, model,   "-m",        NULL, 0, 0,     "MODEL",  "model file") \
@@ -55,6 +56,7 @@
     X(INT,  every,   "--every",   1, 1, 1000,     "N",      "use every N-th held-out frame") \
     X(INT,  threads, "--threads", 0, 0, 256,      "N",      "threads, 0 = all") \
     X(FLAG, reference_march, "--reference-march", 0, 0, 1, "", "march rays by the published rule (float32, slower), for comparisons") \
+    X(FLAG, every_pixel, "--every-pixel", 0, 0, 1, "", "a ray through every pixel, none interpolated (slower), for comparisons") \
     X(FLAG, json,    "--json",    0, 0, 1,        "",       "print one JSON object")
 
 #define STK_INFO_OPTIONS(X) \

@@ -83,13 +83,16 @@ static stk_status make_scene(const stk_bench_session *b, int size, int frame, sc
     return status;
 }
 
+static void load(const render_cell *cell) {
+    const stk_nets *nets = &cell->isa->model->nets;
+    stk_frame_renderer_load(cell->renderer, nets, nets->params.value);
+}
+
 static void render_once(const render_cell *cell, int frame) {
     const stk_model *model = cell->isa->model;
     const stk_performance *source = &model->performance;
     const scene *s = cell->scene;
     const stk_frame_request request = {
-        .nets = &model->nets,
-        .values = model->nets.params.value,
         .bits = cell->bits != NULL ? cell->bits : model->bits,
         .camera = s->camera,
         .pose = source->poses[frame],
@@ -136,6 +139,7 @@ stk_status stk_bench_choose_frame(stk_bench_session *b) {
     if (status == STK_OK)
         status =
             stk_frame_renderer_create(&cell.renderer, s.camera.width, s.camera.height, b->pools[0]);
+    if (status == STK_OK) load(&cell);
     cell.rect = s.rect;
     for (int i = 0; status == STK_OK && i < CANDIDATES; i++) {
         stk_ray_stats stats;
@@ -218,6 +222,7 @@ static stk_status add_cells(size_cells *all, const stk_bench_session *b, const s
             stk_bench_use(cell.isa);
             STK_TRY(stk_frame_renderer_create(&cell.renderer, s->camera.width, s->camera.height,
                                               b->pools[t]));
+            load(&cell);
             cell.what = "head";
             cell.rect = s->rect;
             add_cell(all, &cell);

@@ -41,8 +41,6 @@ static void render_stage(stages *s, int kind) {
     const stk_model *model = s->bench->isas[0].model;
     const stk_performance *source = &model->performance;
     const stk_frame_request request = {
-        .nets = &model->nets,
-        .values = model->nets.params.value,
         .bits = kind == HEAD ? model->bits : s->no_bits,
         .camera = source->camera,
         .pose = source->poses[s->bench->frame],
@@ -109,6 +107,7 @@ static stk_status open_stages(stages *s) {
                         b->options->model);
     stk_image_copy(&s->backdrop, frame);
     STK_TRY(stk_frame_renderer_create(&s->renderer, source->width, source->height, b->pools[0]));
+    stk_frame_renderer_load(s->renderer, &model->nets, model->nets.params.value);
     const stk_voice_source heard = {.sound = b->sound, .features = b->options->features};
     STK_TRY(stk_voice_open(&s->voice, &heard, &model->nets));
     s->no_bits = stk_calloc_aligned(1, STK_GRID_BYTES);

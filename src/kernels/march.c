@@ -136,6 +136,10 @@ float stk_march_alpha(float sigma, float dt) {
     return 1.0f - expf(-sigma * dt);
 }
 
+static void opacity_c(int n, const float *sigma, float dt, float *alpha) {
+    for (int i = 0; i < n; i++) alpha[i] = stk_march_alpha(sigma[i], dt);
+}
+
 /* alpha = 1 - exp(-sigma dt), w = alpha T; sums of w c, w t_after, w, w u; plain sums of the
  * ambient norms; T *= 1 - alpha; the ray ends after the sample that brings T below 1e-4
  * (reference.md 4.4). */
@@ -201,6 +205,7 @@ void stk_march_kernels_init(stk_march_kernels *kernels) {
         .near_far = near_far_c,
         .march = march_c,
         .scan = scan_c,
+        .opacity = opacity_c,
         .composite = composite_c,
         .composite_backward = composite_backward_c,
     };

@@ -68,6 +68,8 @@ typedef struct stk_march_kernels {
      * time. */
     void (*scan)(int n, const float o[3], const float *d, const float *t0, const float *far,
                  const uint8_t *bitfield, uint32_t *mask);
+    /* alpha[i] = stk_march_alpha(sigma[i], dt) for i < n, a multiple of 16; 64-byte aligned. */
+    void (*opacity)(int n, const float *sigma, float dt, float *alpha);
     /* Training rule 4.4 over samples [first, first+count) of one ray. Returns the number visited
      * (the ray ends once T < 1e-4 after a sample). */
     int (*composite)(const stk_samples *samples, int64_t first, int count, stk_ray_out *out);

@@ -5,6 +5,7 @@
 #define STK_PORTRAIT_RAY_RENDER_H
 
 #include "base/pool.h"
+#include "kernels/radiance.h"
 #include "portrait/field.h"
 #include "portrait/occupancy.h"
 
@@ -21,32 +22,41 @@ stk_status stk_ray_renderer_create(stk_ray_renderer **renderer, int width, int h
 void stk_ray_renderer_free(stk_ray_renderer **renderer);
 
 typedef struct stk_ray_frame {
+    stk_march_rule rule;
+    /* FAST: the field folded for this model and frame (kernels/radiance.h). */
+    const stk_radiance_kernels *radiance;
+    const void *block;
+    /* REFERENCE: field.h's forward, float32. Conditions [32], [STK_EXP_MAX], [4]. */
     const stk_field *field;
     const stk_field_weights *weights;
+    const float *audio, *exp, *code;
+
     const uint8_t *bits; /* occupancy bitfield */
     stk_ngp_camera camera;
-    const float *audio, *exp, *code; /* [32], [STK_EXP_MAX], [4] */
-    stk_rect rect;                   /* pixels to render; outside: weight 0 */
-    stk_march_rule rule;
+    stk_rect rect;           /* pixels to render; outside: weight 0 */
     int samples_max;         /* FAST: cap per ray; 0 = STK_FAST_SAMPLES_MAX */
     float transmittance_min; /* FAST: a ray ends below it; 0 = STK_TRANSMITTANCE_MIN */
+    /* FAST: a pixel between four others is interpolated where these are flatter than this (largest
+     * channel, of 0..1); 0 = a ray through every pixel. See ray_fast.c. */
+    float flat;
 } stk_ray_frame;
 
 enum { STK_FAST_SAMPLES_MAX = 64 };
 
 /* What the last picture took. */
 typedef struct stk_ray_stats {
-    int64_t rays, samples,
-        tiles;  /* rays into the box, field evaluations, tiles of 64 they filled */
-    int rounds; /* REFERENCE: global rounds, and their first (living, samples) */
+    int64_t rays;           /* through pixels of the rectangle that were not interpolated */
+    int64_t samples, tiles; /* field evaluations, tiles of 64 they filled */
+    int rounds;             /* REFERENCE: global rounds, and their first (living, samples) */
     int round_alive[16], round_step[16];
 } stk_ray_stats;
 
-/* rgb [h][w][3] (not yet over the background), weight [h][w], depth [h][w] or NULL (sum of w t, ngp
- * units along the ray); whole-picture buffers, row-major floats, not larger than the renderer was
- * made for. Allocates nothing. */
+/* rgba [h][w][4]: colour not yet over the background (so premultiplied), weight; depth [h][w] or
+ * NULL (sum of w t, ngp units along the ray; with FAST only where `flat` is 0). Whole-picture
+ * buffers, row-major, 16-byte aligned, not larger than the renderer was made for. Interpolated
+ * values may leave [0, 1] by a few hundredths. Allocates nothing. */
 void stk_ray_render(stk_ray_renderer *renderer, const stk_ray_frame *frame, int width, int height,
-                    float *rgb, float *weight, float *depth, stk_pool *pool);
+                    float *rgba, float *depth, stk_pool *pool);
 void stk_ray_renderer_stats(const stk_ray_renderer *renderer, stk_ray_stats *stats);
 
 #endif

@@ -76,6 +76,7 @@ static stk_status open_evaluation(evaluation *e) {
     STK_TRY(stk_subject_open_pictures(e->subject, &e->pictures));
     STK_TRY(stk_subject_open_torsos(e->subject, &e->torsos));
     STK_TRY(stk_frame_renderer_create(&e->renderer, w, h, e->pool));
+    stk_frame_renderer_load(e->renderer, &e->model->nets, e->model->nets.params.value);
     STK_TRY(open_faces(e));
     STK_TRY(stk_image_init(&e->made, w, h, 3));
     STK_TRY(stk_image_init(&e->backdrop, w, h, 3));
@@ -125,8 +126,6 @@ static stk_status render_held_out(evaluation *e, int frame) {
     stk_audio_net_forward(&model->nets.audio, &model->nets.params, model->nets.params.value, window,
                           e->acts, code);
     const stk_frame_request request = {
-        .nets = &model->nets,
-        .values = model->nets.params.value,
         .bits = model->bits,
         .camera = info->camera,
         .pose = stk_subject_poses(e->subject)[frame],
@@ -135,6 +134,7 @@ static stk_status render_held_out(evaluation *e, int frame) {
         .rect = reference ? (stk_rect){0, 0, info->width, info->height} : info->head_rect,
         .backdrop = backdrop,
         .rule = reference ? STK_MARCH_REFERENCE : STK_MARCH_FAST,
+        .every_pixel = e->settings->every_pixel,
     };
     stk_frame_render(e->renderer, &request, &e->made);
     e->render_seconds += stk_clock_s() - start_s;

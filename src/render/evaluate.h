@@ -13,6 +13,7 @@ typedef struct stk_evaluate_settings {
     int every;          /* every N-th held-out frame */
     int threads;
     int reference_march; /* the published marching rule over the whole picture */
+    int every_pixel;     /* a ray through every pixel, none interpolated */
 } stk_evaluate_settings;
 
 typedef struct stk_scores {

@@ -9,8 +9,12 @@ struct stk_frame_renderer {
     stk_ray_renderer *rays;
     stk_pool *pool;
     int width, height;
-    float *rgb;    /* [h][w][3] */
-    float *weight; /* [h][w] */
+    float *rgba; /* [h][w][4] */
+    stk_radiance_kernels radiance;
+    void *block; /* of the field, folded for `nets` and conditioned for the frame */
+    const stk_nets *nets;
+    stk_field_weights weights;
+    const float *values;
 };
 
 stk_status stk_frame_renderer_create(stk_frame_renderer **out, int width, int height,
@@ -22,10 +26,11 @@ stk_status stk_frame_renderer_create(stk_frame_renderer **out, int width, int he
     renderer->pool = pool;
     renderer->width = width;
     renderer->height = height;
-    renderer->rgb = stk_calloc_aligned(3 * pixels, sizeof(float));
-    renderer->weight = stk_calloc_aligned(pixels, sizeof(float));
+    renderer->rgba = stk_calloc_aligned(4 * pixels, sizeof(float));
+    renderer->block = stk_calloc_aligned(1, stk_radiance_bytes());
+    stk_radiance_kernels_init(&renderer->radiance);
     stk_status status = STK_OK;
-    if (renderer->rgb == NULL || renderer->weight == NULL)
+    if (renderer->rgba == NULL || renderer->block == NULL)
         status = stk_fail_memory("frame renderer");
     if (status == STK_OK)
         status = stk_ray_renderer_create(&renderer->rays, width, height, stk_pool_threads(pool));
@@ -41,8 +46,8 @@ void stk_frame_renderer_free(stk_frame_renderer **handle) {
     if (handle == NULL || *handle == NULL) return;
     stk_frame_renderer *renderer = *handle;
     stk_ray_renderer_free(&renderer->rays);
-    stk_free(renderer->rgb);
-    stk_free(renderer->weight);
+    stk_free(renderer->rgba);
+    stk_free(renderer->block);
     stk_free(renderer);
     *handle = NULL;
 }
@@ -64,47 +69,59 @@ static void composite_row(void *ctx, int y, int worker) {
     int width = task->renderer->width;
     memcpy(out, behind, 3 * (size_t)width);
     if (y < rect->y0 || y >= rect->y1) return;
-    const float *rgb = task->renderer->rgb + 3 * ((size_t)y * (size_t)width);
-    const float *weight = task->renderer->weight + (size_t)y * (size_t)width;
+    const float *rgba = task->renderer->rgba + 4 * ((size_t)y * (size_t)width);
     for (int x = rect->x0; x < rect->x1; x++) {
-        float through = 1.0f - weight[x];
+        float through = 1.0f - rgba[4 * x + 3];
         for (int c = 0; c < 3; c++) {
-            float v = 255.0f * rgb[3 * x + c] + through * (float)behind[3 * x + c];
+            float v = 255.0f * rgba[4 * x + c] + through * (float)behind[3 * x + c];
             out[3 * x + c] = (uint8_t)(stk_clampf(v, 0.0f, 255.0f) + 0.5f);
         }
     }
 }
 
+void stk_frame_renderer_load(stk_frame_renderer *renderer, const stk_nets *nets,
+                             const float *values) {
+    renderer->nets = nets;
+    renderer->values = values;
+    stk_field_weights_view(&nets->field, &nets->params, values, &renderer->weights);
+    renderer->radiance.fold(&nets->field.shape, &renderer->weights, renderer->block);
+}
+
 void stk_frame_render(stk_frame_renderer *renderer, const stk_frame_request *request,
                       stk_image *picture) {
-    const stk_nets *nets = request->nets;
-    stk_field_weights weights;
-    stk_field_weights_view(&nets->field, &nets->params, request->values, &weights);
+    const stk_nets *nets = renderer->nets;
+    const stk_field_shape *shape = &nets->field.shape;
     STK_ALIGNED(64) float expression[STK_EXP_MAX] = {0};
-    int used = nets->field.shape.exp < STK_EXPRESSIONS ? nets->field.shape.exp : STK_EXPRESSIONS;
+    int used = shape->exp < STK_EXPRESSIONS ? shape->exp : STK_EXPRESSIONS;
     memcpy(expression, request->expression, (size_t)used * sizeof(float));
-    const float *codes = request->values + nets->params.list[nets->field.codes].offset;
+    const float *codes = renderer->values + nets->params.list[nets->field.codes].offset;
+    const stk_field_cond cond = {request->audio_code, expression,
+                                 codes + (size_t)request->code_row * STK_CODE};
+    renderer->radiance.condition(shape, &renderer->weights, &cond, renderer->block);
     stk_ray_frame frame = {
-        .field = &nets->field,
-        .weights = &weights,
-        .bits = request->bits,
-        .audio = request->audio_code,
-        .exp = expression,
-        .code = codes + (size_t)request->code_row * STK_CODE,
-        .rect = request->rect,
         .rule = request->rule,
+        .radiance = &renderer->radiance,
+        .block = renderer->block,
+        .field = &nets->field,
+        .weights = &renderer->weights,
+        .audio = cond.audio,
+        .exp = cond.exp,
+        .code = cond.code,
+        .bits = request->bits,
+        .rect = request->rect,
         .transmittance_min = STK_FAST_TRANSMITTANCE,
         .samples_max = STK_TRAIN_SAMPLES_MAX, /* what a ray could see in training */
+        .flat = request->every_pixel ? 0 : STK_FAST_FLAT,
     };
     stk_ngp_camera_from_pose(&request->camera, &request->pose, &frame.camera);
-    stk_ray_render(renderer->rays, &frame, renderer->width, renderer->height, renderer->rgb,
-                   renderer->weight, NULL, renderer->pool);
+    stk_ray_render(renderer->rays, &frame, renderer->width, renderer->height, renderer->rgba, NULL,
+                   renderer->pool);
     composite_task task = {renderer, request->backdrop, picture, request->rect};
     stk_pool_run(renderer->pool, renderer->height, composite_row, &task);
 }
 
-const float *stk_frame_weight(const stk_frame_renderer *renderer) {
-    return renderer->weight;
+const float *stk_frame_rgba(const stk_frame_renderer *renderer) {
+    return renderer->rgba;
 }
 
 void stk_frame_stats(const stk_frame_renderer *renderer, stk_ray_stats *stats) {

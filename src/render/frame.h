@@ -14,6 +14,8 @@
 /* DIFFERS: a ray ends once it lets less than this through; published 1e-4. What is lost is below a
  * quarter of an 8-bit level. */
 #define STK_FAST_TRANSMITTANCE 1e-3f
+/* DIFFERS: between rays that agree this well, pixels are interpolated (portrait/ray_fast.c). */
+#define STK_FAST_FLAT 0.02f
 
 typedef struct stk_frame_renderer stk_frame_renderer;
 
@@ -22,9 +24,12 @@ stk_status stk_frame_renderer_create(stk_frame_renderer **renderer, int width, i
                                      stk_pool *pool);
 void stk_frame_renderer_free(stk_frame_renderer **renderer);
 
+/* Whose pictures: nets are kept (not owned), values is params.value or params.ema. To be called
+ * before the first picture and whenever the values have changed. */
+void stk_frame_renderer_load(stk_frame_renderer *renderer, const stk_nets *nets,
+                             const float *values);
+
 typedef struct stk_frame_request {
-    const stk_nets *nets;
-    const float *values; /* params.value or params.ema */
     const uint8_t *bits; /* occupancy */
     stk_camera camera;   /* of the picture to make */
     stk_pose pose;
@@ -34,14 +39,15 @@ typedef struct stk_frame_request {
     stk_rect rect;             /* pixels the head can cover */
     const stk_image *backdrop; /* RGB, of the picture's size */
     stk_march_rule rule;
+    int every_pixel; /* FAST: a ray through every pixel, none interpolated */
 } stk_frame_request;
 
 /* picture: RGB, preallocated. Allocates nothing. */
 void stk_frame_render(stk_frame_renderer *renderer, const stk_frame_request *request,
                       stk_image *picture);
-/* Weight of the head [h][w] of the last frame rendered; owned by the renderer. */
-const float *stk_frame_weight(const stk_frame_renderer *renderer);
-/* What the last frame took. */
+/* Of the last frame rendered: the head before compositing [h][w][4] (ray_render.h), owned by the
+ * renderer, and what it took. */
+const float *stk_frame_rgba(const stk_frame_renderer *renderer);
 void stk_frame_stats(const stk_frame_renderer *renderer, stk_ray_stats *stats);
 
 /* A camera and a rectangle for a picture `scale` times as large. */

@@ -75,8 +75,6 @@ static stk_status render_frames(session *s, const stk_job *job, stk_render_figur
         const stk_image *backdrop;
         STK_TRY(backdrop_of(s, k, &backdrop));
         const stk_frame_request request = {
-            .nets = &model->nets,
-            .values = values,
             .bits = model->bits,
             .camera = s->camera,
             .pose = source->poses[k],
@@ -86,6 +84,7 @@ static stk_status render_frames(session *s, const stk_job *job, stk_render_figur
             .rect = s->rect,
             .backdrop = backdrop,
             .rule = s->settings->reference_march ? STK_MARCH_REFERENCE : STK_MARCH_FAST,
+            .every_pixel = s->settings->every_pixel,
         };
         stk_frame_render(s->renderer, &request, &s->picture);
         figures->render_seconds += stk_clock_s() - frame_start_s;
@@ -174,6 +173,7 @@ static stk_status open_session(session *s) {
                         settings->model, stk_frame_store_count(s->torsos), source->frames);
     STK_TRY(check_film(s));
     STK_TRY(stk_frame_renderer_create(&s->renderer, s->camera.width, s->camera.height, s->pool));
+    stk_frame_renderer_load(s->renderer, &s->model->nets, s->model->nets.params.value);
     STK_TRY(stk_image_init(&s->picture, s->camera.width, s->camera.height, 3));
     STK_TRY(stk_image_init(&s->scaled_backdrop, s->camera.width, s->camera.height, 3));
     if (s->model->plate.data != NULL) {

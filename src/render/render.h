@@ -19,6 +19,7 @@ typedef struct stk_render_settings {
     int size;                       /* 0 = as trained */
     int crf, threads;
     int reference_march; /* the published marching rule over the whole picture */
+    int every_pixel;     /* a ray through every pixel, none interpolated */
     stk_frame_sink sink; /* frame NULL = none; sees each picture before the writer */
 } stk_render_settings;
 

@@ -58,8 +58,6 @@ static stk_status render_frame(stk_preview *p, stk_trainer *t, int frame) {
     STK_ALIGNED(64) float code[STK_AUDIO_CODE];
     stk_audio_net_forward(&t->nets.audio, &t->nets.params, values, window, p->acts, code);
     const stk_frame_request request = {
-        .nets = &t->nets,
-        .values = values,
         .bits = t->occupancy.bits,
         .camera = t->performance.camera,
         .pose = t->performance.poses[frame],
@@ -69,6 +67,7 @@ static stk_status render_frame(stk_preview *p, stk_trainer *t, int frame) {
         .backdrop = backdrop,
         .rule = STK_MARCH_FAST,
     };
+    stk_frame_renderer_load(p->renderer, &t->nets, values);
     stk_frame_render(p->renderer, &request, &p->made);
     return STK_OK;
 }

@@ -156,11 +156,12 @@ static void render_head(const stk_safetensors *file, const float *backdrop, floa
                            .rule = STK_MARCH_REFERENCE};
     stk_ngp_camera_from_json(matrix, lens[0], lens[1], lens[2], lens[3], &frame.camera);
     stk_ray_renderer *renderer;
-    static float weight[PIXELS];
+    static STK_ALIGNED(16) float rgba[4 * PIXELS];
     TEST_OK(stk_ray_renderer_create(&renderer, SIDE, SIDE, 1));
-    stk_ray_render(renderer, &frame, SIDE, SIDE, image, weight, NULL, NULL);
+    stk_ray_render(renderer, &frame, SIDE, SIDE, rgba, NULL, NULL);
     for (int i = 0; i < 3 * PIXELS; i++) {
-        const float v = image[i] + (1 - weight[i / 3]) * backdrop[i];
+        const float *pixel = rgba + i / 3 * 4;
+        const float v = pixel[i % 3] + (1 - pixel[3]) * backdrop[i];
         image[i] = v < 0 ? 0 : v > 1 ? 1 : v;
     }
     stk_ray_renderer_free(&renderer);

@@ -12,27 +12,35 @@ enum { W = 75, H = 52, PIXELS = W * H }; /* not whole blocks */
 static const float RADIUS = 0.35f;
 static float ball_sigma = 2000;
 
+static void ball_evaluate(const void *block, const float *xyz, const float *dir, float *sigma,
+                          float *rgb) {
+    (void)block;
+    for (int i = 0; i < STK_TILE; i++) {
+        const float x = xyz[i], y = xyz[STK_TILE + i], z = xyz[2 * STK_TILE + i];
+        sigma[i] = x * x + y * y + z * z < RADIUS * RADIUS ? ball_sigma : 0;
+        for (int k = 0; k < 3; k++) rgb[k * STK_TILE + i] = 0.5f + 0.5f * dir[k * STK_TILE + i];
+    }
+}
+
 static void ball_forward(const stk_field_shape *shape, const stk_field_weights *weights,
                          const stk_field_cond *cond, const stk_field_in *in, float *acts,
                          stk_field_out *out) {
     (void)shape, (void)weights, (void)acts;
-    for (int i = 0; i < in->n; i++) {
-        const float x = in->xyz[i], y = in->xyz[STK_TILE + i], z = in->xyz[2 * STK_TILE + i];
-        out->sigma[i] = x * x + y * y + z * z < RADIUS * RADIUS ? ball_sigma : 0;
-        for (int k = 0; k < 3; k++)
-            out->rgb[k * STK_TILE + i] = 0.5f + 0.5f * in->dir[k * STK_TILE + i];
-        out->amb_aud[i] = out->amb_exp[i] = cond->audio[in->cond_row[i]];
-    }
+    ball_evaluate(NULL, in->xyz, in->dir, out->sigma, out->rgb);
+    for (int i = 0; i < in->n; i++) out->amb_aud[i] = out->amb_exp[i] = cond->audio[0];
 }
 
 static const stk_field field = {.kernels = {.forward = ball_forward}};
+static const stk_radiance_kernels radiance = {.evaluate = ball_evaluate};
 static const stk_field_weights weights;
 static const float condition[STK_AUD];
 static uint8_t bits[STK_GRID_BYTES];
-static float rgb[2][3 * PIXELS], weight[2][PIXELS], depth[2][PIXELS];
+static STK_ALIGNED(16) float rgba[2][4 * PIXELS];
+static float depth[2][PIXELS];
 
 static stk_ray_frame make_frame(stk_march_rule rule) {
-    stk_ray_frame frame = {.field = &field,
+    stk_ray_frame frame = {.radiance = &radiance,
+                           .field = &field,
                            .weights = &weights,
                            .bits = bits,
                            .audio = condition,
@@ -52,7 +60,7 @@ static stk_ray_stats render(const stk_ray_frame *frame, int slot, int threads) {
     stk_ray_stats stats;
     TEST_OK(stk_pool_create(&pool, threads));
     TEST_OK(stk_ray_renderer_create(&renderer, W, H, threads));
-    stk_ray_render(renderer, frame, W, H, rgb[slot], weight[slot], depth[slot], pool);
+    stk_ray_render(renderer, frame, W, H, rgba[slot], depth[slot], pool);
     stk_ray_renderer_stats(renderer, &stats);
     stk_ray_renderer_free(&renderer);
     stk_pool_free(&pool);
@@ -77,14 +85,15 @@ static void render_opaque_ball_has_silhouette_depth_and_colour(void **state) {
         float d[3], half;
         stk_ngp_ray(&frame.camera, (float)(i % W), (float)(i / W), d);
         float entry = ball_entry(frame.camera.origin, d, &half);
-        if (half == 0) assert_float_equal(weight[0][i], 0, 0);
+        if (half == 0) assert_float_equal(rgba[0][4 * i + 3], 0, 0);
         if (2 * half <= STK_STEP_NGP) continue; /* may slip between two samples */
         covered++;
-        assert_float_equal(weight[0][i], 1, 1e-6);
+        assert_float_equal(rgba[0][4 * i + 3], 1, 1e-6);
         /* first sample at most a step behind the entry, abscissa a step later again */
         assert_true(depth[0][i] >= entry + STK_STEP_NGP * 0.99f);
         assert_true(depth[0][i] <= entry + STK_STEP_NGP * 2.01f);
-        for (int k = 0; k < 3; k++) assert_float_equal(rgb[0][3 * i + k], 0.5f + 0.5f * d[k], 1e-5);
+        for (int k = 0; k < 3; k++)
+            assert_float_equal(rgba[0][4 * i + k], 0.5f + 0.5f * d[k], 1e-5);
     }
     assert_true(covered > 300);
     /* Rays that hit stop there: far fewer samples than the 37 that cross the box. */
@@ -106,7 +115,7 @@ static void render_hidden_samples_are_not_evaluated(void **state) {
     }
     const stk_ray_stats stats = render(&frame, 0, 1);
     int covered = 0;
-    for (int i = 0; i < PIXELS; i++) covered += weight[0][i] > 0.5f;
+    for (int i = 0; i < PIXELS; i++) covered += rgba[0][4 * i + 3] > 0.5f;
     assert_true(covered > 300 && stats.samples < 2 * covered + PIXELS / 2);
 }
 
@@ -117,8 +126,7 @@ static void render_any_thread_count_same_bytes(void **state) {
         const stk_ray_frame frame = make_frame((stk_march_rule)rule);
         render(&frame, 0, 1);
         render(&frame, 1, 4);
-        assert_memory_equal(rgb[0], rgb[1], sizeof rgb[0]);
-        assert_memory_equal(weight[0], weight[1], sizeof weight[0]);
+        assert_memory_equal(rgba[0], rgba[1], sizeof rgba[0]);
         assert_memory_equal(depth[0], depth[1], sizeof depth[0]);
     }
     ball_sigma = 2000;
@@ -134,8 +142,8 @@ static void render_rectangle_equals_whole_picture_inside(void **state) {
         for (int x = 0; x < W; x++) {
             const int i = y * W + x, inside = x >= 20 && x < 51 && y >= 13 && y < 40;
             /* another grouping, another rounding of nothing: rays are independent */
-            assert_float_equal(weight[1][i], inside ? weight[0][i] : 0, 0);
-            assert_float_equal(rgb[1][3 * i], inside ? rgb[0][3 * i] : 0, 0);
+            assert_float_equal(rgba[1][4 * i + 3], inside ? rgba[0][4 * i + 3] : 0, 0);
+            assert_float_equal(rgba[1][4 * i], inside ? rgba[0][4 * i] : 0, 0);
         }
     frame.rect = (stk_rect){W, 0, W + 5, H};
     assert_int_equal(render(&frame, 1, 1).samples, 0);
@@ -151,7 +159,7 @@ static void render_cap_and_empty_grid_bound_the_samples(void **state) {
     memset(bits, 0, sizeof bits);
     stats = render(&frame, 0, 1);
     assert_int_equal(stats.samples, 0);
-    for (int i = 0; i < PIXELS; i++) assert_float_equal(weight[0][i], 0, 0);
+    for (int i = 0; i < PIXELS; i++) assert_float_equal(rgba[0][4 * i + 3], 0, 0);
     ball_sigma = 2000;
 }
 
@@ -165,8 +173,8 @@ static void render_higher_transmittance_limit_takes_fewer_samples(void **state) 
     const stk_ray_stats few = render(&frame, 1, 1);
     assert_true(few.samples < all.samples);
     for (int i = 0; i < PIXELS; i++) {
-        assert_float_equal(weight[0][i], weight[1][i], 1.0 / 64);
-        assert_float_equal(rgb[0][3 * i], rgb[1][3 * i], 1.0 / 64);
+        assert_float_equal(rgba[0][4 * i + 3], rgba[1][4 * i + 3], 1.0 / 64);
+        assert_float_equal(rgba[0][4 * i], rgba[1][4 * i], 1.0 / 64);
     }
     ball_sigma = 2000;
 }

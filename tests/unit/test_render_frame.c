@@ -45,8 +45,6 @@ static int set_up(void **state) {
     assert_non_null(s.bits);
     memset(s.bits, 0xff, STK_GRID_BYTES); /* every cell may be visited */
     s.request = (stk_frame_request){
-        .nets = &s.nets,
-        .values = s.nets.params.value,
         .bits = s.bits,
         .camera = {40, WIDTH / 2, HEIGHT / 2, WIDTH, HEIGHT},
         .pose = {{1, 0, 0, 0, 1, 0, 0, 0, 1}, {0, 0, -0.6f}},
@@ -82,13 +80,14 @@ static void assert_backdrop_outside(void) {
  * renderer and nets are made.
  */
 static void render_everywhere(const stk_frame_request *changed) {
-    static const char *const masks[] = {"c", "avx512"};
+    static const char *const masks[] = {"c", "avx512", "avx512bf16"};
     for (size_t m = 0; m < STK_ARRAY_SIZE(masks); m++) {
         uint32_t mask;
         assert_int_equal(stk_cpu_parse_mask(masks[m], &mask), 0);
         stk_cpu_set_mask(mask);
         stk_field_kernels_init(&s.nets.field.kernels);
         TEST_OK(stk_frame_renderer_create(&s.renderer, WIDTH, HEIGHT, s.pool));
+        stk_frame_renderer_load(s.renderer, &s.nets, s.nets.params.value);
         for (int rule = STK_MARCH_FAST; rule <= STK_MARCH_REFERENCE; rule++) {
             stk_frame_request request = *changed;
             request.rule = (stk_march_rule)rule;
@@ -105,9 +104,10 @@ static void frame_of_sound_numbers_covers_the_head(void **state) {
     (void)state;
     render_everywhere(&s.request);
     TEST_OK(stk_frame_renderer_create(&s.renderer, WIDTH, HEIGHT, s.pool));
+    stk_frame_renderer_load(s.renderer, &s.nets, s.nets.params.value);
     stk_frame_render(s.renderer, &s.request, &s.picture);
-    const float *weight = stk_frame_weight(s.renderer);
-    assert_true(weight[HEIGHT / 2 * WIDTH + WIDTH / 2] > 0.01f);
+    const float *rgba = stk_frame_rgba(s.renderer);
+    assert_true(rgba[4 * (HEIGHT / 2 * WIDTH + WIDTH / 2) + 3] > 0.01f);
     stk_frame_renderer_free(&s.renderer);
 }
 

@@ -1,13 +1,11 @@
-/* march_avx512.c - the lattice scan with 16 rays side by side, one lattice point each per turn.
+/* march_avx512.c - the lattice scan with 16 rays side by side, one point each per turn; opacities.
  *
  * Rounding is the twin's: the multiply and the add of o + t d are kept apart by a barrier on the
  * product, t advances by repeated addition.
  */
 #include "kernels/x86/march_x86.h"
-
-#include <immintrin.h>
-
-enum { LANES = 16 };
+#include "kernels/x86/vector_avx512.h"
+#include "kernels/x86/vector_math.h"
 
 /* The seven low bits with two zeros after each. */
 static inline __m512i spread(__m512i v) {
@@ -65,7 +63,14 @@ static void scan_avx512(int n, const float o[3], const float *d, const float *t0
     }
 }
 
+static void opacity_avx512(int n, const float *sigma, float dt, float *alpha) {
+    const vf one = vf_set1(1.0f), minus_dt = vf_set1(-dt);
+    for (int i = 0; i < n; i += LANES)
+        vf_store(alpha + i, vf_sub(one, vf_exp(vf_mul(vf_load(sigma + i), minus_dt))));
+}
+
 void stk_march_kernels_init_avx512(stk_march_kernels *kernels) {
     kernels->isa = "avx512";
     kernels->scan = scan_avx512;
+    kernels->opacity = opacity_avx512;
 }

@@ -1,0 +1,249 @@
+/* ray_fast.c - the march for rendering: rays only where the picture needs them, and each ray's
+ * samples only until it is opaque.
+ *
+ * Which pixels. DIFFERS: the published code sends a ray through every pixel. Here five passes go
+ * from a lattice of 4 x 4 pixels to all pixels, each filling the middles of the squares (then of
+ * the diamonds) that the passes before it left:
+ *
+ *   pass 0: a . . . a    1: a . . . a    2: a . c . a    3: a . c . a    4: all others
+ *           . . . . .       . . . . .       . . . . .       . d . d .
+ *           . . . . .       . . b . .       c . b . c       c . b . c
+ *           . . . . .       . . . . .       . . . . .       . d . d .
+ *           a . . . a       a . . . a       a . c . a       a . c . a
+ *
+ * A pixel of passes 1 to 4 is interpolated from its four neighbours and the four behind them
+ * (weights 9/32 and -1/32: exact for cubics) where the four agree, in all of colour and weight:
+ * their spread and their bend stay below `flat`; else it gets a ray. What that does to pictures is
+ * in doc/SPEED.md. A detail smaller than four pixels that falls between the lattice is missed, as
+ * any picture at half the size would miss it.
+ *
+ * Which samples. A worker takes up to RAY_BATCH rays at a time through rounds: all lattice points
+ * of the rays are looked up at once in the occupancy grid (one bit each); a round evaluates the
+ * next `step` points of each living ray, with `step` such that tiles stay full as rays die.
+ *
+ * A task is a block of BLOCK_SIDE^2 pixels of one pass; it reads pixels of earlier passes only, so
+ * the picture does not depend on the thread count.
+ */
+#include "portrait/ray_private.h"
+
+#include <string.h>
+
+enum { LATTICE = 4, PASSES = 5, BLOCK_SIDE = 64, REACH = 6 /* pixels that a pass looks beyond */ };
+
+/* --- samples ---------------------------------------------------------------------------------- */
+
+/* Keeps those of the n rays in hand that meet an occupied cell. */
+static void scan_batch(const ray_picture *p, ray_scratch *s, int n) {
+    const int lanes = (n + 15) / 16 * 16;
+    float *d = s->d[0];
+    for (int i = 0; i < lanes; i++) {
+        const ray_state *ray = &s->rays[i];
+        for (int k = 0; k < 3; k++) d[k * lanes + i] = i < n ? ray->d[k] : 1;
+        s->near[i] = i < n ? ray->t : 1;
+        s->far[i] = i < n ? ray->far : 0;
+    }
+    uint32_t *points = s->points[0];
+    p->renderer->march.scan(lanes, p->frame->camera.origin, d, s->near, s->far, p->frame->bits,
+                            points);
+    s->living = 0;
+    for (int i = 0; i < n; i++) {
+        uint32_t any = 0;
+        for (int w = 0; w < STK_SCAN_WORDS; w++) any |= points[w * lanes + i];
+        if (any == 0) continue;
+        ray_state *ray = &s->rays[s->living++];
+        if (ray != &s->rays[i]) *ray = s->rays[i];
+        for (int w = 0; w < STK_SCAN_WORDS; w++) ray->points[w] = points[w * lanes + i];
+    }
+}
+
+/* Lowest point of the ray, taken out; -1 when none is left. */
+static int next_point(ray_state *ray) {
+    for (int w = 0; w < STK_SCAN_WORDS; w++) {
+        if (ray->points[w] == 0) continue;
+        const int bit = __builtin_ctz(ray->points[w]);
+        ray->points[w] &= ray->points[w] - 1;
+        return 32 * w + bit;
+    }
+    return -1;
+}
+
+/* The next `step` points of every living ray into the tiles; returns the number of samples. */
+static int take_points(const ray_picture *p, ray_scratch *s, int step) {
+    const float *o = p->frame->camera.origin;
+    int total = 0;
+    for (int i = 0; i < s->living; i++) {
+        ray_state *ray = &s->rays[i];
+        s->first[i] = total;
+        for (int k = 0; k < step && ray->taken < p->cap; k++, total++, ray->taken++) {
+            const int point = next_point(ray);
+            if (point < 0) break;
+            const float t = ray->t + (float)point * STK_STEP_NGP;
+            const float xyz[3] = {stk_clampf(o[0] + t * ray->d[0], -1, 1),
+                                  stk_clampf(o[1] + t * ray->d[1], -1, 1),
+                                  stk_clampf(o[2] + t * ray->d[2], -1, 1)};
+            stk_ray_place_sample(s, total, xyz, ray->d, t + STK_STEP_NGP);
+        }
+        s->count[i] = total - s->first[i];
+    }
+    return total;
+}
+
+static void evaluate_samples(const ray_picture *p, ray_scratch *s, int total) {
+    const stk_ray_frame *frame = p->frame;
+    int tile = 0;
+    for (; tile * STK_TILE < total; tile++)
+        frame->radiance->evaluate(frame->block, s->xyz[tile][0], s->dir[tile][0], s->sigma[tile],
+                                  s->rgb[tile][0]);
+    p->renderer->march.opacity(tile * STK_TILE, s->sigma[0], STK_STEP_NGP, s->alpha[0]);
+    s->stats.tiles += tile;
+    s->stats.samples += total;
+}
+
+static void add_sample(const ray_scratch *s, int i, ray_state *ray) {
+    const int tile = i / STK_TILE, lane = i % STK_TILE;
+    const float alpha = s->alpha[tile][lane], w = alpha * ray->T;
+    for (int k = 0; k < 3; k++) ray->rgb[k] += w * s->rgb[tile][k][lane];
+    ray->depth += w * s->t_after[i];
+    ray->T *= 1.0f - alpha;
+}
+
+/* Composites the round and keeps, in order, the rays that are neither opaque, nor out of points,
+ * nor at their cap; the others are stored. */
+static void composite_round(const ray_picture *p, ray_scratch *s, int step) {
+    int kept = 0;
+    for (int i = 0; i < s->living; i++) {
+        ray_state *ray = &s->rays[i];
+        for (int k = 0; k < s->count[i] && ray->T >= p->opaque; k++)
+            add_sample(s, s->first[i] + k, ray);
+        const int lives = s->count[i] == step && ray->T >= p->opaque && ray->taken < p->cap;
+        if (!lives)
+            stk_ray_store(p, ray, 1.0f - ray->T);
+        else if (kept++ != i)
+            s->rays[kept - 1] = *ray;
+    }
+    s->living = kept;
+}
+
+/* The n rays in hand, to the end. */
+static void finish_batch(const ray_picture *p, ray_scratch *s, int n) {
+    s->stats.rays += n;
+    scan_batch(p, s, n);
+    while (s->living > 0) {
+        const int step = stk_clampi(RAY_BATCH / s->living, 1, RAY_STEP_MAX);
+        evaluate_samples(p, s, take_points(p, s, step));
+        composite_round(p, s, step);
+    }
+}
+
+/* --- pixels ----------------------------------------------------------------------------------- */
+
+typedef float quad __attribute__((vector_size(16))); /* rgba of a pixel */
+
+static quad pixel_at(const float *p) {
+    quad q;
+    memcpy(&q, p, sizeof q);
+    return q;
+}
+
+static quad larger(quad a, quad b) {
+    typedef int mask __attribute__((vector_size(16)));
+    const mask m = a > b;
+    return (quad)(((mask)a & m) | ((mask)b & ~m));
+}
+
+/* A pass's neighbours, as offsets in pixels from the pixel: two opposite pairs. */
+typedef struct pattern {
+    int first_x[2], first_y[2]; /* where its pixels lie within the lattice cell, by kind */
+    int kinds, step;            /* distance of its pixels along x and y */
+    int dx[2], dy[2];           /* one neighbour of each pair; the other lies opposite */
+} pattern;
+
+static const pattern patterns[PASSES] = {
+    {{0}, {0}, 1, 4, {0}, {0}},
+    {{2}, {2}, 1, 4, {2, 2}, {2, -2}},
+    {{2, 0}, {0, 2}, 2, 4, {2, 0}, {0, 2}},
+    {{1}, {1}, 1, 2, {1, 1}, {1, -1}},
+    {{1, 0}, {0, 1}, 2, 2, {1, 0}, {0, 1}},
+};
+
+/* Interpolates the pixel if its neighbours agree; returns whether they did. inner: the neighbours
+ * behind lie in the rectangle as well. */
+static int interpolate(const ray_picture *p, const pattern *pass, int x, int y, int inner) {
+    float *at = p->rgba + 4 * ((size_t)y * (size_t)p->width + (size_t)x);
+    quad n[2][2], mean;
+    for (int pair = 0; pair < 2; pair++) {
+        const ptrdiff_t off = 4 * ((ptrdiff_t)pass->dy[pair] * p->width + pass->dx[pair]);
+        n[pair][0] = pixel_at(at - off);
+        n[pair][1] = pixel_at(at + off);
+    }
+    const quad sum0 = n[0][0] + n[0][1], sum1 = n[1][0] + n[1][1];
+    const quad high = larger(larger(n[0][0], n[0][1]), larger(n[1][0], n[1][1]));
+    const quad low = -larger(larger(-n[0][0], -n[0][1]), larger(-n[1][0], -n[1][1]));
+    /* The two pairs' means differ by twice the error of either where the picture bends. */
+    const quad bend = larger(sum0 - sum1, sum1 - sum0) * 0.5f;
+    const quad rough = larger(bend, (high - low) * 0.25f);
+    for (int k = 0; k < 4; k++)
+        if (!(rough[k] < p->frame->flat)) return 0;
+    mean = (sum0 + sum1) * 0.25f;
+    if (inner) {
+        quad behind = {0};
+        for (int pair = 0; pair < 2; pair++) {
+            const ptrdiff_t off = 12 * ((ptrdiff_t)pass->dy[pair] * p->width + pass->dx[pair]);
+            behind += pixel_at(at - off) + pixel_at(at + off);
+        }
+        mean = mean * (9.0f / 8) - behind * (1.0f / 32);
+    }
+    memcpy(at, &mean, sizeof mean);
+    return 1;
+}
+
+static int within(const stk_rect *r, int x, int y, int margin) {
+    return x >= r->x0 + margin && y >= r->y0 + margin && x < r->x1 - margin && y < r->y1 - margin;
+}
+
+/* First number not below `from` that is `rest` modulo `step`. */
+static int first_from(int from, int rest, int step) {
+    return from + ((rest - from) % step + step) % step;
+}
+
+typedef struct block {
+    int x0, y0, x1, y1;
+} block;
+
+/* One kind of pixels of the pass within a block. */
+static int visit_pixels(const ray_picture *p, ray_scratch *s, const block *b, int kind, int n) {
+    const pattern *pass = &patterns[p->pass];
+    const int step = pass->step, half = LATTICE / 2;
+    for (int y = first_from(b->y0, pass->first_y[kind], step); y < b->y1; y += step)
+        for (int x = first_from(b->x0, pass->first_x[kind], step); x < b->x1; x += step) {
+            if (p->pass > 0 && p->frame->flat > 0 && within(&p->rect, x, y, half) &&
+                interpolate(p, pass, x, y, within(&p->rect, x, y, REACH)))
+                continue;
+            n += stk_ray_start(p, x, y, &s->rays[n]);
+            if (n < RAY_BATCH) continue;
+            finish_batch(p, s, n);
+            n = 0;
+        }
+    return n;
+}
+
+static void render_block(void *ctx, int task, int worker) {
+    const ray_picture *p = ctx;
+    ray_scratch *s = &p->renderer->workers[worker];
+    const stk_rect *r = &p->rect;
+    block b = {r->x0 + task % p->blocks_x * BLOCK_SIDE, r->y0 + task / p->blocks_x * BLOCK_SIDE, 0,
+               0};
+    b.x1 = stk_clampi(b.x0 + BLOCK_SIDE, 0, r->x1);
+    b.y1 = stk_clampi(b.y0 + BLOCK_SIDE, 0, r->y1);
+    int n = 0;
+    for (int kind = 0; kind < patterns[p->pass].kinds; kind++) n = visit_pixels(p, s, &b, kind, n);
+    if (n > 0) finish_batch(p, s, n);
+}
+
+void stk_ray_render_fast(ray_picture *p, stk_pool *pool) {
+    const stk_rect *r = &p->rect;
+    p->blocks_x = (r->x1 - r->x0 + BLOCK_SIDE - 1) / BLOCK_SIDE;
+    const int blocks_y = (r->y1 - r->y0 + BLOCK_SIDE - 1) / BLOCK_SIDE;
+    for (p->pass = 0; p->pass < PASSES; p->pass++)
+        stk_pool_run(pool, p->blocks_x * blocks_y, render_block, p);
+}
