@@ -64,6 +64,14 @@ typedef struct stk_torso_dout {
     const float *alpha, *rgb;
 } stk_torso_dout;
 
+/* A block of 64 x 64 pixels whose rows and columns were encoded apart: what an axis contributes to
+ * the first layers (32 rows of the deform net's, 32 of torso_net's; axis 0 with the condition), as
+ * split_axis left it, and its 64 coordinates. */
+typedef struct stk_torso_axis {
+    STK_ALIGNED(64) float hidden[2 * STK_TORSO_HIDDEN * STK_TILE];
+    STK_ALIGNED(64) float coord[STK_TILE];
+} stk_torso_axis;
+
 /* Activations kept between forward and backward of one tile, in floats: 265 rows of 64, 66 KiB. */
 size_t stk_torso_act_floats(void);
 
@@ -73,6 +81,13 @@ typedef struct stk_torso_kernels {
      * 2e-7. acts NULL: inference, nothing kept. */
     void (*forward)(const stk_torso_grid *grid, const stk_torso_weights *weights, const float *xy,
                     float *acts, const stk_torso_out *out);
+    /* The same for pixels on a lattice, of which each row and each column is encoded only once, and
+     * goes through its half of the first layers only once: split_axis for both axes (0 rows, 1
+     * columns; coord is set), then split_forward for one row of the block. Inference only. */
+    void (*split_axis)(const stk_torso_weights *weights, int axis, stk_torso_axis *coords);
+    void (*split_forward)(const stk_torso_grid *grid, const stk_torso_weights *weights,
+                          const stk_torso_axis *rows, int row, const stk_torso_axis *columns,
+                          const stk_torso_out *out);
     /* acts as left by forward. Weight gradients accumulate; dfeat [32][64] is written. */
     void (*backward)(const stk_torso_weights *weights, const float *acts,
                      const stk_torso_dout *dout, const stk_torso_grads *grads, float *dfeat);

@@ -12,7 +12,7 @@
  *                                               two features [2][64] and, slope not NULL, their
  *                                               derivatives [2][2][64] by the point; factor is
  *                                               cells a unit of the point
- * Scratch is on the stack: 66 KiB in forward without acts, 50 KiB in backward.
+ * Scratch is on the stack: up to 75 KiB in inference, 50 KiB in backward.
  */
 #ifndef TORSO_ISA
 #error "include this file from a variant of the torso kernels"
@@ -43,14 +43,6 @@ static void linear_back_relu(int out, int in, const float *w, const float *dy, c
     multiply(&(torso_product){in, out, w, 1, in, dy, dx, act, TORSO_MASK});
 }
 
-/* A net of three layers, in -> 32 -> 32 -> out. */
-static void net_forward(int in, int out, const float *const w[3], const float *x, float *h1,
-                        float *h2, float *y) {
-    linear_relu(HIDDEN, in, w[0], x, h1);
-    linear_relu(HIDDEN, HIDDEN, w[1], h1, h2);
-    linear(out, HIDDEN, w[2], h2, y);
-}
-
 /* What one net keeps and gives back. */
 typedef struct net_pass {
     int in, out;
@@ -72,21 +64,26 @@ static void net_backward(const net_pass *net, const float *dy, float *dh1) {
     weight_grad(HIDDEN, net->in, dh1, xt, net->dw[0]);
 }
 
-/* enc = x, y, then for each octave f: sin(2^f x), sin(2^f y), cos(2^f x), cos(2^f y).
+/* One axis of freq8: x, then for each octave f sin(2^f x) and cos(2^f x), then 1: 18 rows, `step`
+ * rows apart.
  * DIFFERS: the published code takes sin(2^f x + pi/2) for the cosine, whose argument is rounded to
  * 4e-6 at 0.8 * 2^7; here it is the cosine of 2^f x, which is exact. */
-static void encode(const float *xy, torso_acts *acts) {
+static void encode_axis(const float *x, int step, float *row) {
     STK_ALIGNED(64) float angle[STK_TILE];
-    float *enc = acts->input + STK_TORSO_FEATURES * STK_TILE;
-    memcpy(enc, xy, 2 * STK_TILE * sizeof *xy);
+    memcpy(row, x, STK_TILE * sizeof *x);
     for (int octave = 0; octave < STK_TORSO_OCTAVES; octave++) {
-        for (int axis = 0; axis < 2; axis++) {
-            float *row = enc + (2 + 4 * octave + axis) * STK_TILE;
-            for (int s = 0; s < STK_TILE; s++)
-                angle[s] = xy[axis * STK_TILE + s] * (float)(1 << octave);
-            tile_sincos(angle, row, row + 2 * STK_TILE);
-        }
+        float *sine = row + (1 + 2 * octave) * step * STK_TILE;
+        for (int s = 0; s < STK_TILE; s++) angle[s] = x[s] * (float)(1 << octave);
+        tile_sincos(angle, sine, sine + step * STK_TILE);
     }
+}
+
+/* enc = x, y, then for each octave f: sin(2^f x), sin(2^f y), cos(2^f x), cos(2^f y); and a row of
+ * ones behind it. */
+static void encode(const float *xy, torso_acts *acts) {
+    float *enc = acts->input + STK_TORSO_FEATURES * STK_TILE;
+    encode_axis(xy, 2, enc);
+    encode_axis(xy + STK_TILE, 2, enc + STK_TILE);
     for (int s = 0; s < STK_TILE; s++) enc[STK_TORSO_ENC * STK_TILE + s] = 1;
 }
 
@@ -103,24 +100,77 @@ static void read_grid(const stk_torso_grid *grid, const float *table, const floa
     }
 }
 
-static void TORSO_NAME(forward)(const stk_torso_grid *grid, const stk_torso_weights *weights,
-                                const float *xy, float *kept, const stk_torso_out *out) {
-    STK_ALIGNED(64) torso_acts scratch;
-    torso_acts *acts = kept != NULL ? (torso_acts *)kept : &scratch;
-    encode(xy, acts);
-    net_forward(DEFORM_IN, 2, weights->deform, acts->input + STK_TORSO_FEATURES * STK_TILE,
-                acts->deform1, acts->deform2, acts->moved);
+/* From the deform net's first hidden layer to the features. */
+static void deform_and_read(const stk_torso_grid *grid, const stk_torso_weights *weights,
+                            const float *xy, int slopes, torso_acts *acts, float *point) {
+    linear_relu(HIDDEN, HIDDEN, weights->deform[1], acts->deform1, acts->deform2);
+    linear(2, HIDDEN, weights->deform[2], acts->deform2, acts->moved);
     for (int i = 0; i < 2 * STK_TILE; i++) acts->moved[i] += xy[i];
     for (int i = 0; i < 2 * STK_TILE; i++) /* a NaN becomes -1 */
-        out->point[i] = stk_clampf(acts->moved[i], -1.0f, 1.0f);
-    read_grid(grid, weights->table, out->point, kept != NULL, acts);
-    net_forward(NET_IN, STK_TORSO_OUT, weights->net, acts->input, acts->net1, acts->net2,
-                acts->sigmoid);
+        point[i] = stk_clampf(acts->moved[i], -1.0f, 1.0f);
+    read_grid(grid, weights->table, point, slopes, acts);
+}
+
+/* From torso_net's first hidden layer to alpha and colour. */
+static void colour(const stk_torso_weights *weights, torso_acts *acts, const stk_torso_out *out) {
+    linear_relu(HIDDEN, HIDDEN, weights->net[1], acts->net1, acts->net2);
+    linear(STK_TORSO_OUT, HIDDEN, weights->net[2], acts->net2, acts->sigmoid);
     for (int k = 0; k < STK_TORSO_OUT; k++)
         tile_sigmoid(acts->sigmoid + k * STK_TILE, acts->sigmoid + k * STK_TILE);
     for (int s = 0; s < STK_TILE; s++) out->alpha[s] = 1.002f * acts->sigmoid[s] - 0.001f;
     for (int i = 0; i < 3 * STK_TILE; i++)
         out->rgb[i] = 1.002f * acts->sigmoid[STK_TILE + i] - 0.001f;
+}
+
+static void TORSO_NAME(forward)(const stk_torso_grid *grid, const stk_torso_weights *weights,
+                                const float *xy, float *kept, const stk_torso_out *out) {
+    STK_ALIGNED(64) torso_acts scratch;
+    torso_acts *acts = kept != NULL ? (torso_acts *)kept : &scratch;
+    encode(xy, acts);
+    linear_relu(HIDDEN, DEFORM_IN, weights->deform[0], acts->input + STK_TORSO_FEATURES * STK_TILE,
+                acts->deform1);
+    deform_and_read(grid, weights, xy, kept != NULL, acts, out->point);
+    linear_relu(HIDDEN, NET_IN, weights->net[0], acts->input, acts->net1);
+    colour(weights, acts, out);
+}
+
+/* Of [enc|1], axis k has the columns k, k + 2, k + 4 ...; the last, 34, is the condition's and goes
+ * to axis 0. */
+static void TORSO_NAME(split_axis)(const stk_torso_weights *weights, int axis,
+                                   stk_torso_axis *coords) {
+    STK_ALIGNED(64) float enc[(2 + 2 * STK_TORSO_OCTAVES) * STK_TILE];
+    const int inner = axis == 0 ? 2 + 2 * STK_TORSO_OCTAVES : 1 + 2 * STK_TORSO_OCTAVES;
+    const float *w = weights->deform[0] + axis;
+    encode_axis(coords->coord, 1, enc);
+    for (int s = 0; s < STK_TILE; s++) enc[(1 + 2 * STK_TORSO_OCTAVES) * STK_TILE + s] = 1;
+    multiply(
+        &(torso_product){HIDDEN, inner, w, DEFORM_IN, 2, enc, coords->hidden, NULL, TORSO_STORE});
+    w = weights->net[0] + STK_TORSO_FEATURES + axis;
+    multiply(&(torso_product){HIDDEN, inner, w, NET_IN, 2, enc, coords->hidden + HIDDEN * STK_TILE,
+                              NULL, TORSO_STORE});
+}
+
+static void TORSO_NAME(split_forward)(const stk_torso_grid *grid, const stk_torso_weights *weights,
+                                      const stk_torso_axis *rows, int row,
+                                      const stk_torso_axis *columns, const stk_torso_out *out) {
+    STK_ALIGNED(64) torso_acts acts;
+    STK_ALIGNED(64) float xy[2 * STK_TILE], encoded[HIDDEN * STK_TILE];
+    for (int s = 0; s < STK_TILE; s++) xy[s] = rows->coord[row];
+    memcpy(xy + STK_TILE, columns->coord, sizeof columns->coord);
+    for (int o = 0; o < HIDDEN; o++) {
+        const float *column = columns->hidden + o * STK_TILE, *second = column + HIDDEN * STK_TILE;
+        const float a = rows->hidden[o * STK_TILE + row];
+        const float b = rows->hidden[(HIDDEN + o) * STK_TILE + row];
+        for (int s = 0; s < STK_TILE; s++) {
+            const float sum = a + column[s];
+            acts.deform1[o * STK_TILE + s] = sum > 0 ? sum : 0;
+            encoded[o * STK_TILE + s] = b + second[s];
+        }
+    }
+    deform_and_read(grid, weights, xy, 0, &acts, out->point);
+    multiply(&(torso_product){HIDDEN, STK_TORSO_FEATURES, weights->net[0], NET_IN, 1, acts.input,
+                              acts.net1, encoded, TORSO_ADD_RELU});
+    colour(weights, &acts, out);
 }
 
 /* dpoint[k][s] = sum_f dfeat[f][s] slope[f][k][s], none where the clamp holds the point. */
@@ -190,6 +240,8 @@ static void TORSO_NAME(grid_backward)(const stk_torso_grid *grid, int level, int
 static void fill_slots(stk_torso_kernels *kernels, const char *isa) {
     kernels->isa = isa;
     kernels->forward = TORSO_NAME(forward);
+    kernels->split_axis = TORSO_NAME(split_axis);
+    kernels->split_forward = TORSO_NAME(split_forward);
     kernels->backward = TORSO_NAME(backward);
     kernels->grid_backward = TORSO_NAME(grid_backward);
 }

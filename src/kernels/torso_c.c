@@ -9,7 +9,10 @@ static float finish(const torso_product *p, int at, float sum) {
     case TORSO_RELU:
         return sum > 0 ? sum : 0;
     case TORSO_MASK:
-        return p->mask[at] > 0 ? sum : 0;
+        return p->with[at] > 0 ? sum : 0;
+    case TORSO_ADD_RELU:
+        sum += p->with[at];
+        return sum > 0 ? sum : 0;
     default:
         return sum;
     }

@@ -11,8 +11,9 @@ enum { TORSO_XT_STRIDE = 80 };
 /* What happens to a row of a product before it is stored. */
 enum {
     TORSO_STORE,
-    TORSO_RELU, /* max(0, .) */
-    TORSO_MASK, /* kept where mask > 0: the derivative of a ReLU whose output is mask */
+    TORSO_RELU,     /* max(0, .) */
+    TORSO_MASK,     /* kept where `with` > 0: the derivative of a ReLU whose output that is */
+    TORSO_ADD_RELU, /* max(0, with + .) */
 };
 
 /* y[r][s] = sum_k w[r*w_row + k*w_k] x[k][s], r < rows (even), k < inner, s < 64. */
@@ -22,7 +23,7 @@ typedef struct torso_product {
     int w_row, w_k;
     const float *x;    /* [inner][64] */
     float *y;          /* [rows][64], not overlapping x */
-    const float *mask; /* [rows][64], TORSO_MASK only */
+    const float *with; /* [rows][64], TORSO_MASK and TORSO_ADD_RELU */
     int finish;
 } torso_product;
 

@@ -1,9 +1,10 @@
 /* torso_draw.c - the torso branch's occupancy, and the picture it paints over the plate.
  *
  *   cells (128 x 128, jittered) -> alpha -> 5x5 maximum -> density = max(0.95 density, .) -> mean
- *   pixels -> occupied ones, in tiles of 64 -> (alpha, rgb) -> rgb alpha + plate (1 - alpha)
+ *   block of 64 x 64 pixels -> rows and columns through their halves of the first layers
+ *         -> each row with an occupied pixel -> (alpha, rgb) -> rgb alpha + plate (1 - alpha)
  *
- * Work is split into fixed parts (tiles of cells, bands of rows), each written by its own task
+ * Work is split into fixed parts (tiles of cells, blocks of pixels), each written by its own task
  * only, so that the thread count changes nothing. Scratch is on the workers' stacks.
  */
 #include "portrait/torso.h"
@@ -15,7 +16,6 @@
 enum {
     SIDE = STK_TORSO_SIDE,
     CELL_TILES = STK_TORSO_GRID_CELLS / STK_TILE,
-    BAND = 8, /* rows of a picture in one task, so that few tiles are left half filled */
     POOL_REACH = 2,
 };
 
@@ -113,15 +113,15 @@ int stk_torso_occupied(const float *density, float mean_density, float row, floa
 
 /* --- picture ---------------------------------------------------------------------------------- */
 
-/* Pixels of a band that wait for their tile to fill. */
-typedef struct draw_tile {
-    STK_ALIGNED(64) float xy[2 * STK_TILE];
+/* A block of pixels and, once one of them is occupied, what its rows and columns contribute. */
+typedef struct draw_block {
+    stk_torso_axis rows, columns;
     STK_ALIGNED(64) float alpha[STK_TILE];
     STK_ALIGNED(64) float rgb[3 * STK_TILE];
     STK_ALIGNED(64) float point[2 * STK_TILE];
-    int x[STK_TILE], y[STK_TILE];
-    int n;
-} draw_tile;
+    int x0, y0, width, height; /* of the block; at most 64 x 64 */
+    int encoded;
+} draw_block;
 
 /* 0 .. size-1 -> -1 .. 1 */
 static float pixel_coord(int i, int size) {
@@ -140,49 +140,69 @@ static void put_pixel(const stk_torso_picture *p, int x, int y, float alpha, con
     if (p->alpha != NULL) p->alpha[at] = alpha;
 }
 
-/* A row without torso. */
-static void put_plate(const stk_torso_picture *p, int y) {
-    const size_t width = (size_t)p->plate->width, at = (size_t)y * width;
-    const uint8_t *behind = stk_image_row(p->plate, y);
-    if (p->picture->data != p->plate->data) memcpy(stk_image_row(p->picture, y), behind, 3 * width);
+/* A row of the block without torso. */
+static void put_plate(const stk_torso_picture *p, const draw_block *b, int y) {
+    const size_t at = (size_t)y * (size_t)p->plate->width + (size_t)b->x0;
+    const size_t width = (size_t)b->width;
+    const uint8_t *behind = stk_image_row(p->plate, y) + 3 * b->x0;
+    if (p->picture->data != p->plate->data)
+        memcpy(stk_image_row(p->picture, y) + 3 * b->x0, behind, 3 * width);
     if (p->alpha != NULL) memset(p->alpha + at, 0, width * sizeof *p->alpha);
     for (size_t i = 0; p->rgb != NULL && i < 3 * width; i++)
         p->rgb[3 * at + i] = (float)behind[i] / 255.0f;
 }
 
-static void flush_tile(const stk_torso_picture *p, draw_tile *t) {
-    const stk_torso_out out = {t->alpha, t->rgb, t->point};
-    if (t->n == 0) return;
-    p->torso->kernels.forward(&p->torso->layout, &p->frame->weights, t->xy, NULL, &out);
-    for (int s = 0; s < t->n; s++) {
-        const float rgb[3] = {t->rgb[s], t->rgb[STK_TILE + s], t->rgb[2 * STK_TILE + s]};
-        put_pixel(p, t->x[s], t->y[s], t->alpha[s], rgb);
+static void encode_block(const stk_torso_picture *p, draw_block *b) {
+    for (int s = 0; s < STK_TILE; s++) { /* past the edge: any number */
+        b->rows.coord[s] = SHRINK * pixel_coord(b->y0 + s, p->plate->height);
+        b->columns.coord[s] = SHRINK * pixel_coord(b->x0 + s, p->plate->width);
     }
-    t->n = 0;
+    p->torso->kernels.split_axis(&p->frame->weights, 0, &b->rows);
+    p->torso->kernels.split_axis(&p->frame->weights, 1, &b->columns);
+    b->encoded = 1;
 }
 
-static void draw_band(void *ctx, int task, int worker) {
+/* One row: all 64 pixels are evaluated if one is occupied. */
+static void draw_row(const stk_torso_picture *p, draw_block *b, int row) {
+    const int y = b->y0 + row;
+    const float row_coord = pixel_coord(y, p->plate->height);
+    uint8_t occupied[STK_TILE];
+    int any = 0;
+    put_plate(p, b, y);
+    for (int i = 0; i < b->width; i++) {
+        occupied[i] = (uint8_t)stk_torso_occupied(p->density, p->mean_density, row_coord,
+                                                  pixel_coord(b->x0 + i, p->plate->width));
+        any |= occupied[i];
+    }
+    if (!any) return;
+    if (!b->encoded) encode_block(p, b);
+    const stk_torso_out out = {b->alpha, b->rgb, b->point};
+    p->torso->kernels.split_forward(&p->torso->layout, &p->frame->weights, &b->rows, row,
+                                    &b->columns, &out);
+    for (int i = 0; i < b->width; i++) {
+        const float rgb[3] = {b->rgb[i], b->rgb[STK_TILE + i], b->rgb[2 * STK_TILE + i]};
+        if (occupied[i]) put_pixel(p, b->x0 + i, y, b->alpha[i], rgb);
+    }
+}
+
+static int blocks_of(int size) {
+    return (size + STK_TILE - 1) / STK_TILE;
+}
+
+static void draw_block_of(void *ctx, int task, int worker) {
     (void)worker;
     const stk_torso_picture *p = ctx;
-    const int width = p->plate->width, height = p->plate->height;
-    const int end = task * BAND + BAND < height ? task * BAND + BAND : height;
-    draw_tile t = {.n = 0};
-    for (int y = task * BAND; y < end; y++) {
-        const float row = pixel_coord(y, height);
-        put_plate(p, y);
-        for (int x = 0; x < width; x++) {
-            const float col = pixel_coord(x, width);
-            if (!stk_torso_occupied(p->density, p->mean_density, row, col)) continue;
-            t.xy[t.n] = SHRINK * row;
-            t.xy[STK_TILE + t.n] = SHRINK * col;
-            t.x[t.n] = x;
-            t.y[t.n] = y;
-            if (++t.n == STK_TILE) flush_tile(p, &t);
-        }
-    }
-    flush_tile(p, &t);
+    const int across = blocks_of(p->plate->width);
+    draw_block b;
+    b.encoded = 0;
+    b.x0 = task % across * STK_TILE;
+    b.y0 = task / across * STK_TILE;
+    b.width = p->plate->width - b.x0 < STK_TILE ? p->plate->width - b.x0 : STK_TILE;
+    b.height = p->plate->height - b.y0 < STK_TILE ? p->plate->height - b.y0 : STK_TILE;
+    for (int row = 0; row < b.height; row++) draw_row(p, &b, row);
 }
 
 void stk_torso_draw(const stk_torso_picture *picture, stk_pool *pool) {
-    stk_pool_run(pool, (picture->plate->height + BAND - 1) / BAND, draw_band, (void *)picture);
+    const int tasks = blocks_of(picture->plate->width) * blocks_of(picture->plate->height);
+    stk_pool_run(pool, tasks, draw_block_of, (void *)picture);
 }

@@ -24,7 +24,11 @@ STK_INLINE void finish_row(const torso_product *p, size_t at, vf sum) {
     switch (p->finish) {
     case TORSO_STORE: break;
     case TORSO_RELU: sum = vf_where_positive(sum, sum); break;
-    case TORSO_MASK: sum = vf_where_positive(vf_load(p->mask + at), sum); break;
+    case TORSO_MASK: sum = vf_where_positive(vf_load(p->with + at), sum); break;
+    case TORSO_ADD_RELU:
+        sum = sum + vf_load(p->with + at);
+        sum = vf_where_positive(sum, sum);
+        break;
     }
     vf_store(p->y + at, sum);
 }
