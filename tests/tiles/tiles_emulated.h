@@ -17,6 +17,8 @@ void tile_load(int tile, const void *from, size_t stride);
 void tile_store(int tile, void *to, size_t stride);
 void tile_dot(int sum, int w, int x);
 
+#ifdef __AVX512BW__
+
 /* VCVTNE2PS2BF16 of one vector: 16 bfloat16 in the low halves of integers. */
 STK_INLINE __m512i emulated_bf16(__m512 x) {
     const __m512i bits = _mm512_castps_si512(x), high = _mm512_srli_epi32(bits, 16);
@@ -35,4 +37,5 @@ STK_INLINE __m512i to_bf16_twice(__m512 high, __m512 low) {
                               1);
 }
 
+#endif
 #endif

@@ -3,9 +3,9 @@
  *
  *   sums [16][16] float32 += weights [16][16 pairs] . activations [16 pairs][16]    tile_dot
  *
- * A kernel configures at entry and releases at exit and calls nobody between: oneDNN uses the same
- * registers, configured its way, in the same threads; and a thread whose tiles are released has 8
- * KiB less to save when the system switches. Both together take some 220 cycles.
+ * A kernel configures at entry and releases at exit and calls no library between that might use
+ * tiles: oneDNN does, configured its way, in the same threads; and a thread whose tiles are
+ * released has 8 KiB less to save when the system switches. Both take some 220 cycles together.
  *
  * The tile numbers are part of the instructions, so they are macros, and these operations are, too.
  * With STK_EMULATE_TILES (tests) all is done in software, on any processor with AVX-512.
