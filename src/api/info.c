@@ -7,10 +7,9 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "media/media.h"
-#include "nn/pth.h"
 #include "nn/safetensors.h"
 #include "nn/weights.h"
-#include "render/model.h"
+#include "render/published.h"
 #include "subject/subject.h"
 
 #include <cjson/cJSON.h>
@@ -47,63 +46,90 @@ static stk_status describe_subject(const char *path, cJSON *o) {
     return STK_OK;
 }
 
-static stk_status describe_model(const char *path, cJSON *o) {
-    stk_model *model;
-    STK_TRY(stk_model_open(&model, path));
+static void put_flag(cJSON *object, const char *key, int value) {
+    cJSON_AddStringToObject(object, key, value ? "yes" : "no");
+}
+
+static void describe_performance(const stk_model *model, cJSON *o) {
     const stk_performance *p = &model->performance;
-    put(o, "kind", "model");
-    put(o, "sha256", model->hash);
+    if (p->frames == 0) {
+        put(o, "performance", "none: convert with --subject FOLDER to render");
+        return;
+    }
     put(o, "subject", p->subject_name);
     put(o, "subject_identity", p->subject_identity);
-    put(o, "audio_features", stk_audio_kind_name(model->nets.config.audio_kind));
-    put_number(o, "steps", (double)model->steps);
-    put_number(o, "levels", model->nets.config.levels);
-    put_number(o, "expression_inputs", model->nets.config.exp);
-    put_number(o, "parameters", (double)model->nets.params.total);
     put_number(o, "frames", p->frames);
     put_number(o, "width", p->width);
     put_number(o, "height", p->height);
     put_number(o, "focal_px", (double)p->camera.focal_px);
     put_number(o, "torso_film_bytes", (double)model->torso_bytes);
+}
+
+/* What decides the shapes, alike for models and checkpoints. */
+static void describe_variant(const stk_model_config *config, int has_density, cJSON *o) {
+    put(o, "audio_features", stk_audio_kind_name(config->audio_kind));
+    put_number(o, "levels", config->levels);
+    put_number(o, "expression_inputs", config->exp);
+    put_number(o, "codes", config->code_rows);
+    put_flag(o, "torso_branch", config->torso_code_rows > 0);
+    put_flag(o, "density_grid", has_density);
+}
+
+static stk_status describe_model(const char *path, cJSON *o) {
+    stk_model *model;
+    STK_TRY(stk_model_open(&model, path));
+    put(o, "kind", "model");
+    put(o, "sha256", model->hash);
+    put_number(o, "steps", (double)model->steps);
+    put_number(o, "parameters", (double)model->nets.params.total);
+    describe_variant(&model->nets.config, model->extra.density != NULL, o);
+    describe_performance(model, o);
     stk_model_close(&model);
+    return STK_OK;
+}
+
+static void describe_checkpoint(const stk_state_dict *dict, cJSON *o) {
+    stk_model_config config;
+    put(o, "content", "SyncTalk checkpoint, official layout");
+    if (stk_published_config(dict, &config) != STK_OK) {
+        put(o, "refused", stk_error_text());
+        return;
+    }
+    describe_variant(&config, stk_state_dict_find(dict, "density_grid") != NULL, o);
+    put_number(o, "steps", stk_state_dict_number(dict, "global_step", 0));
+    put_number(o, "epoch", stk_state_dict_number(dict, "epoch", 0));
+    put_flag(o, "averaged_weights", stk_state_dict_averages(dict) >= 0);
+}
+
+/* A PyTorch file or tensors in safetensors. */
+static stk_status describe_tensors(const char *path, const char *kind, cJSON *o) {
+    stk_state_dict *dict;
+    STK_TRY(stk_state_dict_open(&dict, path));
+    double numbers = 0;
+    put(o, "kind", kind);
+    put_number(o, "tensors", stk_state_dict_count(dict));
+    for (int i = 0; i < stk_state_dict_count(dict); i++)
+        numbers += (double)stk_state_dict_at(dict, i)->count;
+    put_number(o, "numbers", numbers);
+    if (stk_published_is(dict)) describe_checkpoint(dict, o);
+    stk_state_dict_close(&dict);
     return STK_OK;
 }
 
 static stk_status describe_safetensors(const char *path, cJSON *o) {
     stk_safetensors *file;
+    char kind[64];
     STK_TRY(stk_safetensors_open(&file, path));
     const char *format = stk_safetensors_metadata(file, "format");
-    if (format != NULL && strcmp(format, "synctalk-model") == 0) {
-        stk_safetensors_close(&file);
-        return describe_model(path, o);
-    }
-    put(o, "kind", format != NULL ? format : "safetensors");
-    put_number(o, "tensors", stk_safetensors_count(file));
-    double numbers = 0;
-    for (int i = 0; i < stk_safetensors_count(file); i++)
-        numbers += (double)stk_safetensors_at(file, i)->count;
-    put_number(o, "numbers", numbers);
+    int model = format != NULL && strcmp(format, "synctalk-model") == 0;
+    int plain = format == NULL || strcmp(format, "pt") == 0; /* what PyTorch programs write */
+    snprintf(kind, sizeof kind, "%s", plain ? "safetensors" : format);
     stk_safetensors_close(&file);
-    return STK_OK;
+    return model ? describe_model(path, o) : describe_tensors(path, kind, o);
 }
 
 static stk_status describe_pth(const char *path, cJSON *o) {
-    stk_pth *file;
-    STK_TRY(stk_pth_open(&file, path));
-    const stk_pth_value *model = stk_pth_model(file);
-    put(o, "kind", "PyTorch file");
-    double tensors = 0, numbers = 0;
-    for (int i = 0; model != NULL && i < model->count; i++) {
-        if (model->items[i]->type != STK_PTH_TENSOR) continue;
-        tensors++;
-        numbers += (double)model->items[i]->tensor->count;
-    }
-    put_number(o, "tensors", tensors);
-    put_number(o, "numbers", numbers);
-    if (stk_pth_get(model, "encoder_xy.embeddings") != NULL)
-        put(o, "content", "SyncTalk checkpoint, official layout");
-    stk_pth_close(&file);
-    return STK_OK;
+    return describe_tensors(path, "PyTorch file", o);
 }
 
 static stk_status describe_media(const char *path, cJSON *o) {

@@ -9,7 +9,7 @@
 #include <string.h>
 
 /* A checkpoint of this family has at most 66 tensors; finding a name is a walk through the list. */
-enum { TENSORS_MAX = 4096 };
+enum { TENSORS_MAX = 16384 };
 
 struct stk_state_dict {
     char *path;
@@ -28,8 +28,8 @@ static const char *plain_name(const char *name) {
 
 static stk_status make_room(stk_state_dict *dict, int count) {
     if (count > TENSORS_MAX)
-        return stk_fail(STK_ERR_FORMAT, "%s: has %d tensors, more than any SyncTalk checkpoint",
-                        dict->path, count);
+        return stk_fail(STK_ERR_FORMAT, "%s: has %d tensors, %d are read at most", dict->path,
+                        count, TENSORS_MAX);
     dict->list = stk_calloc_aligned((size_t)count + 1, sizeof *dict->list);
     return dict->list != NULL ? STK_OK : stk_fail_memory(dict->path);
 }
@@ -54,8 +54,7 @@ static stk_state_tensor from_pth(const char *name, const stk_pth_value *value) {
 static stk_status list_pth(stk_state_dict *dict) {
     STK_TRY(stk_pth_open(&dict->pth, dict->path));
     const stk_pth_value *model = stk_pth_model(dict->pth);
-    if (model == NULL)
-        return stk_fail(STK_ERR_FORMAT, "%s: holds no dictionary of tensors", dict->path);
+    if (model == NULL) return make_room(dict, 0);
     STK_TRY(make_room(dict, model->count));
     for (int i = 0; i < model->count; i++) {
         if (model->items[i]->type != STK_PTH_TENSOR || model->keys[i]->type != STK_PTH_STRING)

@@ -4,7 +4,7 @@
  *   .safetensors                                                                    -> name, dtype,
  *   shape, elements
  *
- * The container is told by its first bytes. "module." in front of a name (a model that was wrapped
+ * The container is told by its first bytes; a file without tensors gives an empty list. "module." in front of a name (a model that was wrapped
  * for several devices) is dropped. Numbers beside the tensors ("global_step") come from the
  * checkpoint's own dictionary or from the metadata. A handle may be read by several threads.
  */
