@@ -273,8 +273,8 @@ static void note_unknown(const reader *r) {
                                      used > 0 ? ", " : "", name);
     }
     if (unknown > 0)
-        stk_note(r->notes, "left out: %d tensors that no published variant has: %s", unknown,
-                 names);
+        stk_note(r->notes, "left out: %d tensor%s that no published variant has: %s", unknown,
+                 unknown == 1 ? "" : "s", names);
 }
 
 static void note_variant(const reader *r) {
