@@ -93,6 +93,8 @@ static stk_status take_subject(conversion *c) {
              "performance: %d frames of \"%s\"; they fit if the checkpoint was trained on these "
              "poses",
              p->frames, p->subject_name);
+    if (c->model->nets.config.exp == 1 && stk_subject_au45(c->subject) == NULL)
+        stk_note(&c->notes, "the subject has no AU45; blinking stands for it");
     return STK_OK;
 }
 

@@ -1,12 +1,12 @@
-/* state_dict.h - a flat list of named tensors, whichever container they come in.
+/* state_dict.h - a flat list of named tensors, whichever container they come in:
  *
- *   .pth, .pt (zip or legacy; entry "model", "state_dict", or a bare dictionary)   \
- *   .safetensors                                                                    -> name, dtype,
- *   shape, elements
+ *   .pth .pt       zip or legacy; entry "model", "state_dict", or a bare dictionary
+ *   .safetensors   all tensors
  *
- * The container is told by its first bytes; a file without tensors gives an empty list. "module." in front of a name (a model that was wrapped
- * for several devices) is dropped. Numbers beside the tensors ("global_step") come from the
- * checkpoint's own dictionary or from the metadata. A handle may be read by several threads.
+ * The container is told by its first bytes; a file without tensors gives an empty list. "module."
+ * in front of a name (a model that was wrapped for several devices) is dropped. Numbers beside the
+ * tensors ("global_step") come from the checkpoint's own dictionary or from the metadata. A handle
+ * may be read by several threads.
  */
 #ifndef STK_NN_STATE_DICT_H
 #define STK_NN_STATE_DICT_H

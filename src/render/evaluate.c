@@ -37,7 +37,7 @@ typedef struct evaluation {
 static stk_status check_pair(const evaluation *e) {
     const stk_subject_info *info = stk_subject_get_info(e->subject);
     const stk_performance *p = &e->model->performance;
-    if (strcmp(info->identity, p->subject_identity) != 0)
+    if (strcmp(info->identity, p->subject_identity) != 0 || info->frames != p->frames)
         return stk_fail(
             STK_ERR_MISMATCH,
             "%s: was trained on another subject (\"%s\" %.8s), not on %s (\"%s\" %.8s); evaluate "
@@ -130,7 +130,7 @@ static stk_status render_held_out(evaluation *e, int frame) {
         .camera = info->camera,
         .pose = stk_subject_poses(e->subject)[frame],
         .audio_code = code,
-        .expression = stk_subject_expressions(e->subject)[frame],
+        .expression = model->performance.expressions[frame],
         .rect = reference ? (stk_rect){0, 0, info->width, info->height} : info->head_rect,
         .backdrop = backdrop,
         .rule = reference ? STK_MARCH_REFERENCE : STK_MARCH_FAST,

@@ -10,20 +10,23 @@
 #include <stdio.h>
 #include <string.h>
 
-/* DIFFERS: --au45 was trained with the lid-closing action unit AU45 of another tracker, halved; a
- * subject has blendshapes. The mean of the two blinks stands for it: both run from 0, open, to 1,
- * shut. upper: columns 0-4, 8, 9 of the blendshapes. */
-static void select_expression(const float upper[STK_EXPRESSIONS], int exp, float *out) {
+/* upper: columns 0-4, 8, 9 of the blendshapes.
+ * DIFFERS: --au45 was trained with the lid-closing action unit AU45, halved. A subject without it
+ * has the blendshapes only; the mean of the two blinks stands for it: both run from 0, open, to 1,
+ * shut. */
+static void select_expression(const float upper[STK_EXPRESSIONS], const float *au45, int exp,
+                              float *out) {
     static const int single[4] = {0, 2, 3, 5}, eye[2] = {5, 6}; /* columns 0, 2, 3, 8; 8, 9 */
     if (exp == STK_EXPRESSIONS) memcpy(out, upper, STK_EXPRESSIONS * sizeof *out);
     for (int i = 0; exp == 4 && i < 4; i++) out[i] = upper[single[i]];
     for (int i = 0; exp == 2 && i < 2; i++) out[i] = upper[eye[i]];
-    if (exp == 1) out[0] = 0.5f * (upper[5] + upper[6]);
+    if (exp == 1) out[0] = au45 != NULL ? *au45 : 0.5f * (upper[5] + upper[6]);
 }
 
 stk_status stk_performance_of_subject(stk_performance *p, const stk_subject *subject, int exp) {
     const stk_subject_info *info = stk_subject_get_info(subject);
     const float(*upper)[STK_EXPRESSIONS] = stk_subject_expressions(subject);
+    const float *au45 = stk_subject_au45(subject);
     size_t frames = (size_t)info->frames;
     if (exp != STK_EXPRESSIONS && exp != 4 && exp != 2 && exp != 1)
         return stk_fail(STK_ERR_UNSUPPORTED, "no selection of blendshapes has %d values", exp);
@@ -39,6 +42,7 @@ stk_status stk_performance_of_subject(stk_performance *p, const stk_subject *sub
     snprintf(p->subject_name, sizeof p->subject_name, "%s", info->name);
     snprintf(p->subject_identity, sizeof p->subject_identity, "%s", info->identity);
     memcpy(p->poses, stk_subject_poses(subject), frames * sizeof *p->poses);
-    for (size_t i = 0; i < frames; i++) select_expression(upper[i], exp, p->expressions[i]);
+    for (size_t i = 0; i < frames; i++)
+        select_expression(upper[i], au45 != NULL ? au45 + i : NULL, exp, p->expressions[i]);
     return STK_OK;
 }

@@ -9,9 +9,11 @@
 #include "render/model_private.h"
 #include "render/published.h"
 
+#include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { LEVELS = 2, ROWS = 3, CAMERAS = 5, TENSORS_MAX = 80 };
 static char folder[STK_PATH_MAX];
@@ -202,6 +204,74 @@ static void model_without_performance_says_so(void **state) {
     stk_model_close(&made);
 }
 
+/* --- damage ----------------------------------------------------------------------------------- */
+
+static void write_at(const char *path, size_t at, const void *bytes, size_t n) {
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    assert_true(fd >= 0);
+    assert_int_equal(pwrite(fd, bytes, n, (off_t)at), (ssize_t)n);
+    close(fd);
+}
+
+/* Bits of the header turned over: the model opens, or there is a sentence that names the file. */
+static void open_damaged_model_never_crashes(void **state) {
+    (void)state;
+    const stk_model_config config = {STK_AUDIO_DEEPSPEECH, LEVELS, 7, ROWS, 2};
+    stk_model *made = make_model(&config, 1), *model;
+    const char *path = in_folder("damaged.stk");
+    uint64_t length;
+    stk_map map;
+    stk_rng rng;
+    stk_rng_seed(&rng, 9, 1);
+    TEST_OK(save_stk(path, made));
+    stk_model_close(&made);
+    TEST_OK(stk_map_open(&map, path));
+    memcpy(&length, map.data, sizeof length);
+    uint8_t *header = stk_calloc_aligned(1, (size_t)length + 8);
+    assert_non_null(header);
+    memcpy(header, map.data, (size_t)length + 8);
+    stk_map_close(&map);
+    int opened = 0;
+    for (int i = 0; i < 300; i++) {
+        size_t at = 8 + stk_rng_below(&rng, (uint32_t)length);
+        uint8_t bad = header[at] ^ (uint8_t)(1u << stk_rng_below(&rng, 7));
+        write_at(path, at, &bad, 1);
+        stk_status status = stk_model_open(&model, path);
+        if (status == STK_OK)
+            opened++;
+        else if (strstr(stk_error_text(), path) == NULL)
+            fail_msg("bit flip at %zu: \"%s\"", at, stk_error_text());
+        stk_model_close(&model);
+        write_at(path, at, &header[at], 1);
+    }
+    print_message("%d of 300 damaged copies opened\n", opened);
+    assert_true(opened < 300);
+    stk_free(header);
+}
+
+static void open_impossible_extra_is_refused(void **state) {
+    (void)state;
+    const stk_model_config config = {STK_AUDIO_AVE, LEVELS, 7, ROWS, 2};
+    stk_model *made = make_model(&config, 0), *model;
+    const char *path = in_folder("extra.stk");
+    made->extra.torso_grid[5] = NAN;
+    TEST_OK(save_stk(path, made));
+    assert_int_equal(stk_model_open(&model, path), STK_ERR_FORMAT);
+    assert_non_null(strstr(stk_error_text(), "is damaged (density_grid_torso)"));
+    stk_free(made->extra.torso_grid);
+    made->extra.torso_grid = NULL;
+    TEST_OK(save_stk(path, made));
+    assert_int_equal(stk_model_open(&model, path), STK_ERR_FORMAT);
+    assert_non_null(strstr(stk_error_text(), "it has no torso grid"));
+    made->extra.torso_grid = stk_calloc_aligned(STK_TORSO_CELLS, sizeof(float));
+    made->extra.mean_density = INFINITY;
+    TEST_OK(save_stk(path, made));
+    assert_int_equal(stk_model_open(&model, path), STK_ERR_FORMAT);
+    assert_non_null(strstr(stk_error_text(), "a mean density is not a number"));
+    assert_null(model);
+    stk_model_close(&made);
+}
+
 /* --- one thing wrong -------------------------------------------------------------------------- */
 
 enum fault { DROP, RENAME, FLATTEN, HALVE, PUT, ADD };
@@ -379,6 +449,8 @@ int main(void) {
         cmocka_unit_test(trailing_zero_rows_are_trimmed),
         cmocka_unit_test(save_is_the_same_bytes),
         cmocka_unit_test(model_without_performance_says_so),
+        cmocka_unit_test(open_damaged_model_never_crashes),
+        cmocka_unit_test(open_impossible_extra_is_refused),
         cmocka_unit_test(checkpoint_with_a_wrong_tensor_is_refused),
         cmocka_unit_test(checkpoint_of_the_predecessor_is_refused),
         cmocka_unit_test(averages_of_a_plain_checkpoint_are_refused),
