@@ -9,6 +9,7 @@
 #include "synthetic_subject.h"
 #include "base/file.h"
 #include "base/image.h"
+#include "portrait/torso.h"
 #include "train/internal.h"
 
 #include <execinfo.h>
@@ -183,11 +184,49 @@ static void frame_after_warm_up_allocates_nothing(void **state) {
     stk_frame_renderer_free(&renderer);
 }
 
+/* A torso branch's picture, occupancy and step, on the trainer's pool. */
+static void torso_after_warm_up_allocates_nothing(void **state) {
+    (void)state;
+    skip_when_sanitized();
+    static float coords[2 * SIZE], plate[3 * SIZE], target[3 * SIZE];
+    static stk_torso_frame frame;
+    stk_params params;
+    stk_torso torso;
+    stk_torso_occupancy occupancy;
+    stk_torso_trainer *steps;
+    stk_image picture = {0};
+    stk_rng rng = {1, 3};
+    const stk_ngp_camera camera = {.R = {1, 0, 0, 0, 1, 0, 0, 0, 1}, .origin = {0, 0, -3}};
+    TEST_OK(stk_params_init(&params));
+    TEST_OK(stk_torso_register(&torso, &params, 1));
+    TEST_OK(stk_params_seal(&params, 1));
+    TEST_OK(stk_torso_occupancy_init(&occupancy));
+    TEST_OK(stk_torso_trainer_create(&steps, SIZE));
+    TEST_OK(stk_image_init(&picture, SIZE, SIZE, 3));
+    const stk_torso_batch batch = {SIZE, coords, plate, target, camera, 0, &occupancy};
+    for (int i = 0; i <= STEADY_FRAMES; i++) {
+        if (i == 1) count_from_here();
+        stk_torso_frame_init(&frame, &torso, &params, params.value, &camera, 0);
+        stk_torso_occupancy_update(&occupancy, &torso, &frame, &rng, trainer->pool);
+        const stk_torso_picture request = {
+            &torso, &frame, occupancy.density, occupancy.mean_density, &picture, &picture,
+            NULL,   NULL};
+        stk_torso_draw(&request, trainer->pool);
+        stk_torso_step(steps, &torso, &batch, &params, trainer->pool);
+    }
+    assert_none_since("torso picture and step");
+    stk_image_clear(&picture);
+    stk_torso_trainer_free(&steps);
+    stk_torso_occupancy_clear(&occupancy);
+    stk_params_clear(&params);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(counter_sees_an_allocation),
         cmocka_unit_test(step_after_warm_up_allocates_nothing),
         cmocka_unit_test(frame_after_warm_up_allocates_nothing),
+        cmocka_unit_test(torso_after_warm_up_allocates_nothing),
     };
     return cmocka_run_group_tests(tests, warm_up, clean_up);
 }
