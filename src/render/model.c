@@ -158,7 +158,7 @@ static stk_status read_optional(stk_model *model, const char *path, const char *
 static stk_status read_extra(stk_model *model, const char *path) {
     stk_model_extra *extra = &model->extra;
     const stk_safetensors *file = model->file;
-    int cells = STK_GRID_CELLS, torso_cells = STK_TORSO_CELLS;
+    int cells = STK_GRID_CELLS, torso_cells = STK_TORSO_GRID_CELLS;
     const stk_tensor_info *embedding = stk_safetensors_find(file, "embedding.weight");
     const stk_tensor_info *counter = stk_safetensors_find(file, "step_counter");
     extra->epoch = metadata_count(file, "epoch");

@@ -21,7 +21,7 @@
 
 /* Files with a performance and without torso branch are still written as version 1. */
 enum { STK_MODEL_VERSION = 2 };
-enum { STK_CODE_ROWS_MAX = 1 << 20, STK_TORSO_CELLS = STK_TORSO_SIDE * STK_TORSO_SIDE };
+enum { STK_CODE_ROWS_MAX = 1 << 20 };
 
 /* What decides the tensors' shapes. */
 typedef struct stk_model_config {
@@ -62,10 +62,10 @@ typedef struct stk_performance {
  * depends on it; kept so that converting there and back loses nothing. Pointers are owned; NULL
  * where the file had none. */
 typedef struct stk_model_extra {
-    float *torso_grid;     /* [STK_TORSO_CELLS], cell (row, col) at col * 128 + row; with a torso
+    float *torso_grid; /* [STK_TORSO_GRID_CELLS], cell (row, col) at col * 128 + row; with a torso
                                  branch only, and then always */
-    float *density;        /* [STK_GRID_CELLS], Morton order */
-    int32_t *step_counter; /* [16][2] */
+    float *density;    /* [STK_GRID_CELLS], Morton order */
+    int32_t *step_counter;        /* [16][2] */
     float *camera_dR, *camera_dT; /* [camera_rows][3] of --train_camera */
     int camera_rows;
     float *embedding; /* [side][side] of --emb */

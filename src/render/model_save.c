@@ -87,7 +87,7 @@ static void add(piece_list *pieces, const char *name, stk_dtype dtype, int64_t r
 static void add_extra(piece_list *pieces, const stk_model_extra *extra) {
     const int64_t side = extra->embedding_side, rows = extra->camera_rows;
     add(pieces, "density_grid", STK_F32, 1, STK_GRID_CELLS, extra->density);
-    add(pieces, "density_grid_torso", STK_F32, STK_TORSO_CELLS, 0, extra->torso_grid);
+    add(pieces, "density_grid_torso", STK_F32, STK_TORSO_GRID_CELLS, 0, extra->torso_grid);
     add(pieces, "step_counter", STK_I32, STK_STEP_COUNTERS, 2, extra->step_counter);
     add(pieces, "camera_dR", STK_F32, rows, 3, extra->camera_dR);
     add(pieces, "camera_dT", STK_F32, rows, 3, extra->camera_dT);

@@ -218,7 +218,7 @@ static stk_status read_extra(const reader *r) {
     stk_model_extra *extra = &r->model->extra;
     int side = stk_published_channels(r->config.audio_kind);
     const stk_published_wanted density = {"density_grid", STK_F32, 2, {1, STK_GRID_CELLS}};
-    const stk_published_wanted torso = {"density_grid_torso", STK_F32, 1, {STK_TORSO_CELLS}};
+    const stk_published_wanted torso = {"density_grid_torso", STK_F32, 1, {STK_TORSO_GRID_CELLS}};
     const stk_published_wanted rotation = {"camera_dR", STK_F32, 2, {STK_ANY, 3}};
     stk_published_wanted shift = {"camera_dT", STK_F32, 2, {STK_ANY, 3}};
     const stk_published_wanted embedding = {"embedding.weight", STK_F32, 2, {side, side}};

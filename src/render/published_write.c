@@ -75,7 +75,7 @@ static void add_buffers(layout *l) {
     add(l, "aabb_infer", STK_F32, 6, 0, stk_published_box);
     add(l, "density_grid", STK_F32, 1, STK_GRID_CELLS, extra->density);
     add(l, "density_bitfield", STK_U8, STK_GRID_BYTES, 0, l->model->bits);
-    add(l, "density_grid_torso", STK_F32, STK_TORSO_CELLS, 0, extra->torso_grid);
+    add(l, "density_grid_torso", STK_F32, STK_TORSO_GRID_CELLS, 0, extra->torso_grid);
     if (extra->step_counter != NULL) memcpy(l->counter, extra->step_counter, sizeof l->counter);
     add(l, "step_counter", STK_I32, STK_STEP_COUNTERS, 2, l->counter);
 }
