@@ -1,7 +1,8 @@
 /* plot_bench.c - `synctalk bench --json` as two plots in one SVG on stdout:
  *
  *   left   milliseconds a frame over the pixels of the rectangle worked on, a line for each kind of
- *          row and instruction set, with the most threads
+ *          row and instruction set, with the most threads; not plain C, beside which
+ *          all others would lie on the floor
  *   right  frames a second over threads at 512 px (else the largest size there is), best set
  *
  *   plot_bench run.json > doc/bench.svg
@@ -75,7 +76,7 @@ static void read_rows(const cJSON *report, plot *cost, plot *scaling) {
     }
     cJSON_ArrayForEach(row, rows) {
         const double threads = number_of(row, "threads"), seconds = number_of(row, "median_s");
-        if (threads == most) {
+        if (threads == most && strcmp(text_of(row, "isa"), "c") != 0) {
             snprintf(name, sizeof name, "%s, %s", text_of(row, "what"), text_of(row, "isa"));
             add_point(cost, name, number_of(row, "pixels") * 1e-3, seconds * 1e3);
         }

@@ -9,6 +9,7 @@
 #include "base/memory.h"
 #include "base/rng.h"
 #include "kernels/optimiser.h"
+#include "kernels/radiance.h"
 
 #include <string.h>
 
@@ -25,6 +26,8 @@ struct stk_field_bench {
     stk_field_shape shape;
     stk_field_kernels kernels;
     stk_optimiser_kernels optimiser;
+    stk_radiance_kernels radiance;
+    void *folded; /* block of the radiance kernels */
     stk_field_weights weights;
     stk_field_cond cond;
     stk_field_dout dout;
@@ -154,7 +157,9 @@ static int take_all(stk_field_bench *b) {
     b->denc = stk_calloc_aligned((size_t)b->shape.enc * STK_BENCH_SAMPLES, sizeof(float));
     b->conditions = stk_calloc_aligned(64 + 7 * STK_TILE, sizeof(float));
     b->workers = stk_calloc_aligned((size_t)b->threads, sizeof *b->workers);
-    complete &= b->xyz != NULL && b->dir != NULL && b->denc != NULL && b->conditions != NULL;
+    b->folded = stk_calloc_aligned(1, stk_radiance_bytes());
+    complete &= b->folded != NULL && b->xyz != NULL && b->dir != NULL && b->denc != NULL &&
+                b->conditions != NULL;
     for (int i = 0; b->workers != NULL && i < b->threads; i++)
         complete &= take_worker(b, &b->workers[i]);
     return complete && b->workers != NULL;
@@ -203,8 +208,8 @@ void stk_field_bench_free(stk_field_bench **handle) {
         void *blocks[] = {w->acts, w->out, w->grads, w->dcond, w->denc};
         for (size_t k = 0; k < STK_ARRAY_SIZE(blocks); k++) stk_free(blocks[k]);
     }
-    void *blocks[] = {b->values, b->grads, b->moments,    b->xyz,
-                      b->dir,    b->denc,  b->conditions, b->workers};
+    void *blocks[] = {b->values, b->grads,      b->moments, b->xyz,   b->dir,
+                      b->denc,   b->conditions, b->workers, b->folded};
     for (size_t i = 0; i < STK_ARRAY_SIZE(blocks); i++) stk_free(blocks[i]);
     stk_free(b);
     *handle = NULL;
@@ -239,6 +244,9 @@ static void work_on_tile(const stk_field_bench *b, const worker_buffers *w, int 
     const stk_field_in in = {b->xyz + (size_t)tile * 3 * STK_TILE, b->dir, rows, STK_TILE};
     float *denc = b->denc + (size_t)tile * (size_t)b->shape.enc * STK_TILE;
     switch (b->slot) {
+    case STK_SLOT_RADIANCE:
+        b->radiance.evaluate(b->folded, in.xyz, in.dir, w->out, w->out + STK_TILE);
+        break;
     case STK_SLOT_INFERENCE:
         forward_tile(b, w, tile, NULL, 0);
         break;
@@ -300,15 +308,25 @@ static void sum_layer_gradients(stk_field_bench *b) {
     }
 }
 
-double stk_field_bench_run(stk_field_bench *b, stk_field_slot slot, stk_pool *pool,
-                           const char **isa) {
+/* The tables of this instruction set, and what must be ready before the clock starts. */
+static void prepare(stk_field_bench *b, stk_field_slot slot) {
     stk_field_kernels_init(&b->kernels);
     stk_optimiser_kernels_init(&b->optimiser);
-    if (isa != NULL) *isa = b->kernels.isa;
-    b->slot = slot;
+    stk_radiance_kernels_init(&b->radiance);
+    if (slot == STK_SLOT_RADIANCE) {
+        b->radiance.fold(&b->shape, &b->weights, b->folded);
+        b->radiance.condition(&b->shape, &b->weights, &b->cond, b->folded);
+    }
     if (slot == STK_SLOT_BACKWARD) /* activations of this very kernel */
         for (int i = 0; i < b->threads; i++)
             forward_tile(b, &b->workers[i], 0, b->workers[i].acts, 1);
+}
+
+double stk_field_bench_run(stk_field_bench *b, stk_field_slot slot, stk_pool *pool,
+                           const char **isa) {
+    prepare(b, slot);
+    if (isa != NULL) *isa = slot == STK_SLOT_RADIANCE ? b->radiance.isa : b->kernels.isa;
+    b->slot = slot;
     const int scatters = STK_PLANES * b->shape.grid.levels;
     const double start_s = stk_clock_s();
     if (slot != STK_SLOT_SCATTER) stk_pool_run(pool, STK_BENCH_TILES / GROUP, run_group, b);
@@ -323,8 +341,8 @@ double stk_field_bench_run(stk_field_bench *b, stk_field_slot slot, stk_pool *po
 /* --- names and operations --------------------------------------------------------------------- */
 
 const char *stk_field_slot_name(stk_field_slot slot) {
-    static const char *const names[STK_SLOTS] = {"inference", "forward", "density", "backward",
-                                                 "encode",    "scatter", "step"};
+    static const char *const names[STK_SLOTS] = {"radiance", "inference", "forward", "density",
+                                                 "backward", "encode",    "scatter", "step"};
     return names[slot];
 }
 
@@ -338,6 +356,7 @@ int stk_field_slot_macs(const stk_field_shape *s, stk_field_slot slot) {
     /* Weight gradients cost what forward does; none flow into SH and into unc_net's input. */
     const int backward = 2 * forward - STK_HIDDEN * STK_SH - STK_UNC_HIDDEN * s->enc;
     switch (slot) {
+    case STK_SLOT_RADIANCE:
     case STK_SLOT_INFERENCE:
         return forward - uncertainty;
     case STK_SLOT_FORWARD:

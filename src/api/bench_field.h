@@ -15,6 +15,7 @@
 enum { STK_BENCH_TILES = 512, STK_BENCH_SAMPLES = STK_BENCH_TILES * STK_TILE };
 
 typedef enum stk_field_slot {
+    STK_SLOT_RADIANCE,  /* radiance.h, what rendering runs: folded weights, perhaps bfloat16 */
     STK_SLOT_INFERENCE, /* forward, nothing kept, no uncertainty */
     STK_SLOT_FORWARD,   /* activations kept */
     STK_SLOT_DENSITY,
@@ -25,9 +26,10 @@ typedef enum stk_field_slot {
     STK_SLOTS
 } stk_field_slot;
 
-/* "inference", "forward", ... */
+/* "radiance", "inference", "forward", ... */
 const char *stk_field_slot_name(stk_field_slot slot);
-/* Multiply-adds a sample in the layers; 0 for slots without any. */
+/* Multiply-adds a sample in the layers as field.h has them (folding saves some of them); 0 for
+ * slots without any. */
 int stk_field_slot_macs(const stk_field_shape *shape, stk_field_slot slot);
 
 typedef struct stk_field_bench stk_field_bench;

@@ -13,7 +13,7 @@ enum {
 };
 static const double PLAIN_C_COST = 7; /* times what a variant takes */
 /* Expected cost of a slot, in that of inference. */
-static const double slot_costs[STK_SLOTS] = {1, 1.1, 0.8, 2, 0.2, 0.2, 4};
+static const double slot_costs[STK_SLOTS] = {0.8, 1, 1.1, 0.8, 2, 0.2, 0.2, 4};
 
 /* --- kernels ---------------------------------------------------------------------------------- */
 

@@ -142,6 +142,7 @@ static const figure figures[] = {
     {"ns_per_sample_512", "render", "what", "head", 512, "ns_per_sample"},
     {"clip_fps", "clip", "what", "wav to mp4", 0, "frames_per_s"},
     {"clip_realtime", "clip", "what", "wav to mp4", 0, "realtime_factor"},
+    {"radiance_per_s", "kernels", "what", "radiance", 0, "samples_per_s"},
     {"inference_per_s", "kernels", "what", "inference", 0, "samples_per_s"},
     {"forward_per_s", "kernels", "what", "forward", 0, "samples_per_s"},
     {"backward_per_s", "kernels", "what", "backward", 0, "samples_per_s"},

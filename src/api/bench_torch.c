@@ -180,10 +180,12 @@ static void put_or_null(cJSON *row, const char *key, double value) {
 }
 
 static void report_answer(stk_bench_session *b, const cJSON *answer) {
+    /* theirs, ours: what rendering runs, and a training step */
     static const char *const slots[] = {"inference", "step"};
+    static const char *const ours_of[] = {"radiance", "step"};
     for (size_t i = 0; i < STK_ARRAY_SIZE(slots); i++) {
         const cJSON *theirs = cJSON_GetObjectItem(answer, slots[i]);
-        const double rate = number(theirs, "samples_per_s"), ours = our_rate(b, slots[i]);
+        const double rate = number(theirs, "samples_per_s"), ours = our_rate(b, ours_of[i]);
         const stk_bench_times times = {number(theirs, "median_s"), number(theirs, "min_s"),
                                        number(theirs, "max_s"), (int)number(theirs, "runs")};
         cJSON *row = stk_bench_row(b, "torch");
@@ -191,6 +193,7 @@ static void report_answer(stk_bench_session *b, const cJSON *answer) {
         stk_bench_put(row, "threads", number(answer, "threads"));
         stk_bench_put(row, "samples_per_s", rate);
         stk_bench_put_times(row, &times);
+        cJSON_AddStringToObject(row, "our_kernel", ours_of[i]);
         put_or_null(row, "our_samples_per_s", ours);
         put_or_null(row, "ratio", rate > 0 ? ours / rate : 0);
         stk_bench_put(row, "sigma_error", number(answer, "sigma_error"));
