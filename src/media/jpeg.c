@@ -38,6 +38,7 @@ static stk_status encoder_open(encoder *e, const char *path, const stk_image *im
     e->codec->pix_fmt = AV_PIX_FMT_YUVJ444P;
     e->frame->format = AV_PIX_FMT_YUVJ444P;
     e->codec->color_range = e->frame->color_range = AVCOL_RANGE_JPEG;
+    e->codec->sample_aspect_ratio = (AVRational){1, 1}; /* makes it a JFIF file */
     e->codec->time_base = (AVRational){1, STK_FPS};
     e->codec->thread_count = 1;
     e->codec->qmin = e->codec->qmax = 1;

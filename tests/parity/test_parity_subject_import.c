@@ -5,11 +5,13 @@
 #include "base/image.h"
 #include "base/memory.h"
 #include "face_sync/ave_encoder.h"
+#include "nn/npy.h"
 #include "portrait/field.h"
 #include "render/render.h"
 #include "subject/official.h"
 #include "subject/regions.h"
 
+#include <cjson/cJSON.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -217,6 +219,89 @@ static void labels_of_frame_7_fit_the_target(void **state) {
     stk_free(target), stk_free(wall);
 }
 
+/* --- and out again ---------------------------------------------------------------------------- */
+
+static cJSON *read_json(const char *folder, const char *name) {
+    char path[STK_PATH_MAX], *text;
+    TEST_OK(stk_path_join(path, sizeof path, folder, name));
+    TEST_OK(stk_file_read_text(path, 1 << 20, &text));
+    cJSON *json = cJSON_Parse(text);
+    stk_free(text);
+    assert_non_null(json);
+    return json;
+}
+
+static double number_in(const cJSON *object, const char *key) {
+    const cJSON *item = cJSON_GetObjectItem(object, key);
+    assert_true(cJSON_IsNumber(item));
+    return item->valuedouble;
+}
+
+static void compare_transforms(const char *a_folder, const char *b_folder, const char *name) {
+    cJSON *a = read_json(a_folder, name), *b = read_json(b_folder, name);
+    static const char *const keys[] = {"focal_len", "cx", "cy"};
+    for (int k = 0; k < 3; k++)
+        assert_float_equal(number_in(a, keys[k]), number_in(b, keys[k]), 1e-4);
+    const cJSON *fa = cJSON_GetObjectItem(a, "frames"), *fb = cJSON_GetObjectItem(b, "frames");
+    assert_int_equal(cJSON_GetArraySize(fa), cJSON_GetArraySize(fb));
+    for (int i = 0; i < cJSON_GetArraySize(fa); i++) {
+        const cJSON *p = cJSON_GetArrayItem(fa, i), *q = cJSON_GetArrayItem(fb, i);
+        const cJSON *m = cJSON_GetObjectItem(p, "transform_matrix");
+        const cJSON *n = cJSON_GetObjectItem(q, "transform_matrix");
+        assert_int_equal(number_in(p, "img_id"), number_in(q, "img_id"));
+        assert_int_equal(number_in(p, "aud_id"), number_in(q, "aud_id"));
+        for (int k = 0; k < 16; k++)
+            assert_float_equal(cJSON_GetArrayItem(cJSON_GetArrayItem(m, k / 4), k % 4)->valuedouble,
+                               cJSON_GetArrayItem(cJSON_GetArrayItem(n, k / 4), k % 4)->valuedouble,
+                               1e-6);
+    }
+    cJSON_Delete(a), cJSON_Delete(b);
+}
+
+static void compare_points(const char *a_folder, const char *b_folder, const char *name) {
+    char path[STK_PATH_MAX], *text[2];
+    TEST_OK(stk_path_join(path, sizeof path, a_folder, name));
+    TEST_OK(stk_file_read_text(path, 1 << 16, &text[0]));
+    TEST_OK(stk_path_join(path, sizeof path, b_folder, name));
+    TEST_OK(stk_file_read_text(path, 1 << 16, &text[1]));
+    char *at[2] = {text[0], text[1]};
+    for (int i = 0; i < 2 * STK_POINTS_68; i++) {
+        double a = strtod(at[0], &at[0]), b = strtod(at[1], &at[1]);
+        assert_float_equal(a, b, 1e-5); /* float of up to 128 */
+    }
+    stk_free(text[0]), stk_free(text[1]);
+}
+
+static void exported_again_it_is_the_same(void **state) {
+    import_example(state);
+    char subject_folder[STK_PATH_MAX], out[STK_PATH_MAX];
+    const char *official = test_shared("parity/dataset_official");
+    stk_convert_figures figures;
+    TEST_OK(stk_subject_path(subject, "", subject_folder));
+    TEST_OK(stk_path_join(out, sizeof out, test_temporary_folder(), "out"));
+    const stk_convert_settings settings = {subject_folder, out, 2};
+    TEST_OK(stk_subject_export(&settings, NULL, &figures));
+    compare_transforms(official, out, "transforms_train.json");
+    compare_transforms(official, out, "transforms_val.json");
+    compare_points(official, out, "ori_imgs/7.lms");
+    char path[STK_PATH_MAX];
+    static const char *const arrays[] = {"bs.npy", "aud_ds.npy", "aud_hu.npy"};
+    for (int k = 0; k < 3; k++) {
+        static float values[2][12 * 2048];
+        const char *const folders[2] = {official, out};
+        int64_t count = 0;
+        for (int i = 0; i < 2; i++) {
+            stk_npy *npy;
+            TEST_OK(stk_path_join(path, sizeof path, folders[i], arrays[k]));
+            TEST_OK(stk_npy_open(&npy, path));
+            count = stk_npy_get(npy)->count;
+            TEST_OK(stk_npy_read(npy, values[i], count));
+            stk_npy_close(&npy);
+        }
+        test_assert_close(arrays[k], values[1], values[0], (size_t)count, 0);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(poses_in_ngp_frame_agree),
@@ -228,6 +313,7 @@ int main(void) {
         cmocka_unit_test(mirrored_indices_agree),
         cmocka_unit_test(pictures_of_frame_7_agree),
         cmocka_unit_test(labels_of_frame_7_fit_the_target),
+        cmocka_unit_test(exported_again_it_is_the_same),
     };
     return cmocka_run_group_tests(tests, NULL, release);
 }
