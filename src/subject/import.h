@@ -43,7 +43,7 @@ stk_status stk_import_transforms(stk_import *import);
 
 /* --- import_landmarks.c ----------------------------------------------------------------------- */
 /* The 68 points of ori_imgs/<id>.lms as the 478 of the mesh: the 68 vertices that stand for them
- * exactly, the others by the affine image of the canonical face that fits best. */
+ * exactly, the others by the canonical face brought there. */
 stk_status stk_import_landmarks(const char *path, float landmarks[STK_LANDMARKS][3]);
 
 /* --- import_pictures.c ------------------------------------------------------------------------ */

@@ -1,7 +1,8 @@
 /* import_landmarks.c - 68 points of a .lms file -> the 478 of the face mesh.
  *
  *   text, 68 lines "x y" -> (u, v) = A (X, Y, Z, 1) of the canonical face, least squares over the
- *   68 vertices that stand for the points -> all 478; those 68 are set to the points themselves
+ *   68 vertices that stand for the points -> all 478; what is missing at the 68 is shared out to
+ *   their neighbours (inverse fourth power of the distance), those 68 become the points themselves
  *
  * The rectangles of reference.md 1.3 read only the 68: they come out as published. The other
  * vertices serve for pictures of the report and for the face mask of an export.
@@ -88,6 +89,30 @@ static void fit(double points[STK_POINTS_68][2], double a[UNKNOWNS][2]) {
         for (int c = 0; c < 2; c++) a[r][c] *= 10.0;
 }
 
+/* The affine image of a vertex. */
+static void project(const float vertex[3], double a[UNKNOWNS][2], double uv[2]) {
+    for (int c = 0; c < 2; c++)
+        uv[c] = (double)vertex[0] * a[0][c] + (double)vertex[1] * a[1][c] +
+                (double)vertex[2] * a[2][c] + a[3][c];
+}
+
+/* residual: what is missing at the 68; shift: what that makes at a vertex, within their extremes */
+static void spread(const float vertex[3], double residual[STK_POINTS_68][2], double shift[2]) {
+    const float(*face)[3] = stk_canonical_face();
+    double sum[2] = {0, 0}, total = 0.0;
+    for (int i = 0; i < STK_POINTS_68; i++) {
+        double d2 = 1e-8; /* (0.1 mm)^2 */
+        for (int c = 0; c < 3; c++) {
+            double d = (double)vertex[c] - (double)face[stk_mesh_of_68[i]][c];
+            d2 += d * d;
+        }
+        double weight = 1.0 / (d2 * d2);
+        total += weight;
+        for (int c = 0; c < 2; c++) sum[c] += weight * residual[i][c];
+    }
+    for (int c = 0; c < 2; c++) shift[c] = sum[c] / total;
+}
+
 /* The iris: middle of the eye's corners and the ring of four around it. */
 static void place_iris(float landmarks[STK_LANDMARKS][3], int first, int corner_a, int corner_b,
                        float radius) {
@@ -101,16 +126,22 @@ static void place_iris(float landmarks[STK_LANDMARKS][3], int first, int corner_
 
 stk_status stk_import_landmarks(const char *path, float landmarks[STK_LANDMARKS][3]) {
     const float(*face)[3] = stk_canonical_face();
-    double points[STK_POINTS_68][2], a[UNKNOWNS][2];
+    double points[STK_POINTS_68][2], residual[STK_POINTS_68][2], a[UNKNOWNS][2];
     STK_TRY(read_points(path, points));
     fit(points, a);
-    /* px a metre: half the sum of the singular values' squares, by x and y alone */
+    /* px a metre: the root mean square of how far x and y of the head reach in the picture */
     double scale =
         sqrt(0.5 * (a[0][0] * a[0][0] + a[0][1] * a[0][1] + a[1][0] * a[1][0] + a[1][1] * a[1][1]));
+    for (int i = 0; i < STK_POINTS_68; i++) {
+        double uv[2];
+        project(face[stk_mesh_of_68[i]], a, uv);
+        for (int c = 0; c < 2; c++) residual[i][c] = points[i][c] - uv[c];
+    }
     for (int i = 0; i < STK_MESH_LANDMARKS; i++) {
-        for (int c = 0; c < 2; c++)
-            landmarks[i][c] = (float)((double)face[i][0] * a[0][c] + (double)face[i][1] * a[1][c] +
-                                      (double)face[i][2] * a[2][c] + a[3][c]);
+        double uv[2], shift[2];
+        project(face[i], a, uv);
+        spread(face[i], residual, shift);
+        for (int c = 0; c < 2; c++) landmarks[i][c] = (float)(uv[c] + shift[c]);
         landmarks[i][2] = (float)(-scale * (double)face[i][2]);
     }
     for (int i = 0; i < STK_POINTS_68; i++)

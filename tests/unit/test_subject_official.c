@@ -5,6 +5,7 @@
 #include "synthetic_subject.h"
 #include "base/image.h"
 #include "base/memory.h"
+#include "base/rng.h"
 #include "face_sync/face_capture.h"
 #include "subject/official.h"
 #include "subject/regions.h"
@@ -342,6 +343,38 @@ static void spoiled_pictures_are_refused(void **state) {
     stk_map_close(&whole);
 }
 
+/* Bytes changed, left out or cut off at random: a subject or a refusal, nothing between. */
+static void random_damage_gives_a_subject_or_nothing(void **state) {
+    (void)state;
+    static const char *const names[] = {"transforms_train.json", "bs.npy", "ori_imgs/1.lms",
+                                        "parsing/1.png",         "bc.jpg", "aud.wav"};
+    static uint8_t bytes[1 << 16];
+    char path[STK_PATH_MAX];
+    stk_rng rng;
+    stk_rng_seed(&rng, 5, 0);
+    TEST_OK(official_folder_write(in("official"), 4, SIDE, SIDE));
+    for (int round = 0; round < 60; round++) {
+        stk_map old;
+        TEST_OK(
+            stk_path_join(path, sizeof path, in("official"), names[round % STK_ARRAY_SIZE(names)]));
+        TEST_OK(stk_map_open(&old, path));
+        size_t size = old.size < sizeof bytes ? old.size : sizeof bytes;
+        memcpy(bytes, old.data, size);
+        for (uint32_t k = stk_rng_below(&rng, 6) + 1; k > 0; k--) {
+            uint32_t reach = stk_rng_below(&rng, 2) && size > 160 ? 160 : (uint32_t)size;
+            bytes[stk_rng_below(&rng, reach)] = (uint8_t)stk_rng_below(&rng, 256);
+        }
+        if (round % 5 == 4) size = 1 + stk_rng_below(&rng, (uint32_t)size);
+        TEST_OK(stk_file_write(path, bytes, size));
+        char target[32];
+        snprintf(target, sizeof target, "subject%d", round);
+        stk_status status = import("official", target, NULL);
+        assert_int_equal(stk_file_exists(in(target)), status == STK_OK);
+        TEST_OK(stk_file_write(path, old.data, old.size));
+        stk_map_close(&old);
+    }
+}
+
 static void places_that_hold_something_are_refused(void **state) {
     (void)state;
     TEST_OK(official_folder_write(in("official"), 4, SIDE, SIDE));
@@ -386,6 +419,7 @@ int main(void) {
         cmocka_unit_test_setup(spoiled_transforms_are_refused, fresh_folder),
         cmocka_unit_test_setup(spoiled_numbers_are_refused, fresh_folder),
         cmocka_unit_test_setup(spoiled_pictures_are_refused, fresh_folder),
+        cmocka_unit_test_setup(random_damage_gives_a_subject_or_nothing, fresh_folder),
         cmocka_unit_test_setup(places_that_hold_something_are_refused, fresh_folder),
         cmocka_unit_test_setup(stopped_runs_leave_nothing, fresh_folder),
     };
