@@ -17,43 +17,52 @@
  * in doc/SPEED.md. A detail smaller than four pixels that falls between the lattice is missed, as
  * any picture at half the size would miss it.
  *
- * Which samples. A worker takes up to RAY_BATCH rays at a time through rounds: all lattice points
- * of the rays are looked up at once in the occupancy grid (one bit each); a round evaluates the
- * next `step` points of each living ray, with `step` such that tiles stay full as rays die.
+ * Which samples. All lattice points of a ray are looked up at once in the occupancy grid (one bit
+ * each). A worker keeps up to RAY_BATCH living rays in hand, and new ones take the place of those
+ * that have become opaque or run out of points: a round evaluates the next point of as many of them
+ * as fill whole tiles. Only when no new ray comes does a ray give several points a round.
  *
- * A task is a block of BLOCK_SIDE^2 pixels of one pass; it reads pixels of earlier passes only, so
- * the picture does not depend on the thread count.
+ * A task is a band of rows of one pass; it reads pixels of earlier passes only, and rays know
+ * nothing of each other, so the picture does not depend on the thread count.
  */
 #include "portrait/ray_private.h"
 
 #include <string.h>
 
-enum { LATTICE = 4, PASSES = 5, BLOCK_SIDE = 64, REACH = 6 /* pixels that a pass looks beyond */ };
+enum {
+    LATTICE = 4,
+    PASSES = 5,
+    REACH = 6,          /* pixels that a pass looks beyond */
+    BANDS_A_THREAD = 6, /* so that threads end a pass together */
+    BAND_ROWS_MIN = 16,
+};
 
 /* --- samples ---------------------------------------------------------------------------------- */
 
-/* Keeps those of the n rays in hand that meet an occupied cell. */
-static void scan_batch(const ray_picture *p, ray_scratch *s, int n) {
-    const int lanes = (n + 15) / 16 * 16;
+/* Takes those of the fresh rays in hand that meet an occupied cell. */
+static void admit(const ray_picture *p, ray_scratch *s) {
+    const int n = s->fresh, lanes = (n + 15) / 16 * 16;
     float *d = s->d[0];
+    uint32_t *points = s->points[0];
     for (int i = 0; i < lanes; i++) {
-        const ray_state *ray = &s->rays[i];
+        const ray_state *ray = &s->rays[s->living + i];
         for (int k = 0; k < 3; k++) d[k * lanes + i] = i < n ? ray->d[k] : 1;
         s->near[i] = i < n ? ray->t : 1;
         s->far[i] = i < n ? ray->far : 0;
     }
-    uint32_t *points = s->points[0];
     p->renderer->march.scan(lanes, p->frame->camera.origin, d, s->near, s->far, p->frame->bits,
                             points);
-    s->living = 0;
+    const ray_state *fresh = &s->rays[s->living];
     for (int i = 0; i < n; i++) {
         uint32_t any = 0;
         for (int w = 0; w < STK_SCAN_WORDS; w++) any |= points[w * lanes + i];
         if (any == 0) continue;
         ray_state *ray = &s->rays[s->living++];
-        if (ray != &s->rays[i]) *ray = s->rays[i];
+        if (ray != &fresh[i]) *ray = fresh[i];
         for (int w = 0; w < STK_SCAN_WORDS; w++) ray->points[w] = points[w * lanes + i];
     }
+    s->stats.rays += n;
+    s->fresh = 0;
 }
 
 /* Lowest point of the ray, taken out; -1 when none is left. */
@@ -67,11 +76,11 @@ static int next_point(ray_state *ray) {
     return -1;
 }
 
-/* The next `step` points of every living ray into the tiles; returns the number of samples. */
-static int take_points(const ray_picture *p, ray_scratch *s, int step) {
+/* The next `step` points of the first n rays into the tiles; returns the number of samples. */
+static int take_points(const ray_picture *p, ray_scratch *s, int n, int step) {
     const float *o = p->frame->camera.origin;
     int total = 0;
-    for (int i = 0; i < s->living; i++) {
+    for (int i = 0; i < n; i++) {
         ray_state *ray = &s->rays[i];
         s->first[i] = total;
         for (int k = 0; k < step && ray->taken < p->cap; k++, total++, ray->taken++) {
@@ -107,16 +116,22 @@ static void add_sample(const ray_scratch *s, int i, ray_state *ray) {
     ray->T *= 1.0f - alpha;
 }
 
-/* Composites the round and keeps, in order, the rays that are neither opaque, nor out of points,
- * nor at their cap; the others are stored. */
-static void composite_round(const ray_picture *p, ray_scratch *s, int step) {
+static int has_points(const ray_state *ray) {
+    uint32_t any = 0;
+    for (int w = 0; w < STK_SCAN_WORDS; w++) any |= ray->points[w];
+    return any != 0;
+}
+
+/* One round of the first n rays. Keeps those that are neither opaque, nor out of points, nor at
+ * their cap; the others are stored. */
+static void march_round(const ray_picture *p, ray_scratch *s, int n, int step) {
+    evaluate_samples(p, s, take_points(p, s, n, step));
     int kept = 0;
     for (int i = 0; i < s->living; i++) {
         ray_state *ray = &s->rays[i];
-        for (int k = 0; k < s->count[i] && ray->T >= p->opaque; k++)
+        for (int k = 0; i < n && k < s->count[i] && ray->T >= p->opaque; k++)
             add_sample(s, s->first[i] + k, ray);
-        const int lives = s->count[i] == step && ray->T >= p->opaque && ray->taken < p->cap;
-        if (!lives)
+        if (i < n && !(ray->T >= p->opaque && ray->taken < p->cap && has_points(ray)))
             stk_ray_store(p, ray, 1.0f - ray->T);
         else if (kept++ != i)
             s->rays[kept - 1] = *ray;
@@ -124,15 +139,19 @@ static void composite_round(const ray_picture *p, ray_scratch *s, int step) {
     s->living = kept;
 }
 
-/* The n rays in hand, to the end. */
-static void finish_batch(const ray_picture *p, ray_scratch *s, int n) {
-    s->stats.rays += n;
-    scan_batch(p, s, n);
-    while (s->living > 0) {
-        const int step = stk_clampi(RAY_BATCH / s->living, 1, RAY_STEP_MAX);
-        evaluate_samples(p, s, take_points(p, s, step));
-        composite_round(p, s, step);
-    }
+/* The ray that was just started joins those in hand. */
+static void add_ray(const ray_picture *p, ray_scratch *s) {
+    if (++s->fresh < RAY_FRESH) return;
+    admit(p, s);
+    while (s->living > RAY_BATCH - RAY_FRESH) march_round(p, s, s->living / STK_TILE * STK_TILE, 1);
+}
+
+/* No more rays come. */
+static void finish_rays(const ray_picture *p, ray_scratch *s) {
+    admit(p, s);
+    while (s->living >= STK_TILE) march_round(p, s, s->living / STK_TILE * STK_TILE, 1);
+    while (s->living > 0)
+        march_round(p, s, s->living, stk_clampi(STK_TILE / s->living, 1, RAY_STEP_MAX));
 }
 
 /* --- pixels ----------------------------------------------------------------------------------- */
@@ -206,44 +225,35 @@ static int first_from(int from, int rest, int step) {
     return from + ((rest - from) % step + step) % step;
 }
 
-typedef struct block {
-    int x0, y0, x1, y1;
-} block;
-
-/* One kind of pixels of the pass within a block. */
-static int visit_pixels(const ray_picture *p, ray_scratch *s, const block *b, int kind, int n) {
+/* One kind of pixels of the pass in rows [y0, y1). */
+static void visit_pixels(const ray_picture *p, ray_scratch *s, int kind, int y0, int y1) {
     const pattern *pass = &patterns[p->pass];
     const int step = pass->step, half = LATTICE / 2;
-    for (int y = first_from(b->y0, pass->first_y[kind], step); y < b->y1; y += step)
-        for (int x = first_from(b->x0, pass->first_x[kind], step); x < b->x1; x += step) {
-            if (p->pass > 0 && p->frame->flat > 0 && within(&p->rect, x, y, half) &&
-                interpolate(p, pass, x, y, within(&p->rect, x, y, REACH)))
+    const int may = p->pass > 0 && p->frame->flat > 0;
+    const stk_rect *r = &p->rect;
+    for (int y = first_from(y0, pass->first_y[kind], step); y < y1; y += step)
+        for (int x = first_from(r->x0, pass->first_x[kind], step); x < r->x1; x += step) {
+            if (may && within(r, x, y, half) && interpolate(p, pass, x, y, within(r, x, y, REACH)))
                 continue;
-            n += stk_ray_start(p, x, y, &s->rays[n]);
-            if (n < RAY_BATCH) continue;
-            finish_batch(p, s, n);
-            n = 0;
+            if (stk_ray_start(p, x, y, &s->rays[s->living + s->fresh])) add_ray(p, s);
         }
-    return n;
 }
 
-static void render_block(void *ctx, int task, int worker) {
+static void render_band(void *ctx, int task, int worker) {
     const ray_picture *p = ctx;
     ray_scratch *s = &p->renderer->workers[worker];
-    const stk_rect *r = &p->rect;
-    block b = {r->x0 + task % p->blocks_x * BLOCK_SIDE, r->y0 + task / p->blocks_x * BLOCK_SIDE, 0,
-               0};
-    b.x1 = stk_clampi(b.x0 + BLOCK_SIDE, 0, r->x1);
-    b.y1 = stk_clampi(b.y0 + BLOCK_SIDE, 0, r->y1);
-    int n = 0;
-    for (int kind = 0; kind < patterns[p->pass].kinds; kind++) n = visit_pixels(p, s, &b, kind, n);
-    if (n > 0) finish_batch(p, s, n);
+    const int y0 = p->rect.y0 + task * p->band_rows;
+    const int y1 = y0 + p->band_rows < p->rect.y1 ? y0 + p->band_rows : p->rect.y1;
+    s->living = s->fresh = 0;
+    for (int kind = 0; kind < patterns[p->pass].kinds; kind++) visit_pixels(p, s, kind, y0, y1);
+    finish_rays(p, s);
 }
 
 void stk_ray_render_fast(ray_picture *p, stk_pool *pool) {
-    const stk_rect *r = &p->rect;
-    p->blocks_x = (r->x1 - r->x0 + BLOCK_SIDE - 1) / BLOCK_SIDE;
-    const int blocks_y = (r->y1 - r->y0 + BLOCK_SIDE - 1) / BLOCK_SIDE;
+    const int rows = p->rect.y1 - p->rect.y0, threads = stk_pool_threads(pool);
+    const int bands = threads > 1 ? threads * BANDS_A_THREAD : 1;
+    p->band_rows = (rows + bands - 1) / bands;
+    if (p->band_rows < BAND_ROWS_MIN) p->band_rows = BAND_ROWS_MIN;
     for (p->pass = 0; p->pass < PASSES; p->pass++)
-        stk_pool_run(pool, p->blocks_x * blocks_y, render_block, p);
+        stk_pool_run(pool, (rows + p->band_rows - 1) / p->band_rows, render_band, p);
 }

@@ -6,6 +6,7 @@
 
 enum {
     RAY_BATCH = 256, /* rays, and samples a round, that a worker has in hand */
+    RAY_FRESH = 64,  /* FAST: of these, rays that were started together */
     RAY_TILES = RAY_BATCH / STK_TILE,
     RAY_STEP_MAX = 8,
 };
@@ -35,7 +36,7 @@ typedef struct ray_scratch {
     float t_after[RAY_BATCH];
     ray_state rays[RAY_BATCH];
     int first[RAY_BATCH], count[RAY_BATCH]; /* samples of ray i in this round */
-    int living;
+    int living, fresh;                      /* rays; FAST: fresh ones follow the living */
     stk_ray_stats stats;
 } ray_scratch;
 
@@ -54,9 +55,9 @@ typedef struct ray_picture {
     stk_field_cond cond;
     stk_rect rect;
     int width, cap;
-    float opaque;       /* FAST: transmittance below which a ray ends */
-    int step, living;   /* REFERENCE: of this round */
-    int pass, blocks_x; /* FAST */
+    float opaque;        /* FAST: transmittance below which a ray ends */
+    int step, living;    /* REFERENCE: of this round */
+    int pass, band_rows; /* FAST */
     float *rgba, *depth;
 } ray_picture;
 
