@@ -58,6 +58,7 @@ static stk_status open_models(stk_bench_session *b) {
     for (int i = 0; i < b->isa_count; i++) {
         stk_bench_use(&b->isas[i]);
         STK_TRY(stk_model_open(&b->isas[i].model, b->options->model));
+        STK_TRY(stk_model_need_performance(b->isas[i].model, b->options->model));
     }
     return STK_OK;
 }

@@ -2,7 +2,7 @@
  * set and the most threads. Measured apart from each other:
  *
  *   voice       sound -> mel -> audio code of the next frame
- *   backdrop    decoding the next frame of the torso film
+ *   backdrop    decoding the next frame of the torso film, or what the torso branch paints instead
  *   head        stk_frame_render; with it, what of it remains when every cell of the occupancy grid
  *               is empty, and when there is no pixel to render. The differences are
  *                 march      rays, walking through the grid, laying the (empty) head over the film
@@ -15,6 +15,7 @@
 #include "base/image.h"
 #include "base/memory.h"
 #include "media/media.h"
+#include "render/backdrop.h"
 #include "render/frame.h"
 #include "render/render.h"
 #include "render/voice.h"
@@ -27,7 +28,7 @@ typedef struct stages {
     stk_frame_store *film;
     stk_voice *voice;
     stk_video_writer *writer;
-    stk_image backdrop, picture;
+    stk_image backdrop, painted, picture;
     uint8_t *no_bits;
     int film_at, voice_at;
 } stages;
@@ -53,10 +54,14 @@ static void render_stage(stages *s, int kind) {
     stk_frame_render(s->renderer, &request, &s->picture);
 }
 
-static stk_status decode_next(stages *s) {
+static stk_status backdrop_next(stages *s) {
+    const stk_model *model = s->bench->isas[0].model;
+    const stk_performance *source = &model->performance;
+    const int k = stk_mirror_index(s->film_at++, source->frames);
     const stk_image *frame;
-    const int count = s->bench->isas[0].model->performance.frames;
-    STK_TRY(stk_frame_store_get(s->film, stk_mirror_index(s->film_at++, count), &frame));
+    if (model->plate.data == NULL) return stk_frame_store_get(s->film, k, &frame);
+    stk_backdrop_paint(model, &source->camera, &source->poses[k], &model->plate, &s->painted,
+                       s->bench->pools[0]);
     return STK_OK;
 }
 
@@ -84,7 +89,7 @@ static stk_status run_stage(void *ctx, double *seconds) {
     for (int i = 0; i < count; i++) {
         if (cell->kind < VOICE) render_stage(s, cell->kind);
         if (cell->kind == VOICE) STK_TRY(voice_next(s));
-        if (cell->kind == BACKDROP) STK_TRY(decode_next(s));
+        if (cell->kind == BACKDROP) STK_TRY(backdrop_next(s));
         if (cell->kind == ENCODE) STK_TRY(stk_video_writer_frame(s->writer, &s->picture));
     }
     *seconds = (stk_clock_s() - start_s) / (count > 0 ? count : 1);
@@ -100,6 +105,7 @@ static stk_status open_stages(stages *s) {
     stk_bench_use(&b->isas[0]);
     STK_TRY(stk_frame_store_open(&s->film, NULL, model->torso_mp4, model->torso_bytes));
     STK_TRY(stk_image_init(&s->backdrop, source->width, source->height, 3));
+    STK_TRY(stk_image_init(&s->painted, source->width, source->height, 3));
     STK_TRY(stk_image_init(&s->picture, source->width, source->height, 3));
     STK_TRY(stk_frame_store_get(s->film, b->frame, &frame));
     if (frame->width != source->width || frame->height != source->height)
@@ -128,6 +134,7 @@ static void close_stages(stages *s) {
     stk_voice_close(&s->voice);
     stk_frame_renderer_free(&s->renderer);
     stk_image_clear(&s->picture);
+    stk_image_clear(&s->painted);
     stk_image_clear(&s->backdrop);
     stk_frame_store_close(&s->film);
 }

@@ -25,7 +25,8 @@ const char *stk_system_line(void) {
 stk_status stk_set_cpu_mask(const char *text) {
     uint32_t mask = UINT32_MAX;
     if (text != NULL && stk_cpu_parse_mask(text, &mask) != 0)
-        return stk_fail(STK_ERR_ARGUMENT, "--cpu-mask %s: is none of c, avx2, avx512 or a number",
+        return stk_fail(STK_ERR_ARGUMENT,
+                        "--cpu-mask %s: is none of c, avx2, avx512, avx512bf16, amx or a number",
                         text);
     stk_cpu_set_mask(mask);
     return STK_OK;
