@@ -36,6 +36,9 @@ int stk_audio_row_steps(stk_audio_kind kind);
 /* --- mel (reference.md 2.1, 2.3) -------------------------------------------------------------- */
 /* Columns of the spectrogram of n samples: 1 + n/200. */
 int stk_mel_columns(int64_t samples);
+enum { STK_STFT_SIZE = 800, STK_STFT_BINS = STK_STFT_SIZE / 2 + 1 };
+/* The 80 triangles over the bins of 20 Hz each, as the spectrogram uses them. */
+void stk_mel_basis(float basis[STK_MEL_BINS][STK_STFT_BINS]);
 /* mel: [80][columns], values in [-4,4]; columns = stk_mel_columns(sound->count). sound at 16 kHz.
  * reflect != 0: reflected padding (old librosa), differs in the first and last two columns only. */
 stk_status stk_mel_spectrogram(const stk_sound *sound, int reflect, float *mel, int columns);

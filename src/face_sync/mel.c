@@ -13,7 +13,8 @@
 #include <math.h>
 #include <string.h>
 
-enum { WINDOW = 800, HOP = 200, BINS = WINDOW / 2 + 1, PAD = WINDOW / 2, FPS_COLUMNS = 80 };
+enum { WINDOW = STK_STFT_SIZE, HOP = 200, BINS = STK_STFT_BINS, PAD = WINDOW / 2 };
+enum { FPS_COLUMNS = 80 };
 static const double PREEMPHASIS = 0.97;
 static const double BIN_HZ = (double)STK_SAMPLE_RATE / WINDOW;
 static const double MEL_LOW_HZ = 55, MEL_HIGH_HZ = 7600;
@@ -61,6 +62,14 @@ static void make_bands(band *bands) {
                     (float)((double)(float)weight * (2.0 / (edge[k + 2] - edge[k])));
         }
     }
+}
+
+void stk_mel_basis(float basis[STK_MEL_BINS][STK_STFT_BINS]) {
+    band bands[STK_MEL_BINS] = {0};
+    make_bands(bands);
+    memset(basis, 0, STK_MEL_BINS * sizeof *basis);
+    for (int k = 0; k < STK_MEL_BINS; k++)
+        memcpy(basis[k] + bands[k].first, bands[k].weight, (size_t)bands[k].count * sizeof(float));
 }
 
 static stk_status front_end_create(front_end **out) {

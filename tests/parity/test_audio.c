@@ -5,8 +5,11 @@
  */
 #include "support.h"
 #include "face_sync/audio.h"
+#include "face_sync/fft.h"
+#include "media/media.h"
 #include "nn/pth.h"
 #include "nn/safetensors.h"
+#include "render/voice.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -52,6 +55,76 @@ static void mel_spectrogram_matches(void **state) {
         test_assert_close("row", rows + i * SIZE, windows + stk_clampi(i - 2, 0, CROPS - 1) * SIZE,
                           SIZE, 1e-5);
     free(rows), free(windows), free(mel), free(wav);
+    stk_safetensors_close(&file);
+}
+
+/* --- the steps to the mel spectrogram --------------------------------------------------------- */
+
+/* The sound as decoded, its pre-emphasis in doubles, the start of each window. */
+static void sound_and_windows_match(void **state) {
+    (void)state;
+    stk_safetensors *file = fixture("audio_mel");
+    const stk_tensor_info *pcm = stk_safetensors_find(file, "pcm");
+    const stk_tensor_info *flat = stk_safetensors_find(file, "preemphasis");
+    const stk_tensor_info *starts = stk_safetensors_find(file, "window_start");
+    assert_true(pcm != NULL && flat != NULL && starts != NULL);
+    float *wav = tensor(file, "wav");
+    stk_sound sound;
+    TEST_OK(stk_sound_read(test_shared_or_skip("parity/fixtures/tone_2s.wav"), STK_SAMPLE_RATE, 0,
+                           &sound));
+    assert_int_equal(sound.count, pcm->count);
+    for (int64_t i = 0; i < sound.count; i++) {
+        int16_t sample;
+        double want;
+        memcpy(&sample, (const uint8_t *)pcm->data + 2 * i, sizeof sample);
+        memcpy(&want, (const uint8_t *)flat->data + 8 * i, sizeof want);
+        assert_true(wav[i] == (float)sample / 32768 && sound.samples[i] == wav[i]);
+        const double before = i > 0 ? (double)wav[i - 1] : 0;
+        assert_float_equal((double)wav[i] - 0.97 * before, want, 1e-12);
+    }
+    for (int i = 0; i < starts->count; i++) {
+        int32_t start;
+        memcpy(&start, (const uint8_t *)starts->data + 4 * i, sizeof start);
+        assert_int_equal(start, stk_clampi(16 * i / 5, 0, 161 - 16));
+    }
+    stk_sound_clear(&sound);
+    free(wav);
+    stk_safetensors_close(&file);
+}
+
+/* Magnitudes of our transform, and the triangles: equal to the bit (shared/parity/README.md). */
+static void spectrum_and_basis_match(void **state) {
+    (void)state;
+    enum { COLUMNS = 161, HOP = 200 };
+    stk_safetensors *file = fixture("audio_mel");
+    float *basis = tensor(file, "mel_basis"), *magnitude = tensor(file, "stft_mag");
+    float *linear = tensor(file, "mel_linear"), *wav = tensor(file, "wav");
+    static float ours[STK_MEL_BINS][STK_STFT_BINS];
+    static stk_fft fft;
+    static stk_fft_work work;
+    stk_mel_basis(ours);
+    assert_memory_equal(ours, basis, sizeof ours);
+    TEST_OK(stk_fft_init(&fft, STK_STFT_SIZE));
+    for (int t = 0; t < COLUMNS; t++) {
+        double cut[STK_STFT_SIZE], out[STK_STFT_BINS][2], size[STK_STFT_BINS];
+        for (int i = 0; i < STK_STFT_SIZE; i++) {
+            const int at = t * HOP - STK_STFT_SIZE / 2 + i;
+            const double hann = 0.5 - 0.5 * cos(2 * M_PI * i / STK_STFT_SIZE);
+            const int in = at >= 0 && at < 32000;
+            cut[i] = in ? hann * ((double)wav[at] - (at > 0 ? 0.97 * (double)wav[at - 1] : 0)) : 0;
+        }
+        stk_fft_real(&fft, cut, out, &work);
+        for (int f = 0; f < STK_STFT_BINS; f++) {
+            size[f] = hypot(out[f][0], out[f][1]);
+            assert_float_equal(size[f], magnitude[f * COLUMNS + t], 1e-5);
+        }
+        for (int k = 0; k < STK_MEL_BINS; k++) {
+            double sum = 0;
+            for (int f = 0; f < STK_STFT_BINS; f++) sum += (double)ours[k][f] * size[f];
+            assert_float_equal(sum, linear[k * COLUMNS + t], 1e-5);
+        }
+    }
+    free(basis), free(magnitude), free(linear), free(wav);
     stk_safetensors_close(&file);
 }
 
@@ -110,6 +183,18 @@ static void check_window(loaded *model, const stk_safetensors *file) {
     free(wanted), free(auds);
 }
 
+/* The product's window of a frame holds the fixture's rows, zeros where it has none. */
+static void check_rows_of_window(const stk_safetensors *file, const char *name,
+                                 const float *sequence, int count, int frame, int row_floats) {
+    const float *window[STK_AUDIO_WINDOW];
+    float *wanted = tensor(file, name);
+    stk_audio_window(sequence, count, row_floats, frame, window);
+    for (int k = 0; k < STK_AUDIO_WINDOW; k++)
+        for (int i = 0; i < row_floats; i++)
+            assert_true(wanted[k * row_floats + i] == (window[k] == NULL ? 0 : window[k][i]));
+    free(wanted);
+}
+
 static void check_sequence(loaded *model, const stk_safetensors *file) {
     static const int FRAMES[] = {0, 1, 3, 4, 10, 16, 17, 19};
     enum { COUNT = 20 };
@@ -123,6 +208,8 @@ static void check_sequence(loaded *model, const stk_safetensors *file) {
         stk_audio_net_forward(&model->net, &model->params, model->params.value, rows, model->acts,
                               code);
         char name[32];
+        snprintf(name, sizeof name, "window_%d", FRAMES[f]);
+        check_rows_of_window(file, name, sequence, COUNT, FRAMES[f], model->net.row_floats);
         snprintf(name, sizeof name, "window_enc_%d", FRAMES[f]);
         float *wanted = tensor(file, name);
         compare(name, code, wanted, 32);
@@ -158,10 +245,9 @@ static void deepspeech_net_matches(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(mel_spectrogram_matches),
-        cmocka_unit_test(ave_net_matches),
-        cmocka_unit_test(hubert_net_matches),
-        cmocka_unit_test(deepspeech_net_matches),
+        cmocka_unit_test(mel_spectrogram_matches),  cmocka_unit_test(sound_and_windows_match),
+        cmocka_unit_test(spectrum_and_basis_match), cmocka_unit_test(ave_net_matches),
+        cmocka_unit_test(hubert_net_matches),       cmocka_unit_test(deepspeech_net_matches),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,7 @@
 /* Occupancy grid against the published system's: dilation and packing, cells no camera sees, and
  * one full update with and without jitter. */
 #include "support.h"
+#include "audio_code.h"
 #include "checkpoint.h"
 #include "fixture.h"
 #include "base/memory.h"
@@ -91,6 +92,25 @@ static void check_grid(const stk_occupancy *grid, const stk_safetensors *file) {
     stk_free(index), stk_free(value), stk_free(sums), stk_free(bits);
 }
 
+/* The sound of the fixture's random index is that of A_frame, frame 3; the threshold is the mean,
+ * at most 10; the mean number of samples is that of the last 16 steps (ours needs none: it has room
+ * for every sample). */
+static void check_conditions(const stk_safetensors *file, const stk_safetensors *frame,
+                             const char *checkpoint, const stk_occupancy *grid) {
+    float *auds = test_fixture_f32(file, "auds", NULL), code[STK_AUD];
+    float *want = test_fixture_f32(frame, "enc_a", NULL);
+    int32_t *counter = test_fixture_raw(file, "step_counter", STK_I32, NULL);
+    test_audio_code(checkpoint, auds, code);
+    test_assert_close("enc_a", code, want, STK_AUD, 1e-5);
+    assert_int_equal((int)test_fixture_number(file, "rand_idx"), 3);
+    const double limit = test_fixture_number(file, "density_thresh");
+    assert_float_equal(grid->threshold, fmin(limit, (double)grid->mean_density), 1e-6);
+    int64_t samples = 0;
+    for (int i = 0; i < 16; i++) samples += counter[2 * i];
+    assert_int_equal((int)test_fixture_number(file, "mean_count"), samples / 16);
+    stk_free(auds), stk_free(want), stk_free(counter);
+}
+
 static void check_update(const char *name) {
     const char *path = test_shared_or_skip("parity/official_A.pth");
     stk_safetensors *file = test_fixture_open(name), *frame = test_fixture_open("A_frame");
@@ -114,6 +134,7 @@ static void check_update(const char *name) {
     TEST_OK(stk_pool_create(&pool, 2));
     stk_occupancy_sweep(&grid, &field, &weights, &cond, salt < 0 ? NULL : &noise, pool);
     check_grid(&grid, file);
+    check_conditions(file, frame, path, &grid);
     stk_pool_free(&pool);
     stk_free(density);
     stk_occupancy_clear(&grid);
