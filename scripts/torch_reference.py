@@ -3,9 +3,9 @@
 
     scripts/torch_reference.py MODEL.stk [--points FILE] [--threads N] [--seconds S] [--samples N]
 
-Needs Debian's python3-torch, python3-numpy and libopenblas0-openmp (with the reference BLAS PyTorch
-is ten times slower). No part of building, running or testing synctalk. `synctalk bench --torch
-scripts/torch_reference.py` runs it and shows the ratio. Prints one JSON object:
+Needs Debian's python3-torch, python3-numpy and libopenblas0-openmp (the reference BLAS is slow). No
+part of building, running or testing synctalk. `synctalk bench --torch scripts/torch_reference.py`
+runs it and shows the ratio. Prints one JSON object:
 
     inference  forward without gradients, colour and density of all samples
     step       forward, backward and AdamW over all hash tables and layers

@@ -251,8 +251,8 @@ typedef struct stk_bench_options {
 } stk_bench_options;
 void stk_bench_options_init(stk_bench_options *options);
 /* Measures rendering, wav to mp4, kernels and training under every instruction set. text: tables
- * (Markdown), or JSON if options->json; on STK_ERR_ABORTED what was measured so far. Sets the
- * process's CPU mask as it goes: nothing else should run in this process meanwhile. */
+ * (Markdown), or JSON if options->json; when stopped or failed midway, what was measured until
+ * then. Changes the process's CPU mask as it goes: nothing else should run in it meanwhile. */
 stk_status stk_bench(stk_context *ctx, const stk_bench_options *options, char **text);
 
 /* ---- options as data: for command lines and bindings ---------------------------------------- */

@@ -164,11 +164,14 @@ static stk_status as_text(const stk_bench_session *b, char **text) {
     return *text != NULL ? STK_OK : stk_fail_memory("JSON");
 }
 
-/* Text and CSV of what there is; the status of the measuring goes first. */
+/* Text and CSV of what there is, also when a later section failed or was stopped; the status of the
+ * measuring goes first. */
 static stk_status conclude(stk_bench_session *b, const stk_bench_load *load, stk_status status,
                            char **text) {
     char sentence[1024];
-    if (status != STK_OK && status != STK_ERR_ABORTED) return status;
+    if (status != STK_OK && status != STK_ERR_ABORTED &&
+        cJSON_GetObjectItem(b->report, "render") == NULL)
+        return status;
     stk_error_take(sentence, sizeof sentence);
     stk_bench_load_end(load, cJSON_GetObjectItem(b->report, "load"));
     stk_bench_put(b->report, "seconds", stk_clock_s() - b->start_s);

@@ -145,7 +145,9 @@ static stk_status run_script(const stk_bench_session *b, const char *file, doubl
         const int ended = pipe != NULL ? pclose(pipe) : -1;
         output[got] = '\0';
         *answer = ended == 0 ? cJSON_Parse(output) : NULL;
-        if (*answer == NULL)
+        if (*answer == NULL && stk_job_aborted(b->job)) /* Ctrl-C reaches both processes */
+            status = stk_fail(STK_ERR_ABORTED, "stopped while PyTorch was measured");
+        else if (*answer == NULL)
             status = stk_fail(STK_ERR_UNSUPPORTED,
                               "%s: failed (it needs python3-torch and python3-numpy; see what it "
                               "said)",

@@ -107,6 +107,16 @@ static void interrupted_prints_what_there_is(void **state) {
     assert_non_null(found);
 }
 
+/* What was measured before a section failed is not lost. */
+static void failing_torch_leaves_the_tables(void **state) {
+    (void)state;
+    const program_result *r = program_run("bench -m %s --seconds 2 -q --torch %s", model, csv);
+    assert_int_equal(r->exit_code, 1);
+    assert_non_null(strstr(r->err, "python3-torch"));
+    assert_non_null(strstr(r->out, "**kernels**"));
+    assert_non_null(strstr(r->out, "stopped before the end"));
+}
+
 static void mistakes_are_one_sentence(void **state) {
     (void)state;
     program_assert_refuses(program_run("bench"), 2, "-m MODEL is missing");
@@ -125,6 +135,7 @@ int main(void) {
         cmocka_unit_test(json_has_the_keys),
         cmocka_unit_test(csv_has_names_and_a_line),
         cmocka_unit_test(interrupted_prints_what_there_is),
+        cmocka_unit_test(failing_torch_leaves_the_tables),
         cmocka_unit_test(mistakes_are_one_sentence),
     };
     return cmocka_run_group_tests(tests, make_model, NULL);
