@@ -255,7 +255,7 @@ static void encoding_whole_range_is_accurate(void **state) {
         stk_torso_kernels kernels;
         double worst = 0;
         kernels_under(masks[m], &kernels);
-        for (int round = 0; round < 200; round++) {
+        for (int round = 0; round < 50; round++) {
             for (int i = 0; i < 2 * STK_TILE; i++)
                 tile.xy[i] = (2 * stk_rng_float(&rng) - 1) * (round % 2 ? 64.0f : 1.0f);
             for (int i = 0; i < STK_TILE; i++) /* multiples of pi/4: the seams of the reduction */
@@ -292,8 +292,8 @@ static void sigmoid_whole_range_is_accurate(void **state) {
     for (int m = 0; m < MASKS; m++) {
         stk_torso_kernels kernels;
         kernels_under(masks[m], &kernels);
-        for (int i = 0; i <= 2400; i++) {
-            const float x = (float)(i - 1200) * 0.1f;
+        for (int i = 0; i <= 480; i++) {
+            const float x = (float)(i - 240) * 0.5f;
             v[tc.offset[TORSO_NET2]] = x;
             const stk_torso_out out = torso_tile_out(&tile);
             kernels.forward(&tc.grid, &tc.weights, tile.xy, NULL, &out);

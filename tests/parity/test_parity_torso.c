@@ -203,8 +203,10 @@ static void frame_every_mask_agrees(void **state) {
         const uint8_t *p = stk_image_row(&picture, i / (3 * SIDE)) + i % (3 * SIDE);
         assert_true(fabsf(*p - 255 * want_rgb[i]) <= 0.5f + 255 * 2e-4f);
     }
-    render_head(file, rgb, image);
-    test_assert_close("image", image, want_image, 3 * PIXELS, 2e-4);
+    if (*(uint32_t *)*state == UINT32_MAX) { /* the head under each mask: test_parity_frame */
+        render_head(file, rgb, image);
+        test_assert_close("image", image, want_image, 3 * PIXELS, 2e-4);
+    }
     stk_image_clear(&plate), stk_image_clear(&picture);
     stk_free(bg), stk_free(want_alpha), stk_free(want_rgb), stk_free(want_image), stk_free(code);
     stk_safetensors_close(&file);

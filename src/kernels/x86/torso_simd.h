@@ -99,13 +99,18 @@ STK_INLINE void grad_columns(int out, int in, const float *dy, const float *xt, 
     if (o < out) grad_block(dy + o * STK_TILE, xt, in, stride, dw + o * stride, 2, columns);
 }
 
+/* No further than the vector that holds the last input: xt has no more. */
 static void weight_grad(int out, int in, const float *dy, const float *xt, float *dw) {
     for (int i = 0; i < in; i += COLUMNS * LANES) {
-        int left = in - i;
-        if (left > COLUMNS / 2 * LANES)
-            grad_columns(out, left, dy, xt + i, in, dw + i, COLUMNS);
-        else
-            grad_columns(out, left, dy, xt + i, in, dw + i, COLUMNS / 2);
+        int left = in - i, columns = (left + LANES - 1) / LANES;
+        switch (columns < COLUMNS ? columns : COLUMNS) {
+#if COLUMNS == 4
+        case 4: grad_columns(out, left, dy, xt + i, in, dw + i, 4); break;
+        case 3: grad_columns(out, left, dy, xt + i, in, dw + i, 3); break;
+#endif
+        case 2: grad_columns(out, left, dy, xt + i, in, dw + i, 2); break;
+        case 1: grad_columns(out, left, dy, xt + i, in, dw + i, 1); break;
+        }
     }
 }
 /* clang-format on */
