@@ -64,8 +64,8 @@ static void net_backward(const net_pass *net, const float *dy, float *dh1) {
     weight_grad(HIDDEN, net->in, dh1, xt, net->dw[0]);
 }
 
-/* One axis of freq8: x, then for each octave f sin(2^f x) and cos(2^f x), then 1: 18 rows, `step`
- * rows apart.
+/* One axis of freq8: x, then for each octave f sin(2^f x) and cos(2^f x): 17 rows, `step` rows
+ * apart.
  * DIFFERS: the published code takes sin(2^f x + pi/2) for the cosine, whose argument is rounded to
  * 4e-6 at 0.8 * 2^7; here it is the cosine of 2^f x, which is exact. */
 static void encode_axis(const float *x, int step, float *row) {

@@ -30,6 +30,9 @@ enum {
     STK_TORSO_COND = STK_TORSO_ANCHOR_ENC + STK_TORSO_CODE, /* what a frame fixes */
 };
 
+/* --torso_shrink: the nets see the picture's [-1, 1]^2 times this. */
+#define STK_TORSO_SHRINK 0.8f
+
 typedef struct stk_torso {
     int anchors;          /* parameter indices: anchor_points [3][4] */
     int codes, code_rows; /* individual_codes_torso [rows][8] */

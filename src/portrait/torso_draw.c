@@ -21,7 +21,6 @@ enum {
 
 static const float DECAY = 0.95f;
 static const float THRESHOLD_MAX = 0.01f;
-static const float SHRINK = 0.8f; /* --torso_shrink: what the nets see of the picture */
 
 /* --- occupancy -------------------------------------------------------------------------------- */
 
@@ -66,7 +65,7 @@ static void evaluate_cells(void *ctx, int task, int worker) {
         for (int k = 0; k < 2; k++) {
             float v = (2.0f * (float)index[k] / (SIDE - 1) - 1.0f) * (1.0f - 1.0f / SIDE);
             if (job->jitter) v += (2.0f * stk_rng_float(&rng) - 1.0f) / SIDE;
-            xy[k * STK_TILE + s] = SHRINK * v;
+            xy[k * STK_TILE + s] = STK_TORSO_SHRINK * v;
         }
     }
     const stk_torso_out out = {job->grid->fresh + task * STK_TILE, rgb, point};
@@ -154,8 +153,8 @@ static void put_plate(const stk_torso_picture *p, const draw_block *b, int y) {
 
 static void encode_block(const stk_torso_picture *p, draw_block *b) {
     for (int s = 0; s < STK_TILE; s++) { /* past the edge: any number */
-        b->rows.coord[s] = SHRINK * pixel_coord(b->y0 + s, p->plate->height);
-        b->columns.coord[s] = SHRINK * pixel_coord(b->x0 + s, p->plate->width);
+        b->rows.coord[s] = STK_TORSO_SHRINK * pixel_coord(b->y0 + s, p->plate->height);
+        b->columns.coord[s] = STK_TORSO_SHRINK * pixel_coord(b->x0 + s, p->plate->width);
     }
     p->torso->kernels.split_axis(&p->frame->weights, 0, &b->rows);
     p->torso->kernels.split_axis(&p->frame->weights, 1, &b->columns);

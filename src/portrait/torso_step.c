@@ -26,8 +26,6 @@ enum {
     GRADS = DEFORM0 + NET0 + 2 * SQUARE + DEFORM2 + NET2,
 };
 
-static const float SHRINK = 0.8f;
-
 struct stk_torso_trainer {
     int pixels_max, tiles_max;
     int *pixel;          /* [pixels] occupied pixels, in order */
@@ -147,7 +145,7 @@ static void run_tile(const step_job *job, int group, int tile, const stk_torso_g
     tile_pass t;
     for (int s = 0; s < STK_TILE; s++)
         for (int k = 0; k < 2; k++)
-            t.xy[k * STK_TILE + s] = s < n ? SHRINK * batch->coords[2 * pixel[s] + k] : 0;
+            t.xy[k * STK_TILE + s] = s < n ? STK_TORSO_SHRINK * batch->coords[2 * pixel[s] + k] : 0;
     const stk_torso_out out = {t.alpha, t.rgb, trainer->points + (size_t)tile * 2 * STK_TILE};
     kernels->forward(&job->torso->layout, &trainer->frame.weights, t.xy, acts, &out);
     trainer->loss[group] += tile_loss(batch, pixel, n, &t);
