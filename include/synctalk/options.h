@@ -53,6 +53,7 @@
     X(TEXT, subject, "",          NULL, 0, 0,     "FOLDER", "the subject it was trained on") \
     X(TEXT, frames,  "--frames",  NULL, 0, 0,     "FOLDER", "write rendered and real frames side by side") \
     X(TEXT, models,  "--models",  NULL, 0, 0,     "FOLDER", "where the pretrained weights lie") \
+    X(TEXT, encoder, "--encoder", NULL, 0, 0,     "FILE",   "audio_visual_encoder.pth or .safetensors, for \"ave\" models; else looked for") \
     X(INT,  every,   "--every",   1, 1, 1000,     "N",      "use every N-th held-out frame") \
     X(INT,  threads, "--threads", 0, 0, 256,      "N",      "threads, 0 = all") \
     X(FLAG, reference_march, "--reference-march", 0, 0, 1, "", "march rays by the published rule (float32, slower), for comparisons") \

@@ -15,6 +15,7 @@
 #include "nn/params.h"
 #include "nn/pth.h"
 #include "nn/safetensors.h"
+#include "nn/weights.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -66,28 +67,35 @@ static int is_safetensors(const char *path) {
     return n >= m && strcmp(path + n - m, ending) == 0;
 }
 
-static stk_status read_tensors(stk_params *params, const char *path) {
+static stk_status read_tensors(stk_params *params, const char *path, stk_params_missing *missing) {
     stk_status status;
     if (is_safetensors(path)) {
         stk_safetensors *file;
         STK_TRY(stk_safetensors_open(&file, path));
-        status = stk_params_load_safetensors(params, params->value, file, "", NULL);
+        status = stk_params_load_safetensors(params, params->value, file, "", missing);
         stk_safetensors_close(&file);
         return status;
     }
     stk_pth *file;
     STK_TRY(stk_pth_open(&file, path));
-    status = stk_params_load_pth(params, stk_pth_model(file), path, NULL);
+    status = stk_params_load_pth(params, stk_pth_model(file), path, missing);
     stk_pth_close(&file);
     return status;
 }
 
 /* A file that is there but is not the encoder is a wrong weight file, whatever is wrong with it. */
 static stk_status load(stk_params *params, const char *path) {
-    const stk_status status = read_tensors(params, path);
-    if (status != STK_ERR_FORMAT && status != STK_ERR_MISMATCH) return status;
+    stk_params_missing missing = {0};
     char reason[1024];
-    stk_error_take(reason, sizeof reason);
+    const stk_status status = read_tensors(params, path, &missing);
+    if (status == STK_OK && missing.count == 0) return STK_OK;
+    if (status == STK_OK)
+        snprintf(reason, sizeof reason, "%d of its %d tensors are missing", missing.count,
+                 params->n);
+    else if (status == STK_ERR_FORMAT || status == STK_ERR_MISMATCH)
+        stk_error_take(reason, sizeof reason);
+    else
+        return status;
     return stk_fail(STK_ERR_WEIGHTS,
                     "%s: is not the audio-visual encoder (audio_visual_encoder.pth): %s", path,
                     reason);
@@ -167,6 +175,19 @@ stk_status stk_ave_encoder_create(stk_ave_encoder **out, const char *path) {
     if (status != STK_OK) stk_ave_encoder_free(&encoder);
     *out = encoder;
     return status;
+}
+
+stk_status stk_ave_encoder_find(stk_ave_encoder **encoder, const char *given) {
+    static const char purpose[] =
+        "the published encoder through which this model hears; or give it with --encoder";
+    char path[STK_PATH_MAX];
+    *encoder = NULL;
+    if (given != NULL) return stk_ave_encoder_create(encoder, given);
+    stk_status status = stk_weights_locate(NULL, "audio_visual_encoder.safetensors", purpose, path);
+    if (status != STK_OK)
+        status = stk_weights_locate(NULL, "audio_visual_encoder.pth", purpose, path);
+    STK_TRY(status);
+    return stk_ave_encoder_create(encoder, path);
 }
 
 void stk_ave_encoder_free(stk_ave_encoder **handle) {

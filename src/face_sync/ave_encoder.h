@@ -27,6 +27,9 @@ typedef struct stk_ave_encoder stk_ave_encoder;
  * ...), or the same tensors as .safetensors; by the name's ending. STK_ERR_WEIGHTS with one
  * sentence for any other file. Memory: 27 MB. */
 stk_status stk_ave_encoder_create(stk_ave_encoder **encoder, const char *path);
+/* The same from `given`, or, when that is NULL, from audio_visual_encoder.safetensors or .pth in
+ * the folders of nn/weights.h. */
+stk_status stk_ave_encoder_find(stk_ave_encoder **encoder, const char *given);
 void stk_ave_encoder_free(stk_ave_encoder **encoder);
 /* windows [n][80][16] -> features [n][512], not negative. Batch norm in evaluation mode. A window's
  * features do not depend on its neighbours. Allocates nothing. */

@@ -14,6 +14,7 @@
 #include "metrics/picture.h"
 #include "render/backdrop.h"
 #include "render/frame.h"
+#include "render/subject_rows.h"
 #include "render/voice.h"
 
 #include <stdio.h>
@@ -24,6 +25,7 @@ typedef struct evaluation {
     stk_model *model;
     stk_subject *subject;
     stk_pool *pool;
+    stk_subject_rows rows;
     stk_frame_store *pictures, *torsos;
     stk_frame_renderer *renderer;
     stk_face_capture *real_face, *made_face; /* NULL: no landmark graph */
@@ -44,11 +46,6 @@ static stk_status check_pair(const evaluation *e) {
             "it with its own subject folder",
             e->settings->model, p->subject_name, p->subject_identity, e->settings->subject,
             info->name, info->identity);
-    if (e->model->nets.config.audio_kind != STK_AUDIO_MEL)
-        return stk_fail(STK_ERR_UNSUPPORTED,
-                        "%s: was trained on \"%s\" sound features; the subject has "
-                        "mel windows only",
-                        e->settings->model, stk_audio_kind_name(e->model->nets.config.audio_kind));
     if (info->frames <= info->train_frames)
         return stk_fail(STK_ERR_CONTENT, "%s: has no held-out frames", e->settings->subject);
     return STK_OK;
@@ -72,6 +69,8 @@ static stk_status open_evaluation(evaluation *e) {
     STK_TRY(check_pair(e));
     const stk_subject_info *info = stk_subject_get_info(e->subject);
     int w = info->width, h = info->height;
+    STK_TRY(stk_subject_rows_init(&e->rows, e->subject, e->model->nets.config.audio_kind,
+                                  info->train_frames - STK_AUDIO_WINDOW / 2, e->settings->encoder));
     STK_TRY(stk_pool_create(&e->pool, e->settings->threads));
     STK_TRY(stk_subject_open_pictures(e->subject, &e->pictures));
     STK_TRY(stk_subject_open_torsos(e->subject, &e->torsos));
@@ -102,6 +101,7 @@ static void close_evaluation(evaluation *e) {
     stk_frame_store_close(&e->torsos);
     stk_frame_store_close(&e->pictures);
     stk_pool_free(&e->pool);
+    stk_subject_rows_clear(&e->rows);
     stk_subject_close(&e->subject);
     stk_model_close(&e->model);
 }
@@ -120,8 +120,7 @@ static stk_status render_held_out(evaluation *e, int frame) {
     const int reference = e->settings->reference_march;
     const stk_subject_info *info = stk_subject_get_info(e->subject);
     const float *window[STK_AUDIO_WINDOW];
-    stk_audio_window(stk_subject_audio_row(e->subject, 0), info->frames,
-                     stk_audio_row_floats(model->nets.config.audio_kind), frame, window);
+    stk_audio_window(e->rows.rows, info->frames, model->nets.audio.row_floats, frame, window);
     STK_ALIGNED(64) float code[STK_AUDIO_CODE];
     stk_audio_net_forward(&model->nets.audio, &model->nets.params, model->nets.params.value, window,
                           e->acts, code);

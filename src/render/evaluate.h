@@ -8,9 +8,10 @@
 
 typedef struct stk_evaluate_settings {
     const char *model, *subject;
-    const char *frames; /* folder for side-by-side PNGs (real | rendered), NULL = none */
-    const char *models; /* weights folder for the landmark graphs */
-    int every;          /* every N-th held-out frame */
+    const char *frames;  /* folder for side-by-side PNGs (real | rendered), NULL = none */
+    const char *models;  /* weights folder for the landmark graphs */
+    const char *encoder; /* of voice.h, for "ave" models */
+    int every;           /* every N-th held-out frame */
     int threads;
     int reference_march; /* the published marching rule over the whole picture */
     int every_pixel;     /* a ray through every pixel, none interpolated */

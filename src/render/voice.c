@@ -11,7 +11,6 @@
 #include "base/memory.h"
 #include "face_sync/ave_encoder.h"
 #include "face_sync/feature_file.h"
-#include "nn/weights.h"
 #include "render/mel_feed.h"
 
 #include <string.h>
@@ -39,18 +38,6 @@ struct stk_voice {
 };
 
 /* --- opening ---------------------------------------------------------------------------------- */
-
-static stk_status open_encoder(stk_voice *voice, const char *given) {
-    static const char purpose[] =
-        "the published encoder through which this model hears; or give it with --encoder";
-    char path[STK_PATH_MAX];
-    if (given != NULL) return stk_ave_encoder_create(&voice->encoder, given);
-    stk_status status = stk_weights_locate(NULL, "audio_visual_encoder.safetensors", purpose, path);
-    if (status != STK_OK)
-        status = stk_weights_locate(NULL, "audio_visual_encoder.pth", purpose, path);
-    STK_TRY(status);
-    return stk_ave_encoder_create(&voice->encoder, path);
-}
 
 static stk_status open_features(stk_voice *voice, const stk_voice_source *source) {
     STK_TRY(stk_sound_frames(source->sound, &voice->frames));
@@ -87,7 +74,7 @@ static stk_status open_rows(stk_voice *voice, const stk_voice_source *source) {
                         "give them with --features FILE.npy, shape [frames][%d][%d]",
                         name, stk_audio_row_steps(kind),
                         voice->row_floats / stk_audio_row_steps(kind));
-    if (kind == STK_AUDIO_AVE) STK_TRY(open_encoder(voice, source->encoder));
+    if (kind == STK_AUDIO_AVE) STK_TRY(stk_ave_encoder_find(&voice->encoder, source->encoder));
     STK_TRY(stk_mel_feed_open(&voice->mel, source->sound));
     voice->run = kind == STK_AUDIO_AVE ? STK_AVE_BATCH : 1;
     voice->frames = stk_mel_feed_frames(voice->mel);

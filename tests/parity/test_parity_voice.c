@@ -8,14 +8,17 @@
 #include "face_sync/feature_file.h"
 #include "nn/pth.h"
 #include "render/mel_feed.h"
+#include "render/subject_rows.h"
 #include "render/voice.h"
+#include "subject/official.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 #define ENCODER "parity/official_audio_visual_encoder.pth"
-#define SOUND "parity/dataset_official/aud.wav"
+#define DATASET "parity/dataset_official"
+#define SOUND DATASET "/aud.wav"
 enum { TRAIN_FRAMES = 10, CODES = 20000 };
 
 static void compare(const char *what, const float *is, const float *want, int64_t n) {
@@ -75,6 +78,40 @@ static void rows_of_feature_files_agree(void **state) {
         stk_free(want);
     }
     stk_safetensors_close(&fixture);
+}
+
+/* A subject that has the features gives them; one that has not lends its mel windows to the
+ * encoder: the same rows as from the sound, from `first` on. */
+static void rows_of_a_subject_agree(void **state) {
+    (void)state;
+    char folder[STK_PATH_MAX];
+    stk_subject *subject;
+    stk_subject_rows rows;
+    stk_mel_feed *feed;
+    stk_ave_encoder *encoder;
+    static float windows[12][STK_AVE_WINDOW], want[12 * STK_AVE_FLOATS];
+    stk_convert_figures figures;
+    test_shared_or_skip(SOUND);
+    TEST_OK(stk_path_join(folder, sizeof folder, test_temporary_folder(), "subject"));
+    const stk_convert_settings settings = {test_shared(DATASET), folder, 1};
+    TEST_OK(stk_subject_import(&settings, NULL, &figures));
+    TEST_OK(stk_subject_open(&subject, folder));
+    TEST_OK(stk_subject_rows_init(&rows, subject, STK_AUDIO_HUBERT, 4, NULL));
+    assert_null(rows.encoded);
+    assert_true(rows.rows == stk_subject_feature_row(subject, STK_AUDIO_HUBERT, 0));
+    stk_subject_rows_clear(&rows);
+    assert_int_equal(stk_subject_rows_init(&rows, subject, STK_AUDIO_ESPERANTO, 0, NULL),
+                     STK_ERR_UNSUPPORTED);
+    TEST_OK(stk_subject_rows_init(&rows, subject, STK_AUDIO_AVE, 4, test_shared_or_skip(ENCODER)));
+    TEST_OK(stk_mel_feed_open(&feed, test_shared_or_skip(SOUND)));
+    TEST_OK(stk_ave_encoder_create(&encoder, test_shared_or_skip(ENCODER)));
+    for (int i = 0; i < 12; i++) TEST_OK(stk_mel_feed_row(feed, i, windows[i]));
+    TEST_OK(stk_ave_encoder_run(encoder, 12, windows[0], want));
+    compare("rows", rows.rows + 4 * STK_AVE_FLOATS, want + 4 * STK_AVE_FLOATS, 8 * STK_AVE_FLOATS);
+    stk_ave_encoder_free(&encoder);
+    stk_mel_feed_close(&feed);
+    stk_subject_rows_clear(&rows);
+    stk_subject_close(&subject);
 }
 
 /* --- codes ------------------------------------------------------------------------------------ */
@@ -147,6 +184,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rows_of_the_sound_agree),
         cmocka_unit_test(rows_of_feature_files_agree),
+        cmocka_unit_test(rows_of_a_subject_agree),
         cmocka_unit_test(code_through_the_encoder_agrees),
         cmocka_unit_test(code_of_hubert_features_agrees),
         cmocka_unit_test(code_of_deepspeech_features_agrees),

@@ -1,0 +1,21 @@
+/* subject_rows.h - the sound of a subject as the feature rows of a model's kind, one a frame: those
+ * the subject has, or its mel windows through the audio-visual encoder. */
+#ifndef STK_RENDER_SUBJECT_ROWS_H
+#define STK_RENDER_SUBJECT_ROWS_H
+
+#include "face_sync/audio.h"
+#include "subject/subject.h"
+
+typedef struct stk_subject_rows {
+    const float *rows; /* [frames][stk_audio_row_floats(kind)]; those before `first` may be zeros */
+    float *encoded;    /* owned, NULL when they are the subject's own */
+} stk_subject_rows;
+
+/* first: the first frame whose row is wanted. encoder: weights for "ave" models of a subject
+ * without such rows, NULL = looked for. STK_ERR_UNSUPPORTED when the subject has none of this kind.
+ * The rows live as long as the subject. */
+stk_status stk_subject_rows_init(stk_subject_rows *rows, const stk_subject *subject,
+                                 stk_audio_kind kind, int first, const char *encoder);
+void stk_subject_rows_clear(stk_subject_rows *rows);
+
+#endif
