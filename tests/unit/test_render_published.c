@@ -53,7 +53,7 @@ static stk_model *make_model(const stk_model_config *config, int everything) {
     for (int i = 0; i < STK_GRID_BYTES; i++) model->bits[i] = (uint8_t)stk_rng_u32(&rng);
     model->steps = 123456;
     stk_model_extra *extra = &model->extra;
-    if (model->nets.has_torso) extra->torso_grid = random_floats(STK_TORSO_CELLS, &rng);
+    if (model->nets.has_torso) extra->torso_grid = random_floats(STK_TORSO_GRID_CELLS, &rng);
     if (!everything) return model;
     const int side = config->audio_kind == STK_AUDIO_AVE ? 512 : 29;
     extra->density = random_floats(STK_GRID_CELLS, &rng);
@@ -86,7 +86,7 @@ static void assert_same_model(const stk_model *a, const stk_model *b) {
     const stk_model_extra *x = &a->extra, *y = &b->extra;
     const size_t side = (size_t)x->embedding_side;
     assert_memory_equal(a->bits, b->bits, STK_GRID_BYTES);
-    assert_same_floats(x->torso_grid, y->torso_grid, STK_TORSO_CELLS);
+    assert_same_floats(x->torso_grid, y->torso_grid, STK_TORSO_GRID_CELLS);
     assert_same_floats(x->density, y->density, STK_GRID_CELLS);
     assert_int_equal(x->camera_rows, y->camera_rows);
     assert_same_floats(x->camera_dR, y->camera_dR, 3 * (size_t)x->camera_rows);
@@ -263,7 +263,7 @@ static void open_impossible_extra_is_refused(void **state) {
     TEST_OK(save_stk(path, made));
     assert_int_equal(stk_model_open(&model, path), STK_ERR_FORMAT);
     assert_non_null(strstr(stk_error_text(), "it has no torso grid"));
-    made->extra.torso_grid = stk_calloc_aligned(STK_TORSO_CELLS, sizeof(float));
+    made->extra.torso_grid = stk_calloc_aligned(STK_TORSO_GRID_CELLS, sizeof(float));
     made->extra.mean_density = INFINITY;
     TEST_OK(save_stk(path, made));
     assert_int_equal(stk_model_open(&model, path), STK_ERR_FORMAT);
