@@ -28,6 +28,7 @@ struct stk_field_bench {
     stk_optimiser_kernels optimiser;
     stk_radiance_kernels radiance;
     void *folded; /* block of the radiance kernels */
+    void *tables; /* their tables */
     stk_field_weights weights;
     stk_field_cond cond;
     stk_field_dout dout;
@@ -158,8 +159,9 @@ static int take_all(stk_field_bench *b) {
     b->conditions = stk_calloc_aligned(64 + 7 * STK_TILE, sizeof(float));
     b->workers = stk_calloc_aligned((size_t)b->threads, sizeof *b->workers);
     b->folded = stk_calloc_aligned(1, stk_radiance_bytes());
-    complete &= b->folded != NULL && b->xyz != NULL && b->dir != NULL && b->denc != NULL &&
-                b->conditions != NULL;
+    b->tables = stk_calloc_aligned(1, stk_radiance_tables_bytes(&b->shape));
+    complete &= b->folded != NULL && b->tables != NULL && b->xyz != NULL && b->dir != NULL &&
+                b->denc != NULL && b->conditions != NULL;
     for (int i = 0; b->workers != NULL && i < b->threads; i++)
         complete &= take_worker(b, &b->workers[i]);
     return complete && b->workers != NULL;
@@ -208,8 +210,8 @@ void stk_field_bench_free(stk_field_bench **handle) {
         void *blocks[] = {w->acts, w->out, w->grads, w->dcond, w->denc};
         for (size_t k = 0; k < STK_ARRAY_SIZE(blocks); k++) stk_free(blocks[k]);
     }
-    void *blocks[] = {b->values, b->grads,      b->moments, b->xyz,   b->dir,
-                      b->denc,   b->conditions, b->workers, b->folded};
+    void *blocks[] = {b->values, b->grads,      b->moments, b->xyz,    b->dir,
+                      b->denc,   b->conditions, b->workers, b->folded, b->tables};
     for (size_t i = 0; i < STK_ARRAY_SIZE(blocks); i++) stk_free(blocks[i]);
     stk_free(b);
     *handle = NULL;
@@ -314,7 +316,8 @@ static void prepare(stk_field_bench *b, stk_field_slot slot) {
     stk_optimiser_kernels_init(&b->optimiser);
     stk_radiance_kernels_init(&b->radiance);
     if (slot == STK_SLOT_RADIANCE) {
-        b->radiance.fold(&b->shape, &b->weights, b->folded);
+        stk_radiance_tables_fill(&b->shape, &b->weights, b->tables);
+        b->radiance.fold(&b->shape, &b->weights, b->tables, b->folded);
         b->radiance.condition(&b->shape, &b->weights, &b->cond, b->folded);
     }
     if (slot == STK_SLOT_BACKWARD) /* activations of this very kernel */

@@ -83,9 +83,9 @@ static stk_status make_scene(const stk_bench_session *b, int size, int frame, sc
     return status;
 }
 
-static void load(const render_cell *cell) {
+static stk_status load(const render_cell *cell) {
     const stk_nets *nets = &cell->isa->model->nets;
-    stk_frame_renderer_load(cell->renderer, nets, nets->params.value);
+    return stk_frame_renderer_load(cell->renderer, nets, nets->params.value);
 }
 
 static void render_once(const render_cell *cell, int frame) {
@@ -139,7 +139,7 @@ stk_status stk_bench_choose_frame(stk_bench_session *b) {
     if (status == STK_OK)
         status =
             stk_frame_renderer_create(&cell.renderer, s.camera.width, s.camera.height, b->pools[0]);
-    if (status == STK_OK) load(&cell);
+    if (status == STK_OK) status = load(&cell);
     cell.rect = s.rect;
     for (int i = 0; status == STK_OK && i < CANDIDATES; i++) {
         stk_ray_stats stats;
@@ -222,10 +222,10 @@ static stk_status add_cells(size_cells *all, const stk_bench_session *b, const s
             stk_bench_use(cell.isa);
             STK_TRY(stk_frame_renderer_create(&cell.renderer, s->camera.width, s->camera.height,
                                               b->pools[t]));
-            load(&cell);
             cell.what = "head";
             cell.rect = s->rect;
-            add_cell(all, &cell);
+            add_cell(all, &cell); /* freed with the list from here on */
+            STK_TRY(load(&cell));
             if (pixels_of(face) == 0) continue;
             cell.what = "face rectangle";
             cell.rect = *face;

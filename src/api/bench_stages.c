@@ -113,7 +113,7 @@ static stk_status open_stages(stages *s) {
                         b->options->model);
     stk_image_copy(&s->backdrop, frame);
     STK_TRY(stk_frame_renderer_create(&s->renderer, source->width, source->height, b->pools[0]));
-    stk_frame_renderer_load(s->renderer, &model->nets, model->nets.params.value);
+    STK_TRY(stk_frame_renderer_load(s->renderer, &model->nets, model->nets.params.value));
     const stk_voice_source heard = {.sound = b->sound, .features = b->options->features};
     STK_TRY(stk_voice_open(&s->voice, &heard, &model->nets));
     s->no_bits = stk_calloc_aligned(1, STK_GRID_BYTES);

@@ -108,6 +108,7 @@ static void encode_plane(const stk_grid_layout *grid, const float *table, const 
 
 #define FIELD_ISA c
 #include "kernels/field_body.h"
+#define RADIANCE_ENCODE(b, p, u, v, enc) encode_plane(&(b)->shape.grid, (b)->plane[p], u, v, enc)
 #include "kernels/radiance_body.h"
 
 void stk_field_fill_c(stk_field_kernels *kernels) {

@@ -27,12 +27,75 @@ static void fold_color(const stk_field_weights *weights, float *color) {
     }
 }
 
+/* --- rendering tables ------------------------------------------------------------------------ */
+
+static size_t level_entries(const stk_grid_layout *grid, int level) {
+    const size_t side = grid->resolution[level] + 1;
+    return side * side;
+}
+
+static size_t plane_entries(const stk_grid_layout *grid) {
+    size_t entries = 0;
+    for (int level = 0; level < grid->levels; level++) entries += level_entries(grid, level);
+    return entries;
+}
+
+size_t stk_radiance_tables_bytes(const stk_field_shape *shape) {
+    return STK_PLANES * plane_entries(&shape->grid) * sizeof(uint32_t);
+}
+
+/* Rounded to nearest even; what is beyond bfloat16's range, or no number, stays so. */
+static uint32_t bf16_of(float x) {
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    if ((bits & 0x7f800000) == 0x7f800000) return bits >> 16;
+    return (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
+}
+
+/* The entry of vertex (x, y), reference.md 3.1; beyond the last row or column there is none. */
+static float vertex_value(const stk_grid_layout *grid, int level, const float *table, uint32_t x,
+                          uint32_t y) {
+    const uint32_t side = grid->resolution[level] + 1;
+    const uint32_t wrap = grid->offset[level + 1] - grid->offset[level] - 1;
+    if (x >= side) return 0;
+    return table[grid->hashed[level] ? (x ^ y * FIELD_PRIME) & wrap : x + y * side];
+}
+
+static uint32_t *fill_level(const stk_grid_layout *grid, int level, const float *table,
+                            uint32_t *out) {
+    const uint32_t side = grid->resolution[level] + 1;
+    for (uint32_t y = 0; y < side; y++) {
+        uint32_t left = bf16_of(vertex_value(grid, level, table, 0, y));
+        for (uint32_t x = 0; x < side; x++) {
+            const uint32_t right = bf16_of(vertex_value(grid, level, table, x + 1, y));
+            *out++ = left | right << 16;
+            left = right;
+        }
+    }
+    return out;
+}
+
+void stk_radiance_tables_fill(const stk_field_shape *shape, const stk_field_weights *weights,
+                              void *tables) {
+    const stk_grid_layout *grid = &shape->grid;
+    uint32_t *out = tables;
+    for (int plane = 0; plane < STK_PLANES; plane++)
+        for (int level = 0; level < grid->levels; level++)
+            out = fill_level(grid, level, weights->plane[plane] + grid->offset[level], out);
+}
+
+/* --- folding --------------------------------------------------------------------------------- */
+
 void stk_radiance_fold(const stk_field_shape *shape, const stk_field_weights *weights,
-                       radiance_block *block) {
+                       const void *tables, radiance_block *block) {
     const size_t enc = (size_t)shape->enc, x = enc + STK_AUD + (size_t)shape->exp;
     memset(block, 0, sizeof *block);
     block->shape = *shape;
-    for (int k = 0; k < STK_PLANES; k++) block->plane[k] = weights->plane[k];
+    const uint32_t *dense = tables;
+    for (int k = 0; k < STK_PLANES; k++) {
+        block->plane[k] = weights->plane[k];
+        block->dense[k] = dense == NULL ? NULL : dense + (size_t)k * plane_entries(&shape->grid);
+    }
     memcpy(block->att, weights->aud_att[0], STK_HIDDEN * enc * sizeof(float));
     memcpy(block->att + STK_HIDDEN * enc, weights->exp_att[0],
            (size_t)shape->exp_hidden * enc * sizeof(float));

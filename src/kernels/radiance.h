@@ -22,13 +22,24 @@
 #include "kernels/field.h"
 
 /* Bytes of a block, 64-byte aligned, for every shape and variant. A block may be read by several
- * threads; fold and condition write it. It keeps pointers to the hash tables given to fold. */
+ * threads; fold and condition write it. It keeps pointers to the tables given to fold. */
 size_t stk_radiance_bytes(void);
+
+/* The hash planes laid out for rendering: every level as a picture of its vertices, an entry
+ * holding its own value and its right neighbour's as two bfloat16 (DIFFERS: the published tables
+ * are float32, and hashed from level 4 on). 9.6 MB at the released shape, of which rendering
+ * touches what lies on the head, in neighbouring cache lines. May be shared by any number of
+ * blocks. */
+size_t stk_radiance_tables_bytes(const stk_field_shape *shape);
+void stk_radiance_tables_fill(const stk_field_shape *shape, const stk_field_weights *weights,
+                              void *tables);
 
 typedef struct stk_radiance_kernels {
     const char *isa;
-    /* weights: uncertainty is not used. The tables must outlive the block. */
-    void (*fold)(const stk_field_shape *shape, const stk_field_weights *weights, void *block);
+    /* weights: uncertainty is not used. tables: of the same weights, or NULL: then, and in plain C,
+     * features come from the hash planes. Both tables and planes must outlive the block. */
+    void (*fold)(const stk_field_shape *shape, const stk_field_weights *weights, const void *tables,
+                 void *block);
     /* One frame's conditions (row 0 of the tables): audio [32], exp [STK_EXP_MAX], code [4]. */
     void (*condition)(const stk_field_shape *shape, const stk_field_weights *weights,
                       const stk_field_cond *cond, void *block);

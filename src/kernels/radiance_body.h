@@ -1,5 +1,6 @@
 /* radiance_body.h - the rendering field in float32, put together from a variant's primitives;
- * included after field_body.h (see there). */
+ * included after field_body.h (see there) and the definition of
+ *   RADIANCE_ENCODE(block, plane, u, v, enc)    one plane's levels, [levels][64] */
 #ifndef FIELD_ISA
 #error "include this file from a variant of the field kernels"
 #endif
@@ -11,8 +12,8 @@
 #define RADIANCE_NAME(name) RADIANCE_PASTE(name, FIELD_ISA)
 
 static void RADIANCE_NAME(fold)(const stk_field_shape *shape, const stk_field_weights *weights,
-                                void *block) {
-    stk_radiance_fold(shape, weights, block);
+                                const void *tables, void *block) {
+    stk_radiance_fold(shape, weights, tables, block);
 }
 
 static void RADIANCE_NAME(condition)(const stk_field_shape *shape, const stk_field_weights *weights,
@@ -28,8 +29,8 @@ static void RADIANCE_NAME(evaluate)(const void *block, const float *xyz, const f
     STK_ALIGNED(64) float x[FIELD_X_MAX * STK_TILE], hidden[RADIANCE_ATT_ROWS * STK_TILE];
     STK_ALIGNED(64) float c[RADIANCE_COLOR_IN * STK_TILE], h0[STK_TILE];
     for (int p = 0; p < STK_PLANES; p++)
-        encode_plane(&shape->grid, b->plane[p], xyz + plane_axes[p][0] * STK_TILE,
-                     xyz + plane_axes[p][1] * STK_TILE, x + p * levels * STK_TILE);
+        RADIANCE_ENCODE(b, p, xyz + plane_axes[p][0] * STK_TILE, xyz + plane_axes[p][1] * STK_TILE,
+                        x + p * levels * STK_TILE);
     linear_relu(STK_HIDDEN + shape->exp_hidden, enc, b->att, x, hidden);
     linear(STK_AUD, STK_HIDDEN, b->aud, hidden, x + enc * STK_TILE);
     linear(shape->exp, shape->exp_hidden, b->exp, hidden + STK_HIDDEN * STK_TILE,

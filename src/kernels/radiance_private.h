@@ -16,6 +16,7 @@ enum {
 typedef struct radiance_block {
     stk_field_shape shape;
     const float *plane[STK_PLANES];
+    const uint32_t *dense[STK_PLANES];          /* rendering tables, NULL = none */
     float att[RADIANCE_ATT_ROWS * STK_ENC_MAX]; /* audio's hidden units, then expression's */
     float aud[STK_AUD * STK_HIDDEN];            /* diag(a) W; set by condition, like exp */
     float exp[STK_EXP_MAX * STK_HIDDEN];        /* diag(e) W */
@@ -28,7 +29,7 @@ typedef struct radiance_block {
 
 /* Writes all of the float block that does not depend on a frame, or what does. */
 void stk_radiance_fold(const stk_field_shape *shape, const stk_field_weights *weights,
-                       radiance_block *block);
+                       const void *tables, radiance_block *block);
 void stk_radiance_condition(const stk_field_shape *shape, const stk_field_weights *weights,
                             const stk_field_cond *cond, radiance_block *block);
 
@@ -67,7 +68,6 @@ enum {
 };
 typedef struct radiance_bf16_block {
     stk_field_shape shape;
-    const float *plane[STK_PLANES];
     radiance_matrix layer[RADIANCE_LAYERS];
     radiance_block full; /* what the pairs were rounded from */
     STK_ALIGNED(64)

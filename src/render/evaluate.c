@@ -75,7 +75,7 @@ static stk_status open_evaluation(evaluation *e) {
     STK_TRY(stk_subject_open_pictures(e->subject, &e->pictures));
     STK_TRY(stk_subject_open_torsos(e->subject, &e->torsos));
     STK_TRY(stk_frame_renderer_create(&e->renderer, w, h, e->pool));
-    stk_frame_renderer_load(e->renderer, &e->model->nets, e->model->nets.params.value);
+    STK_TRY(stk_frame_renderer_load(e->renderer, &e->model->nets, e->model->nets.params.value));
     STK_TRY(open_faces(e));
     STK_TRY(stk_image_init(&e->made, w, h, 3));
     STK_TRY(stk_image_init(&e->backdrop, w, h, 3));

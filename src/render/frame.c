@@ -11,7 +11,9 @@ struct stk_frame_renderer {
     int width, height;
     float *rgba; /* [h][w][4] */
     stk_radiance_kernels radiance;
-    void *block; /* of the field, folded for `nets` and conditioned for the frame */
+    void *block;  /* of the field, folded for `nets` and conditioned for the frame */
+    void *tables; /* of `nets` for rendering; NULL where another renderer's are used */
+    size_t tables_bytes;
     const stk_nets *nets;
     stk_field_weights weights;
     const float *values;
@@ -48,6 +50,7 @@ void stk_frame_renderer_free(stk_frame_renderer **handle) {
     stk_ray_renderer_free(&renderer->rays);
     stk_free(renderer->rgba);
     stk_free(renderer->block);
+    stk_free(renderer->tables);
     stk_free(renderer);
     *handle = NULL;
 }
@@ -79,12 +82,33 @@ static void composite_row(void *ctx, int y, int worker) {
     }
 }
 
-void stk_frame_renderer_load(stk_frame_renderer *renderer, const stk_nets *nets,
-                             const float *values) {
+static void fold(stk_frame_renderer *renderer, const stk_nets *nets, const float *values,
+                 const void *tables) {
     renderer->nets = nets;
     renderer->values = values;
     stk_field_weights_view(&nets->field, &nets->params, values, &renderer->weights);
-    renderer->radiance.fold(&nets->field.shape, &renderer->weights, renderer->block);
+    renderer->radiance.fold(&nets->field.shape, &renderer->weights, tables, renderer->block);
+}
+
+stk_status stk_frame_renderer_load(stk_frame_renderer *renderer, const stk_nets *nets,
+                                   const float *values) {
+    const stk_field_shape *shape = &nets->field.shape;
+    const size_t bytes = stk_radiance_tables_bytes(shape);
+    if (renderer->tables_bytes != bytes) {
+        stk_free(renderer->tables);
+        renderer->tables = stk_calloc_aligned(1, bytes);
+        renderer->tables_bytes = renderer->tables == NULL ? 0 : bytes;
+        if (renderer->tables == NULL) return stk_fail_memory("frame renderer");
+    }
+    stk_field_weights weights;
+    stk_field_weights_view(&nets->field, &nets->params, values, &weights);
+    stk_radiance_tables_fill(shape, &weights, renderer->tables);
+    fold(renderer, nets, values, renderer->tables);
+    return STK_OK;
+}
+
+void stk_frame_renderer_share(stk_frame_renderer *renderer, const stk_frame_renderer *loaded) {
+    fold(renderer, loaded->nets, loaded->values, loaded->tables);
 }
 
 void stk_frame_render(stk_frame_renderer *renderer, const stk_frame_request *request,

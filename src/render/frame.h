@@ -26,8 +26,11 @@ void stk_frame_renderer_free(stk_frame_renderer **renderer);
 
 /* Whose pictures: nets are kept (not owned), values is params.value or params.ema. To be called
  * before the first picture and whenever the values have changed. */
-void stk_frame_renderer_load(stk_frame_renderer *renderer, const stk_nets *nets,
-                             const float *values);
+stk_status stk_frame_renderer_load(stk_frame_renderer *renderer, const stk_nets *nets,
+                                   const float *values);
+/* Loads what `loaded` has; its tables (10 MB) are used, not copied, so it must live as long, and
+ * this must be called again after it is loaded anew. */
+void stk_frame_renderer_share(stk_frame_renderer *renderer, const stk_frame_renderer *loaded);
 
 typedef struct stk_frame_request {
     const uint8_t *bits; /* occupancy */

@@ -173,7 +173,7 @@ static stk_status open_session(session *s) {
                         settings->model, stk_frame_store_count(s->torsos), source->frames);
     STK_TRY(check_film(s));
     STK_TRY(stk_frame_renderer_create(&s->renderer, s->camera.width, s->camera.height, s->pool));
-    stk_frame_renderer_load(s->renderer, &s->model->nets, s->model->nets.params.value);
+    STK_TRY(stk_frame_renderer_load(s->renderer, &s->model->nets, s->model->nets.params.value));
     STK_TRY(stk_image_init(&s->picture, s->camera.width, s->camera.height, 3));
     STK_TRY(stk_image_init(&s->scaled_backdrop, s->camera.width, s->camera.height, 3));
     if (s->model->plate.data != NULL) {

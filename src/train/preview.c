@@ -67,7 +67,7 @@ static stk_status render_frame(stk_preview *p, stk_trainer *t, int frame) {
         .backdrop = backdrop,
         .rule = STK_MARCH_FAST,
     };
-    stk_frame_renderer_load(p->renderer, &t->nets, values);
+    STK_TRY(stk_frame_renderer_load(p->renderer, &t->nets, values));
     stk_frame_render(p->renderer, &request, &p->made);
     return STK_OK;
 }

@@ -100,7 +100,7 @@ static void evaluate_reads_only_what_is_prepared(void **state) {
         field_case_init(&fc, radiance_shapes[k].levels, radiance_shapes[k].exp, 90 + k, 3.0f);
         const stk_field_cond cond = radiance_conditions(&fc);
         memset(f.block, 0xff, stk_radiance_bytes());
-        kernels.fold(&fc.shape, &fc.weights, f.block);
+        kernels.fold(&fc.shape, &fc.weights, NULL, f.block);
         kernels.condition(&fc.shape, &fc.weights, &cond, f.block);
         assert_int_equal(mprotect(f.pages, f.bytes, PROT_READ), 0);
         buffers_init(&first, k);

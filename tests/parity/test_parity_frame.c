@@ -45,7 +45,7 @@ static void open_scene(scene *s, const char *fixture, const char *checkpoint, in
     s->block = stk_calloc_aligned(1, stk_radiance_bytes());
     assert_non_null(s->block);
     stk_radiance_kernels_init(&s->radiance);
-    s->radiance.fold(&s->field.shape, &s->weights, s->block);
+    s->radiance.fold(&s->field.shape, &s->weights, NULL, s->block);
     s->radiance.condition(&s->field.shape, &s->weights, &cond, s->block);
     s->frame = (stk_ray_frame){.radiance = &s->radiance,
                                .block = s->block,

@@ -87,7 +87,7 @@ static void render_everywhere(const stk_frame_request *changed) {
         stk_cpu_set_mask(mask);
         stk_field_kernels_init(&s.nets.field.kernels);
         TEST_OK(stk_frame_renderer_create(&s.renderer, WIDTH, HEIGHT, s.pool));
-        stk_frame_renderer_load(s.renderer, &s.nets, s.nets.params.value);
+        TEST_OK(stk_frame_renderer_load(s.renderer, &s.nets, s.nets.params.value));
         for (int rule = STK_MARCH_FAST; rule <= STK_MARCH_REFERENCE; rule++) {
             stk_frame_request request = *changed;
             request.rule = (stk_march_rule)rule;
@@ -104,7 +104,7 @@ static void frame_of_sound_numbers_covers_the_head(void **state) {
     (void)state;
     render_everywhere(&s.request);
     TEST_OK(stk_frame_renderer_create(&s.renderer, WIDTH, HEIGHT, s.pool));
-    stk_frame_renderer_load(s.renderer, &s.nets, s.nets.params.value);
+    TEST_OK(stk_frame_renderer_load(s.renderer, &s.nets, s.nets.params.value));
     stk_frame_render(s.renderer, &s.request, &s.picture);
     const float *rgba = stk_frame_rgba(s.renderer);
     assert_true(rgba[4 * (HEIGHT / 2 * WIDTH + WIDTH / 2) + 3] > 0.01f);

@@ -161,7 +161,7 @@ static void frame_after_warm_up_allocates_nothing(void **state) {
     TEST_OK(stk_frame_renderer_create(&renderer, p->width, p->height, trainer->pool));
     TEST_OK(stk_image_init(&picture, p->width, p->height, 3));
     TEST_OK(stk_image_init(&backdrop, p->width, p->height, 3));
-    stk_frame_renderer_load(renderer, &trainer->nets, trainer->nets.params.ema);
+    TEST_OK(stk_frame_renderer_load(renderer, &trainer->nets, trainer->nets.params.ema));
     for (size_t r = 0; r < STK_ARRAY_SIZE(rules); r++) {
         stk_frame_request request = {
             .bits = trainer->occupancy.bits,

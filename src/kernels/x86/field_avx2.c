@@ -34,6 +34,8 @@ static void transpose(int rows, const float *x, float *xt) {
 #include "kernels/x86/field_simd.h"
 #define FIELD_ISA avx2
 #include "kernels/field_body.h"
+#include "kernels/x86/grid_dense.h"
+#define RADIANCE_ENCODE encode_for_rendering
 #include "kernels/radiance_body.h"
 
 void stk_field_fill_avx2(stk_field_kernels *kernels) {

@@ -14,7 +14,7 @@
  */
 #include "kernels/field_common.h"
 #include "kernels/radiance_private.h"
-#include "kernels/x86/grid_simd.h"
+#include "kernels/x86/grid_dense.h"
 #include "kernels/x86/vector_math.h"
 
 #include <string.h>
@@ -81,15 +81,14 @@ static input_rows inputs_of(const stk_field_shape *shape) {
 }
 
 static void RADIANCE_NAME(fold)(const stk_field_shape *shape, const stk_field_weights *weights,
-                                void *block) {
+                                const void *tables, void *block) {
     radiance_bf16_block *b = block;
     const input_rows at = inputs_of(shape);
     const int enc = shape->enc, x = enc + STK_AUD + shape->exp;
     size_t used = 0;
     memset(b, 0, sizeof *b);
-    stk_radiance_fold(shape, weights, &b->full);
+    stk_radiance_fold(shape, weights, tables, &b->full);
     b->shape = *shape;
-    memcpy(b->plane, weights->plane, sizeof b->plane);
     shape_matrix(b, &used, RADIANCE_ATT, STK_HIDDEN + shape->exp_hidden, enc);
     shape_matrix(b, &used, RADIANCE_AUD, STK_AUD, STK_HIDDEN);
     shape_matrix(b, &used, RADIANCE_EXP, padded(shape->exp, 2), shape->exp_hidden);
@@ -138,8 +137,8 @@ static void encode_pairs(const radiance_bf16_block *b, const float *xyz, uint32_
     STK_ALIGNED(64) float enc[STK_ENC_MAX * STK_TILE];
     const int levels = b->shape.grid.levels;
     for (int p = 0; p < STK_PLANES; p++)
-        encode_plane(&b->shape.grid, b->plane[p], xyz + plane_axes[p][0] * STK_TILE,
-                     xyz + plane_axes[p][1] * STK_TILE, enc + p * levels * STK_TILE);
+        encode_for_rendering(&b->full, p, xyz + plane_axes[p][0] * STK_TILE,
+                             xyz + plane_axes[p][1] * STK_TILE, enc + p * levels * STK_TILE);
     pair_rows(b->shape.enc, enc, pairs);
 }
 

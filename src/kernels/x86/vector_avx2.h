@@ -44,6 +44,9 @@ OP vi vi_mul(vi a, vi b) { return _mm256_mullo_epi32(a, b); }
 OP vi vi_and(vi a, vi b) { return _mm256_and_si256(a, b); }
 OP vi vi_xor(vi a, vi b) { return _mm256_xor_si256(a, b); }
 OP void vi_store(uint32_t *p, vi x) { _mm256_storeu_si256((void *)p, x); }
+OP vi vi_load(const uint32_t *p) { return _mm256_loadu_si256((const void *)p); }
+OP vi vi_shift_left_16(vi x) { return _mm256_slli_epi32(x, 16); }
+OP vf vf_from_bits(vi x) { return _mm256_castsi256_ps(x); }
 OP vf vf_keep(vmask m, vf x) { return _mm256_and_ps(m, x); } /* 0 elsewhere */
 /* clang-format on */
 

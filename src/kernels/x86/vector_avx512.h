@@ -42,6 +42,9 @@ OP vi vi_mul(vi a, vi b) { return _mm512_mullo_epi32(a, b); }
 OP vi vi_and(vi a, vi b) { return _mm512_and_epi32(a, b); }
 OP vi vi_xor(vi a, vi b) { return _mm512_xor_epi32(a, b); }
 OP void vi_store(uint32_t *p, vi x) { _mm512_storeu_si512(p, x); }
+OP vi vi_load(const uint32_t *p) { return _mm512_loadu_si512(p); }
+OP vi vi_shift_left_16(vi x) { return _mm512_slli_epi32(x, 16); }
+OP vf vf_from_bits(vi x) { return _mm512_castsi512_ps(x); }
 OP vf vf_keep(vmask m, vf x) { return _mm512_maskz_mov_ps(m, x); } /* 0 elsewhere */
 /* clang-format on */
 
