@@ -69,8 +69,10 @@ static stk_status find_levels(const stk_state_dict *dict, stk_model_config *conf
             return STK_OK;
         }
     }
-    return stk_published_refuse(dict, t, "encoder_xy.embeddings",
-                                "F32 [163584,1] (12 hash levels) or, as in the paper, that of 14");
+    char expected[STK_SHAPE_TEXT];
+    snprintf(expected, sizeof expected, "F32 [163584,1] (12 hash levels) or [%u,1] (14)",
+             layout.offset[STK_LEVELS_MAX]);
+    return stk_published_refuse(dict, t, "encoder_xy.embeddings", expected);
 }
 
 static stk_status find_expressions(const stk_state_dict *dict, stk_model_config *config) {
