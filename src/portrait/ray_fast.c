@@ -35,6 +35,7 @@ enum {
     REACH = 6,          /* pixels that a pass looks beyond */
     BANDS_A_THREAD = 6, /* so that threads end a pass together */
     BAND_ROWS_MIN = 16,
+    STRIP = 64, /* columns gone through together: what their rays touch stays in cache */
 };
 
 /* --- samples ---------------------------------------------------------------------------------- */
@@ -225,14 +226,14 @@ static int first_from(int from, int rest, int step) {
     return from + ((rest - from) % step + step) % step;
 }
 
-/* One kind of pixels of the pass in rows [y0, y1). */
-static void visit_pixels(const ray_picture *p, ray_scratch *s, int kind, int y0, int y1) {
+/* One kind of pixels of the pass in columns [x0, x1) of rows [y0, y1). */
+static void visit_pixels(const ray_picture *p, ray_scratch *s, int kind, const stk_rect *part) {
     const pattern *pass = &patterns[p->pass];
     const int step = pass->step, half = LATTICE / 2;
     const int may = p->pass > 0 && p->frame->flat > 0;
     const stk_rect *r = &p->rect;
-    for (int y = first_from(y0, pass->first_y[kind], step); y < y1; y += step)
-        for (int x = first_from(r->x0, pass->first_x[kind], step); x < r->x1; x += step) {
+    for (int y = first_from(part->y0, pass->first_y[kind], step); y < part->y1; y += step)
+        for (int x = first_from(part->x0, pass->first_x[kind], step); x < part->x1; x += step) {
             if (may && within(r, x, y, half) && interpolate(p, pass, x, y, within(r, x, y, REACH)))
                 continue;
             if (stk_ray_start(p, x, y, &s->rays[s->living + s->fresh])) add_ray(p, s);
@@ -245,7 +246,11 @@ static void render_band(void *ctx, int task, int worker) {
     const int y0 = p->rect.y0 + task * p->band_rows;
     const int y1 = y0 + p->band_rows < p->rect.y1 ? y0 + p->band_rows : p->rect.y1;
     s->living = s->fresh = 0;
-    for (int kind = 0; kind < patterns[p->pass].kinds; kind++) visit_pixels(p, s, kind, y0, y1);
+    for (int x0 = p->rect.x0; x0 < p->rect.x1; x0 += STRIP) {
+        const int x1 = x0 + STRIP < p->rect.x1 ? x0 + STRIP : p->rect.x1;
+        const stk_rect part = {x0, y0, x1, y1};
+        for (int kind = 0; kind < patterns[p->pass].kinds; kind++) visit_pixels(p, s, kind, &part);
+    }
     finish_rays(p, s);
 }
 
