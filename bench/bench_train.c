@@ -56,7 +56,7 @@ int main(int argc, char **argv) {
     }
     printf("%s: %lld samples, %.2f a ray; CPU %.0f ns a sample (best step %.0f), wall %.0f ns; "
            "%.0fk samples/s, %.1fk rays/s, loss %.5f\n",
-           trainer->nets.field.kernels.isa, (long long)samples,
+           trainer->field.isa, (long long)samples,
            (double)samples / ((double)steps * settings.rays), cpu / (double)samples * 1e9,
            best * 1e9, wall / (double)samples * 1e9, (double)samples / wall * 1e-3,
            (double)steps * settings.rays / wall * 1e-3, trainer->mean_loss);

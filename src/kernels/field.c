@@ -43,3 +43,8 @@ void stk_field_kernels_init(stk_field_kernels *kernels) {
     if (flags & STK_CPU_AVX2) stk_field_fill_avx2(kernels);
     if (flags & STK_CPU_AVX512) stk_field_fill_avx512(kernels);
 }
+
+void stk_field_training_kernels_init(stk_field_kernels *kernels) {
+    stk_field_kernels_init(kernels);
+    if (stk_cpu_flags() & STK_CPU_AVX512BF16) stk_field_fill_training_avx512bf16(kernels);
+}

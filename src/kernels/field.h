@@ -68,6 +68,7 @@ typedef struct stk_field_weights {
     const float *sigma[3];          /* [64][enc+32+E], [64][64], [65][64] */
     const float *color[2];          /* [64][84], [3][64] */
     const float *unc[2];            /* [32][enc], [1][32] */
+    const uint32_t *pairs;          /* what pack made of them, where that is set */
 } stk_field_weights;
 
 /* Same shapes, accumulated into (+=). Not the planes. */
@@ -129,9 +130,16 @@ typedef struct stk_field_kernels {
      * [tiles][enc][64]; counts[t] samples in tile t. dtable: the plane's whole gradient table. */
     void (*grid_backward)(const stk_field_shape *shape, int plane, int level, int tiles,
                           const int *counts, const float *xyz, const float *denc, float *dtable);
+    /* NULL, or: rounds the nets into weights->pairs for forward and backward, to be called whenever
+     * they have changed; returns how many pairs (a multiple of 16; pairs NULL: only that). */
+    size_t (*pack)(const stk_field_shape *shape, const stk_field_weights *weights, uint32_t *pairs);
 } stk_field_kernels;
 
 /* The best table that stk_cpu_flags() allows; the C twin in every slot no variant fills. */
 void stk_field_kernels_init(stk_field_kernels *kernels);
+/* The same for training: forward and backward may multiply in bfloat16 (sums and weights stay
+ * float32) where that is faster. Such a forward wants acts, not NULL, and only its own backward can
+ * read them. */
+void stk_field_training_kernels_init(stk_field_kernels *kernels);
 
 #endif

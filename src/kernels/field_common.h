@@ -5,6 +5,8 @@
 
 #include "kernels/field.h"
 
+#include <math.h>
+
 /* The two coordinates each plane looks at. */
 static const uint8_t plane_axes[STK_PLANES][2] = {{0, 1}, {1, 2}, {0, 2}};
 
@@ -31,6 +33,73 @@ static inline void sh_rows(const float *restrict dir, float *restrict sh) {
         sh[14 * STK_TILE + s] = 1.4453057213202769f * z * (xx - yy);
         sh[15 * STK_TILE + s] = 0.59004358992664352f * x * (3.0f * yy - xx);
     }
+}
+
+/* --- conditions: rows of per-frame tables, one for each lane ---------------------------------- */
+
+static inline int cond_uniform(const uint16_t *row) {
+    unsigned different = 0;
+    for (int s = 0; s < STK_TILE; s++) different |= row[s] ^ row[0];
+    return different == 0;
+}
+
+/* y[c][s] = table[row[s]][c]. */
+static inline void cond_gather(const float *table, int stride, int channels, const uint16_t *row,
+                               float *y) {
+    int uniform = cond_uniform(row);
+    for (int c = 0; c < channels; c++, y += STK_TILE) {
+        if (uniform) {
+            float value = table[row[0] * stride + c];
+            for (int s = 0; s < STK_TILE; s++) y[s] = value;
+        } else {
+            for (int s = 0; s < STK_TILE; s++) y[s] = table[row[s] * stride + c];
+        }
+    }
+}
+
+/* Sum of 64 lanes, in an order that does not depend on the variant. */
+static inline float lane_sum(const float *x) {
+    float part[16];
+    for (int k = 0; k < 16; k++) part[k] = (x[k] + x[k + 16]) + (x[k + 32] + x[k + 48]);
+    for (int half = 8; half > 0; half /= 2)
+        for (int k = 0; k < half; k++) part[k] += part[k + half];
+    return part[0];
+}
+
+/* dtable[row[s]][c] += dy[c][s]. */
+static inline void cond_scatter(float *dtable, int stride, int channels, const uint16_t *row,
+                                const float *dy) {
+    int uniform = cond_uniform(row);
+    for (int c = 0; c < channels; c++, dy += STK_TILE) {
+        if (uniform)
+            dtable[row[0] * stride + c] += lane_sum(dy);
+        else
+            for (int s = 0; s < STK_TILE; s++) dtable[row[s] * stride + c] += dy[s];
+    }
+}
+
+static inline void multiply_rows(int rows, const float *restrict a, float *restrict y) {
+    for (int i = 0; i < rows * STK_TILE; i++) y[i] *= a[i];
+}
+
+/* --- norms over channels ---------------------------------------------------------------------- */
+
+/* norm[s] = |a[.][s]|_2. */
+static inline void norm_rows(int rows, const float *restrict a, float *restrict norm) {
+    float sum[STK_TILE] = {0};
+    for (int c = 0; c < rows; c++)
+        for (int s = 0; s < STK_TILE; s++) sum[s] += a[c * STK_TILE + s] * a[c * STK_TILE + s];
+    for (int s = 0; s < STK_TILE; s++) norm[s] = sqrtf(sum[s]);
+}
+
+/* da[c][s] += dnorm[s] a[c][s] / |a|; nothing where |a| = 0, as torch.norm has it. */
+static inline void norm_rows_back(int rows, const float *restrict a, const float *restrict dnorm,
+                                  float *restrict da) {
+    float factor[STK_TILE];
+    norm_rows(rows, a, factor);
+    for (int s = 0; s < STK_TILE; s++) factor[s] = factor[s] > 0 ? dnorm[s] / factor[s] : 0;
+    for (int c = 0; c < rows; c++)
+        for (int s = 0; s < STK_TILE; s++) da[c * STK_TILE + s] += factor[s] * a[c * STK_TILE + s];
 }
 
 #endif

@@ -91,5 +91,6 @@ STK_INLINE size_t field_acts_bind(const stk_field_shape *shape, float *base, fie
 void stk_field_fill_c(stk_field_kernels *kernels);
 void stk_field_fill_avx2(stk_field_kernels *kernels);
 void stk_field_fill_avx512(stk_field_kernels *kernels);
+void stk_field_fill_training_avx512bf16(stk_field_kernels *kernels);
 
 #endif

@@ -100,7 +100,9 @@ struct stk_trainer {
     size_t audio_act_floats, field_act_floats;
 
     /* work */
+    stk_field_kernels field; /* those for training */
     stk_field_weights weights;
+    uint32_t *weight_pairs; /* NULL where field packs nothing */
     tile_store tiles;
     block_scratch *scratch; /* [threads] */
     float *slot_grads;      /* [F][dense_total] */

@@ -147,8 +147,8 @@ static void forward_tiles(block *b, int first, int count) {
         size_t lane = (size_t)i * STK_TILE;
         stk_field_out out = {s->sigma + lane, s->rgb + 3 * lane, s->amb_aud + lane,
                              s->amb_exp + lane, NULL};
-        t->nets.field.kernels.forward(&t->nets.field.shape, &t->weights, &cond, &in,
-                                      s->acts + (size_t)i * t->field_act_floats, &out);
+        t->field.forward(&t->nets.field.shape, &t->weights, &cond, &in,
+                         s->acts + (size_t)i * t->field_act_floats, &out);
     }
 }
 
@@ -272,9 +272,8 @@ static void backward_block(block *b, stk_field_grads *grads, stk_field_dcond *dc
                                      s->damb_exp + lane, NULL};
         float *denc =
             t->tiles.denc + (size_t)(b->tile_base + i) * (size_t)t->nets.field.shape.enc * STK_TILE;
-        t->nets.field.kernels.backward(&t->nets.field.shape, &t->weights, &cond, &in,
-                                       s->acts + (size_t)i * t->field_act_floats, &dout, grads,
-                                       dcond, denc);
+        t->field.backward(&t->nets.field.shape, &t->weights, &cond, &in,
+                          s->acts + (size_t)i * t->field_act_floats, &dout, grads, dcond, denc);
     }
 }
 

@@ -22,7 +22,7 @@ enum {
     OCCUPANCY_EARLY = 16,
     OCCUPANCY_LATE = 64,
     OCCUPANCY_EARLY_STEPS = 1024,
-    TRIM_EVERY = 16,
+    TRIM_EVERY = 4,
     PUBLISHED_LEVELS = 12
 };
 static const float EMA_DECAY = 0.99f;
@@ -135,12 +135,18 @@ static void add_code_gradients(stk_trainer *t) {
                 t->dcode[(size_t)slot * STK_CODE + (size_t)c];
 }
 
+static void view_weights(stk_trainer *t) {
+    stk_field_weights_view(&t->nets.field, &t->nets.params, t->nets.params.value, &t->weights);
+    t->weights.pairs = t->weight_pairs;
+    if (t->weight_pairs != NULL) t->field.pack(&t->nets.field.shape, &t->weights, t->weight_pairs);
+}
+
 stk_status stk_trainer_step(stk_trainer *t, double fraction) {
     t->fraction = fraction;
     if (t->step % TRIM_EVERY == 0) stk_ray_cache_trim(t->cache);
     t->ray_seed = stk_ray_cache_frames(t->cache, &t->batch, &t->rng, t->epoch_order,
                                        &t->epoch_position, t->frame_list);
-    stk_field_weights_view(&t->nets.field, &t->nets.params, t->nets.params.value, &t->weights);
+    view_weights(t);
     stk_pool_run(t->pool, t->batch.frames, prepare_slot, t);
     update_occupancy(t);
     stk_pool_run(t->pool, t->batch.frames, stk_train_slot, t);
@@ -262,6 +268,9 @@ static stk_status take_work(stk_trainer *t) {
     t->tiles.denc =
         take(tiles * (size_t)t->nets.field.shape.enc * STK_TILE, sizeof(float), &failed);
     t->tiles.counts = take(tiles, sizeof(int), &failed);
+    if (t->field.pack != NULL)
+        t->weight_pairs = take(t->field.pack(&t->nets.field.shape, &t->weights, NULL),
+                               sizeof *t->weight_pairs, &failed);
     t->slot_grads = take(frames * t->dense_total, sizeof(float), &failed);
     t->results = take(frames, sizeof *t->results, &failed);
     t->scratch = take(threads, sizeof *t->scratch, &failed);
@@ -310,6 +319,7 @@ static stk_status build(stk_trainer *t, const stk_job *job) {
                                      .exp = STK_EXPRESSIONS,
                                      .code_rows = t->performance.train_frames};
     STK_TRY(stk_nets_init(&t->nets, &config, 1));
+    stk_field_training_kernels_init(&t->field);
     stk_march_kernels_init(&t->march);
     stk_optimiser_kernels_init(&t->optimiser);
     t->batch = (stk_batch_settings){.frames = s->frames, .rays = s->rays};
@@ -358,6 +368,7 @@ void stk_trainer_free(stk_trainer **handle) {
     void *blocks[] = {t->lip_targets,
                       t->audio_rows,
                       t->row_present,
+                      t->weight_pairs,
                       t->scratch,
                       t->results,
                       t->slot_grads,

@@ -51,10 +51,13 @@ static void bind(field_case *fc) {
         v[t] = fc->value + fc->offset[t];
         g[t] = fc->grad + fc->offset[t];
     }
-    fc->weights =
-        (stk_field_weights){{v[0], v[1], v[2]},         {v[T_AUD0], v[T_AUD1]},
-                            {v[T_EXP0], v[T_EXP1]},     {v[T_SIGMA0], v[T_SIGMA1], v[T_SIGMA2]},
-                            {v[T_COLOR0], v[T_COLOR1]}, {v[T_UNC0], v[T_UNC1]}};
+    fc->weights = (stk_field_weights){{v[0], v[1], v[2]},
+                                      {v[T_AUD0], v[T_AUD1]},
+                                      {v[T_EXP0], v[T_EXP1]},
+                                      {v[T_SIGMA0], v[T_SIGMA1], v[T_SIGMA2]},
+                                      {v[T_COLOR0], v[T_COLOR1]},
+                                      {v[T_UNC0], v[T_UNC1]},
+                                      NULL};
     fc->grads = (stk_field_grads){{g[T_AUD0], g[T_AUD1]},
                                   {g[T_EXP0], g[T_EXP1]},
                                   {g[T_SIGMA0], g[T_SIGMA1], g[T_SIGMA2]},
