@@ -145,8 +145,8 @@ static void evaluate_on_emulated_tiles_like_on_dot_products(void **state) {
         field_case fc;
         field_case_init(&fc, radiance_shapes[k].levels, radiance_shapes[k].exp, 190 + k, 3.0f);
         const stk_field_cond cond = radiance_conditions(&fc);
-        tiles.fold(&fc.shape, &fc.weights, tiles_block);
-        dots.fold(&fc.shape, &fc.weights, dots_block);
+        tiles.fold(&fc.shape, &fc.weights, NULL, tiles_block);
+        dots.fold(&fc.shape, &fc.weights, NULL, dots_block);
         tiles.condition(&fc.shape, &fc.weights, &cond, tiles_block);
         dots.condition(&fc.shape, &fc.weights, &cond, dots_block);
         buffers_init(&a, k);

@@ -218,12 +218,28 @@ static void check_sequence(loaded *model, const stk_safetensors *file) {
     free(sequence);
 }
 
+/* The network fixtures' windows and codes. */
+static void check_network_code(loaded *model, const char *name) {
+    stk_safetensors *file = fixture(name);
+    float *auds = tensor(file, "auds"), *wanted = tensor(file, "enc_a"), code[32];
+    const float *rows[8];
+    for (int i = 0; i < 8; i++) rows[i] = auds + i * model->net.row_floats;
+    stk_audio_net_forward(&model->net, &model->params, model->params.value, rows, model->acts,
+                          code);
+    compare(name, code, wanted, 32);
+    free(wanted), free(auds);
+    stk_safetensors_close(&file);
+}
+
 static void check_kind(stk_audio_kind kind, const char *name, const char *checkpoint) {
     loaded model;
     stk_safetensors *file = fixture(name);
     load(&model, kind, checkpoint);
     check_window(&model, file);
     if (stk_safetensors_find(file, "sequence") != NULL) check_sequence(&model, file);
+    char network[16];
+    snprintf(network, sizeof network, "%c_network", name[0]);
+    check_network_code(&model, network);
     unload(&model);
     stk_safetensors_close(&file);
 }

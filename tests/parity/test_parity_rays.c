@@ -31,7 +31,7 @@ static stk_ngp_camera camera_of(const float *pose, const float *intrinsics) {
 /* --- frames ----------------------------------------------------------------------------------- */
 
 typedef struct ray {
-    float d[3], t, far, weight, depth, amb_aud, amb_exp;
+    float d[3], t, far, rgb[3], weight, depth, amb_aud, amb_exp;
     int pixel, first, count;
 } ray;
 
@@ -160,6 +160,8 @@ static int composite(const scene *s, ray *r, int step) {
         const float w = (1 - expf(-s->sigma[k] * STK_STEP_NGP)) * before;
         r->weight += w;
         r->depth += w * s->t_after[k];
+        for (int c = 0; c < 3; c++)
+            r->rgb[c] += w * s->rgb[(k / STK_TILE * 3 + c) * STK_TILE + k % STK_TILE];
         r->amb_aud += s->aud[k];
         r->amb_exp += s->expr[k];
         if (before < STK_TRANSMITTANCE_MIN) return 0;
@@ -214,6 +216,10 @@ static void check_frame(const char *fixture, const char *checkpoint, int exp) {
         s.amb_aud[i] = r->amb_aud, s.amb_exp[i] = r->amb_exp, s.weight[i] = r->weight;
         s.depth[i] = r->depth;
     }
+    float *image = test_fixture_f32(s.file, "image_raw", NULL);
+    for (int i = 0; i < PIXELS; i++)
+        test_assert_close("image_raw", s.rays[i].rgb, image + 3 * i, 3, 2e-4);
+    stk_free(image);
     check_image(&s, "ambient_aud", s.amb_aud, 1e-6, 1e-4);
     check_image(&s, "ambient_eye", s.amb_exp, 1e-6, 1e-4);
     check_image(&s, "weights_sum", s.weight, 2e-4, 0);

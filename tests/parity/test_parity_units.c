@@ -41,19 +41,45 @@ static void box_and_nearest_agree(void **state) {
 }
 
 /* (row, column), each from -1 at the first pixel's centre to 1 at the last one's. */
+static void check_coordinates(const char *fixture, int height, int width) {
+    stk_safetensors *file = test_fixture_open(fixture);
+    int64_t n;
+    float *want = test_fixture_f32(file, "bg_coords", &n);
+    assert_int_equal(n, 2 * height * width);
+    for (int i = 0; i < n / 2; i++) {
+        const double row = i / width, col = i % width;
+        assert_float_equal(want[2 * i], 2 * row / (height - 1) - 1, 2e-7);
+        assert_float_equal(want[2 * i + 1], 2 * col / (width - 1) - 1, 2e-7);
+    }
+    stk_free(want);
+    stk_safetensors_close(&file);
+}
+
 static void backdrop_coordinates_agree(void **state) {
     (void)state;
     stk_safetensors *file = test_fixture_open("units");
-    int64_t n;
-    float *want = test_fixture_f32(file, "bg_coords", &n);
     int32_t *size = test_fixture_raw(file, "rays_HW", STK_I32, NULL);
-    assert_int_equal(n, 2 * size[0] * size[1]);
-    for (int i = 0; i < n / 2; i++) {
-        const double row = i / size[1], col = i % size[1];
-        assert_float_equal(want[2 * i], 2 * row / (size[0] - 1) - 1, 2e-7);
-        assert_float_equal(want[2 * i + 1], 2 * col / (size[1] - 1) - 1, 2e-7);
+    check_coordinates("units", size[0], size[1]);
+    check_coordinates("dataset_loader", 128, 128);
+    stk_free(size);
+    stk_safetensors_close(&file);
+}
+
+/* Cameras of the loader: their mean distance, and the origin of a frame's rays. */
+static void camera_distance_agrees(void **state) {
+    (void)state;
+    enum { FRAMES = 10 };
+    stk_safetensors *file = test_fixture_open("dataset_loader");
+    float *poses = test_fixture_f32(file, "poses", NULL);
+    float *origin = test_fixture_f32(file, "frame7_rays_o", NULL);
+    double sum = 0;
+    for (int i = 0; i < FRAMES; i++) {
+        const float *m = poses + 16 * i;
+        sum += sqrt((double)(m[3] * m[3] + m[7] * m[7] + m[11] * m[11]));
+        for (int k = 0; i == 7 && k < 3; k++) assert_true(origin[k] == m[4 * k + 3]);
     }
-    stk_free(want), stk_free(size);
+    assert_float_equal(sum / FRAMES, test_fixture_number(file, "radius"), 1e-6);
+    stk_free(poses), stk_free(origin);
     stk_safetensors_close(&file);
 }
 
@@ -181,6 +207,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(box_and_nearest_agree),
         cmocka_unit_test(backdrop_coordinates_agree),
+        cmocka_unit_test(camera_distance_agrees),
         cmocka_unit_test(frequencies_of_anchors_agree),
         cmocka_unit_test(frequencies_of_pixels_agree),
         cmocka_unit_test(parameters_and_groups_agree),

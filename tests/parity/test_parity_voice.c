@@ -116,8 +116,9 @@ static void rows_of_a_subject_agree(void **state) {
 
 /* --- codes ------------------------------------------------------------------------------------ */
 
-static void load_nets(stk_nets *nets, stk_audio_kind kind, const char *checkpoint) {
-    const stk_model_config config = {kind, 12, STK_EXPRESSIONS, CODES, 0};
+static void load_nets(stk_nets *nets, stk_audio_kind kind, int exp, const char *checkpoint) {
+    const stk_model_config config = {
+        .audio_kind = kind, .levels = 12, .exp = exp, .code_rows = CODES};
     const char *path = test_shared_or_skip(checkpoint);
     stk_pth *file;
     stk_params_missing missing;
@@ -150,18 +151,21 @@ static void check_code(const char *fixture, int frame, const stk_voice_source *s
 static void code_through_the_encoder_agrees(void **state) {
     (void)state;
     stk_nets nets;
-    load_nets(&nets, STK_AUDIO_AVE, "parity/official_A.pth");
+    load_nets(&nets, STK_AUDIO_AVE, 7, "parity/official_A.pth");
     const stk_voice_source source = {.sound = test_shared_or_skip(SOUND),
                                      .encoder = test_shared_or_skip(ENCODER)};
     check_code("A_frame", 3, &source, &nets);
     check_code("A_network", -1, &source, &nets);
+    stk_nets_clear(&nets);
+    load_nets(&nets, STK_AUDIO_AVE, 1, "parity/official_E.pth");
+    check_code("E_network", -1, &source, &nets);
     stk_nets_clear(&nets);
 }
 
 static void code_of_hubert_features_agrees(void **state) {
     (void)state;
     stk_nets nets;
-    load_nets(&nets, STK_AUDIO_HUBERT, "parity/official_C.pth");
+    load_nets(&nets, STK_AUDIO_HUBERT, 7, "parity/official_C.pth");
     const stk_voice_source source = {.sound = test_shared_or_skip(SOUND),
                                      .features =
                                          test_shared_or_skip("parity/dataset_official/aud_hu.npy")};
@@ -172,7 +176,7 @@ static void code_of_hubert_features_agrees(void **state) {
 static void code_of_deepspeech_features_agrees(void **state) {
     (void)state;
     stk_nets nets;
-    load_nets(&nets, STK_AUDIO_DEEPSPEECH, "parity/official_D.pth");
+    load_nets(&nets, STK_AUDIO_DEEPSPEECH, 7, "parity/official_D.pth");
     const stk_voice_source source = {.sound = test_shared_or_skip(SOUND),
                                      .features =
                                          test_shared_or_skip("parity/dataset_official/aud_ds.npy")};
