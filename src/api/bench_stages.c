@@ -60,8 +60,8 @@ static stk_status backdrop_next(stages *s) {
     const int k = stk_mirror_index(s->film_at++, source->frames);
     const stk_image *frame;
     if (model->plate.data == NULL) return stk_frame_store_get(s->film, k, &frame);
-    stk_backdrop_paint(model, &source->camera, &source->poses[k], &model->plate, &s->painted,
-                       s->bench->pools[0]);
+    stk_model_backdrop_paint(model, &source->camera, &source->poses[k], &model->plate, &s->painted,
+                             s->bench->pools[0]);
     return STK_OK;
 }
 

@@ -1,8 +1,9 @@
 /* backdrop.c - see backdrop.h. */
 #include "render/backdrop.h"
 
-void stk_backdrop_paint(const stk_model *model, const stk_camera *camera, const stk_pose *pose,
-                        const stk_image *plate, stk_image *backdrop, stk_pool *pool) {
+void stk_model_backdrop_paint(const stk_model *model, const stk_camera *camera,
+                              const stk_pose *pose, const stk_image *plate, stk_image *backdrop,
+                              stk_pool *pool) {
     const stk_nets *nets = &model->nets;
     stk_ngp_camera ngp;
     stk_torso_frame frame;

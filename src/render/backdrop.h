@@ -11,7 +11,8 @@
 /* For a model with a torso branch, whatever its performance. camera: of the picture; plate and
  * backdrop: RGB, of its size. The code of the first frame is used, as for the head (3.5). Allocates
  * nothing. */
-void stk_backdrop_paint(const stk_model *model, const stk_camera *camera, const stk_pose *pose,
-                        const stk_image *plate, stk_image *backdrop, stk_pool *pool);
+void stk_model_backdrop_paint(const stk_model *model, const stk_camera *camera,
+                              const stk_pose *pose, const stk_image *plate, stk_image *backdrop,
+                              stk_pool *pool);
 
 #endif

@@ -112,9 +112,9 @@ static stk_status render_held_out(evaluation *e, int frame) {
     const double start_s = stk_clock_s();
     const stk_model *model = e->model;
     if (model->plate.data != NULL) {
-        stk_backdrop_paint(model, &stk_subject_get_info(e->subject)->camera,
-                           &stk_subject_poses(e->subject)[frame], &model->plate, &e->backdrop,
-                           e->pool);
+        stk_model_backdrop_paint(model, &stk_subject_get_info(e->subject)->camera,
+                                 &stk_subject_poses(e->subject)[frame], &model->plate, &e->backdrop,
+                                 e->pool);
         backdrop = &e->backdrop;
     }
     const int reference = e->settings->reference_march;

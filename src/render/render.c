@@ -43,8 +43,8 @@ int stk_mirror_index(int i, int n) {
 /* What the torso branch paints, when the model has one, else the film's frame. */
 static stk_status backdrop_of(session *s, int source, const stk_image **backdrop) {
     if (s->plate.data != NULL) {
-        stk_backdrop_paint(s->model, &s->camera, &s->model->performance.poses[source], &s->plate,
-                           &s->scaled_backdrop, s->pool);
+        stk_model_backdrop_paint(s->model, &s->camera, &s->model->performance.poses[source],
+                                 &s->plate, &s->scaled_backdrop, s->pool);
         *backdrop = &s->scaled_backdrop;
         return STK_OK;
     }

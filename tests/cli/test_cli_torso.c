@@ -43,7 +43,7 @@ static void render_of_torso_model_paints_over_the_plate(void **state) {
     TEST_OK(stk_path_join(png, sizeof png, frames, "000000.png"));
     TEST_OK(stk_picture_read(png, 3, &picture));
     TEST_OK(stk_image_init(&backdrop, SIDE, SIDE, 3));
-    stk_backdrop_paint(model, &p->camera, &p->poses[0], &model->plate, &backdrop, NULL);
+    stk_model_backdrop_paint(model, &p->camera, &p->poses[0], &model->plate, &backdrop, NULL);
     const stk_rect *r = &p->head_rect;
     int painted = 0;
     for (int y = 0; y < SIDE; y++) {

@@ -44,7 +44,7 @@ static void check_painted(const stk_model *model, const stk_pose *pose, const st
     const stk_camera camera = {300, SIDE / 2, SIDE / 2, SIDE, SIDE};
     stk_image backdrop;
     TEST_OK(stk_image_init(&backdrop, SIDE, SIDE, 3));
-    stk_backdrop_paint(model, &camera, pose, plate, &backdrop, NULL);
+    stk_model_backdrop_paint(model, &camera, pose, plate, &backdrop, NULL);
     int changed = 0;
     for (int y = 0; y < SIDE; y++) {
         for (int i = 0; i < 3 * SIDE; i++) {
