@@ -25,7 +25,7 @@ typedef struct stk_ave_encoder stk_ave_encoder;
 
 /* Weights: the published file (torch.save of a bare dictionary, 91 keys "0.conv_block.0.weight"
  * ...), or the same tensors as .safetensors; by the name's ending. STK_ERR_WEIGHTS with one
- * sentence for any other file. Memory: 27 MB. */
+ * sentence for any other file. Memory: 14 MB. */
 stk_status stk_ave_encoder_create(stk_ave_encoder **encoder, const char *path);
 /* The same from `given`, or, when that is NULL, from audio_visual_encoder.safetensors or .pth in
  * the folders of nn/weights.h. */

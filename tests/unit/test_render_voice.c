@@ -105,15 +105,16 @@ static void code_equals_that_of_the_whole_sound(void **state) {
 }
 
 /* Bytes on the heap after a sound was listened to from end to end, less those before. */
-static int64_t heap_bytes_of_voice(const char *path) {
+static int64_t heap_bytes_of_voice(const stk_voice_source *source, const stk_nets *with,
+                                   int stride) {
     STK_ALIGNED(64) float code[STK_AUDIO_CODE];
     stk_voice *voice;
     struct mallinfo2 before = mallinfo2();
-    TEST_OK(stk_voice_open(&voice, &(stk_voice_source){.sound = path}, &nets));
+    TEST_OK(stk_voice_open(&voice, source, with));
     const int frames = stk_voice_frames(voice);
     int64_t most = 0;
-    for (int i = 0; i < frames; i += 40) {
-        stk_voice_code(voice, nets.params.value, i, code);
+    for (int i = 0; i < frames; i += stride) {
+        stk_voice_code(voice, with->params.value, i, code);
         struct mallinfo2 now = mallinfo2();
         int64_t bytes =
             (int64_t)(now.uordblks + now.hblkhd) - (int64_t)(before.uordblks + before.hblkhd);
@@ -127,11 +128,12 @@ static int64_t heap_bytes_of_voice(const char *path) {
 static void memory_does_not_grow_with_the_sound(void **state) {
     (void)state;
     char path[STK_PATH_MAX];
+    const stk_voice_source source = {.sound = path};
     write_sound(path, "short.wav", 10);
-    heap_bytes_of_voice(path); /* what the libraries keep for good */
-    const int64_t shorter = heap_bytes_of_voice(path);
+    heap_bytes_of_voice(&source, &nets, 40); /* what the libraries keep for good */
+    const int64_t shorter = heap_bytes_of_voice(&source, &nets, 40);
     write_sound(path, "long.wav", 170);
-    const int64_t longer = heap_bytes_of_voice(path);
+    const int64_t longer = heap_bytes_of_voice(&source, &nets, 40);
     print_message("voice: %lld bytes for 10 s, %lld for 170 s\n", (long long)shorter,
                   (long long)longer);
     assert_true(longer < shorter + (1 << 16));
@@ -268,6 +270,26 @@ static void code_through_the_encoder_equals_that_of_the_whole_sound(void **state
     stk_sound_clear(&sound);
     stk_ave_encoder_free(&encoder);
     stk_voice_close(&voice);
+    stk_nets_clear(&hearing);
+}
+
+static void memory_does_not_grow_through_the_encoder(void **state) {
+    (void)state;
+    char path[STK_PATH_MAX], weights[STK_PATH_MAX];
+    stk_nets hearing;
+    make_nets_of(STK_AUDIO_AVE, &hearing);
+    TEST_OK(stk_path_join(weights, sizeof weights, folder, "memory.safetensors"));
+    write_encoder(weights);
+    const stk_voice_source source = {.sound = path, .encoder = weights};
+    write_sound(path, "short.wav", 5);
+    heap_bytes_of_voice(&source, &hearing, 100);
+    const int64_t shorter = heap_bytes_of_voice(&source, &hearing, 100);
+    write_sound(path, "long.wav", 100);
+    const int64_t longer = heap_bytes_of_voice(&source, &hearing, 300);
+    print_message("voice: %lld bytes for 5 s, %lld for 100 s\n", (long long)shorter,
+                  (long long)longer);
+    assert_true(longer < shorter + (1 << 16));
+    assert_true(longer < 40 << 20);
     stk_nets_clear(&hearing);
 }
 
@@ -414,6 +436,7 @@ int main(void) {
         cmocka_unit_test(open_too_short_or_missing_is_refused),
         cmocka_unit_test(sound_that_vanishes_is_said),
         cmocka_unit_test(code_through_the_encoder_equals_that_of_the_whole_sound),
+        cmocka_unit_test(memory_does_not_grow_through_the_encoder),
         cmocka_unit_test(encoder_that_is_not_there_or_not_wanted_is_said),
         cmocka_unit_test(code_of_features_is_that_of_their_rows),
         cmocka_unit_test(features_that_do_not_fit_are_said),
