@@ -47,4 +47,5 @@ void stk_field_kernels_init(stk_field_kernels *kernels) {
 void stk_field_training_kernels_init(stk_field_kernels *kernels) {
     stk_field_kernels_init(kernels);
     if (stk_cpu_flags() & STK_CPU_AVX512BF16) stk_field_fill_training_avx512bf16(kernels);
+    if (stk_cpu_flags() & STK_CPU_AMX) stk_field_fill_training_amx(kernels);
 }

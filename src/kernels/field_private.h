@@ -92,5 +92,8 @@ void stk_field_fill_c(stk_field_kernels *kernels);
 void stk_field_fill_avx2(stk_field_kernels *kernels);
 void stk_field_fill_avx512(stk_field_kernels *kernels);
 void stk_field_fill_training_avx512bf16(stk_field_kernels *kernels);
+void stk_field_fill_training_amx(stk_field_kernels *kernels);
+/* The same on emulated tiles; only in tests. */
+void stk_field_fill_training_amx_emulated(stk_field_kernels *kernels);
 
 #endif

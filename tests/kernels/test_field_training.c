@@ -25,7 +25,8 @@
 
 enum { TILES = 3 };
 static const double PRODUCT = 0x1p-8;
-static const uint32_t masks[] = {0, STK_CPU_AVX2, STK_CPU_AVX2 | STK_CPU_AVX512, UINT32_MAX};
+static const uint32_t masks[] = {0, STK_CPU_AVX2, STK_CPU_AVX2 | STK_CPU_AVX512,
+                                 STK_CPU_AVX2 | STK_CPU_AVX512 | STK_CPU_AMX, UINT32_MAX};
 static const struct { int levels, exp; } shapes[] = {{12, 7}, {14, 7}, {13, 4}, {12, 2}, {12, 1}};
 
 typedef struct run_result {
@@ -181,7 +182,8 @@ static void init_every_mask_packs_only_with_bfloat16(void **state) {
         stk_field_kernels_init(&plain);
         stk_field_training_kernels_init(&training);
         assert_null(plain.pack);
-        assert_true((training.pack != NULL) == ((stk_cpu_flags() & STK_CPU_AVX512BF16) != 0));
+        const int bf16 = (stk_cpu_flags() & (STK_CPU_AVX512BF16 | STK_CPU_AMX)) != 0;
+        assert_true((training.pack != NULL) == bf16);
         assert_true(training.pack != NULL || training.backward == plain.backward);
         assert_ptr_equal(training.density, plain.density);
         assert_ptr_equal(training.grid_backward, plain.grid_backward);

@@ -2,8 +2,9 @@
  * and how they are filled from the float32 weights once a step.
  *
  * A matrix is [rows][pairs] of two bfloat16 each, the even input in the low half, completed by
- * zeros. M_* multiply activations, T_* (transposed) gradients. The inputs of sigma_net begin on
- * even places: [enc | 0 | a' | e' | 0].
+ * zeros, its rows and pairs padded with zeros to the variant's FIELD_ROWS_STEP and
+ * FIELD_PAIRS_STEP. M_* multiply activations, T_* (transposed) gradients. The inputs of sigma_net
+ * begin on even places: [enc | 0 | a' | e' | 0].
  */
 #ifndef STK_KERNELS_X86_FIELD_PAIRS_H
 #define STK_KERNELS_X86_FIELD_PAIRS_H
@@ -38,6 +39,7 @@ enum {
 
 typedef struct pair_matrix {
     int rows, pairs;
+    int stride; /* pairs, padded; the rows are padded, too */
     uint32_t *w;
 } pair_matrix;
 
@@ -49,6 +51,10 @@ typedef struct pair_input {
 STK_INLINE pair_input pair_input_of(const stk_field_shape *shape) {
     int aud = (shape->enc + 1) / 2, exp = aud + STK_AUD / 2;
     return (pair_input){aud, exp, exp + (shape->exp + 1) / 2};
+}
+
+STK_INLINE int padded_to(int n, int step) {
+    return (n + step - 1) / step * step;
 }
 
 /* Lays the matrices out from base on (NULL: only counts); returns the pairs they take. */
@@ -82,8 +88,9 @@ static size_t pair_matrices(const stk_field_shape *shape, const uint32_t *base,
     size_t used = 0;
     for (int i = 0; i < MATRICES; i++) {
         uint32_t *w = base == NULL ? NULL : (uint32_t *)base + used; /* written by pack only */
-        list[i] = (pair_matrix){sizes[i][0], sizes[i][1], w};
-        used += (size_t)sizes[i][0] * (size_t)sizes[i][1];
+        const int stride = padded_to(sizes[i][1], FIELD_PAIRS_STEP);
+        list[i] = (pair_matrix){sizes[i][0], sizes[i][1], stride, w};
+        used += (size_t)padded_to(sizes[i][0], FIELD_ROWS_STEP) * (size_t)stride;
     }
     return (used + 15) & ~(size_t)15;
 }
@@ -105,7 +112,7 @@ static void pack_part(const pair_matrix *list, const pair_part *p) {
     const pair_matrix *m = &list[p->matrix];
     for (int r = 0; r < p->rows; r++) {
         const float *w = p->w + r * p->w_row;
-        uint32_t *to = m->w + (size_t)(p->row + r) * (size_t)m->pairs + p->pair;
+        uint32_t *to = m->w + (size_t)(p->row + r) * (size_t)m->stride + p->pair;
         for (int k = 0; k < p->inputs; k += 2) {
             uint32_t high = k + 1 < p->inputs ? bf16_round(w[(k + 1) * p->w_k]) : 0;
             to[k / 2] = bf16_round(w[k * p->w_k]) | high << 16;
@@ -124,6 +131,7 @@ static size_t pack_pairs(const stk_field_shape *shape, const stk_field_weights *
     pair_matrix list[MATRICES];
     size_t count = pair_matrices(shape, pairs, list);
     if (pairs == NULL) return count;
+    memset(pairs, 0, count * sizeof *pairs);
     const pair_part parts[] = {
         {M_ATT, 0, 0, H, n, aud[0], n, 1},
         {M_ATT, H, 0, eh, n, exp[0], n, 1},
