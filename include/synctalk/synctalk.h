@@ -171,7 +171,7 @@ typedef struct stk_render_options {
 typedef struct stk_render_result {
     int frames;
     double seconds;         /* whole call */
-    double render_fps;      /* frames over the time spent rendering alone */
+    double render_fps;      /* what the threads would reach if they only rendered */
     double end_to_end_fps;  /* frames over the whole time */
     double realtime_factor; /* seconds of video made per second */
     double peak_mib;

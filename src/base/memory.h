@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 /* 64-byte aligned, zeroed; NULL when out of memory or when count*size overflows. Release with
- * stk_free. */
+ * stk_free. Pages of large blocks become resident when they are first touched. */
 void *stk_calloc_aligned(size_t count, size_t size);
 void stk_free(void *block);
 

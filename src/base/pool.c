@@ -69,11 +69,15 @@ static void announce(stk_pool *pool) {
     pthread_mutex_unlock(&pool->lock);
 }
 
-stk_status stk_pool_create(stk_pool **out, int threads) {
-    *out = NULL;
+int stk_pool_size(int threads) {
     if (threads <= 0) threads = (int)sysconf(_SC_NPROCESSORS_ONLN);
     if (threads < 1) threads = 1;
-    if (threads > MAX_THREADS) threads = MAX_THREADS;
+    return threads < MAX_THREADS ? threads : MAX_THREADS;
+}
+
+stk_status stk_pool_create(stk_pool **out, int threads) {
+    *out = NULL;
+    threads = stk_pool_size(threads);
     stk_pool *pool = stk_calloc_aligned(1, sizeof *pool);
     if (pool == NULL) return stk_fail_memory("thread pool");
     pthread_mutex_init(&pool->lock, NULL);

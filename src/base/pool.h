@@ -14,7 +14,9 @@
 typedef struct stk_pool stk_pool;
 typedef void (*stk_pool_fn)(void *ctx, int task, int worker);
 
-/* threads <= 0: one per online CPU. Free with stk_pool_free. */
+/* What stk_pool_create makes of a number of threads; <= 0: one per online CPU. */
+int stk_pool_size(int threads);
+/* Free with stk_pool_free. */
 stk_status stk_pool_create(stk_pool **pool, int threads);
 void stk_pool_free(stk_pool **pool);
 int stk_pool_threads(const stk_pool *pool);

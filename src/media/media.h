@@ -145,6 +145,8 @@ void stk_frame_store_size(const stk_frame_store *store, int *width, int *height)
 /* Frame `index` as an RGB view owned by the store, valid until the next call. Sequential access in
  * either direction costs about one decode a frame, random access half a group of them. */
 stk_status stk_frame_store_get(stk_frame_store *store, int index, const stk_image **frame);
+/* The same into the caller's picture: RGB, of the store's size. */
+stk_status stk_frame_store_read(stk_frame_store *store, int index, stk_image *frame);
 
 /* --- still pictures --------------------------------------------------------------------------- */
 

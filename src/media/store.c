@@ -243,8 +243,7 @@ static stk_status extend(stk_frame_store *store, stk_slot *slot) {
     return STK_OK;
 }
 
-stk_status stk_frame_store_get(stk_frame_store *store, int index, const stk_image **frame) {
-    *frame = NULL;
+stk_status stk_frame_store_read(stk_frame_store *store, int index, stk_image *frame) {
     const char *name = store->decoder->input.name;
     if (index < 0 || index >= store->count)
         return stk_fail(STK_ERR_ARGUMENT, "%s: has no frame %d (it has %d)", name, index,
@@ -259,9 +258,14 @@ stk_status stk_frame_store_get(stk_frame_store *store, int index, const stk_imag
         return status;
     }
     const AVFrame *kept = slot->frames[inside];
-    if (kept->width != store->picture.width || kept->height != store->picture.height)
+    if (kept->width != frame->width || kept->height != frame->height)
         return stk_fail(STK_ERR_FORMAT, "%s: frame %d has another size", name, index);
-    STK_TRY(stk_convert_from_frame(&store->converter, &store->picture, kept, name));
+    return stk_convert_from_frame(&store->converter, frame, kept, name);
+}
+
+stk_status stk_frame_store_get(stk_frame_store *store, int index, const stk_image **frame) {
+    *frame = NULL;
+    STK_TRY(stk_frame_store_read(store, index, &store->picture));
     *frame = &store->picture;
     return STK_OK;
 }

@@ -70,7 +70,7 @@ static void composite_row(void *ctx, int y, int worker) {
     const uint8_t *behind = stk_image_row(task->backdrop, y);
     uint8_t *out = stk_image_row(task->picture, y);
     int width = task->renderer->width;
-    memcpy(out, behind, 3 * (size_t)width);
+    if (out != behind) memcpy(out, behind, 3 * (size_t)width);
     if (y < rect->y0 || y >= rect->y1) return;
     const float *rgba = task->renderer->rgba + 4 * ((size_t)y * (size_t)width);
     for (int x = rect->x0; x < rect->x1; x++) {

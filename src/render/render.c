@@ -10,6 +10,8 @@
 #include "render/render.h"
 #include "base/clock.h"
 #include "base/image.h"
+#include "base/line.h"
+#include "base/log.h"
 #include "base/memory.h"
 #include "kernels/image.h"
 #include "media/media.h"
@@ -20,17 +22,25 @@
 #include <stdio.h>
 #include <string.h>
 
+typedef struct frame_slot {
+    STK_ALIGNED(64) float code[STK_AUDIO_CODE];
+    stk_image picture; /* RGB: the backdrop, then the frame */
+} frame_slot;
+
 typedef struct session {
     const stk_render_settings *settings;
+    const stk_job *job;
     stk_model *model;
     stk_voice *voice;
     stk_pool *pool;
     stk_frame_store *torsos;
-    stk_frame_renderer *renderer;
+    stk_frame_renderer **renderers; /* [workers]: each thread renders whole frames by itself */
     stk_video_writer *writer;
+    frame_slot *slots; /* [slot_count], of the frames under way */
+    int frames, workers, slot_count;
+    double start_s;
     stk_camera camera; /* of the output picture */
     stk_rect rect;
-    stk_image picture, scaled_backdrop;
     stk_image
         plate; /* of the output's size; data NULL: no torso branch, the film is the backdrop */
 } session;
@@ -40,65 +50,98 @@ int stk_mirror_index(int i, int n) {
     return turn % 2 == 0 ? place : n - 1 - place;
 }
 
+/* --- the loop --------------------------------------------------------------------------------- */
+
+static stk_status voice_stage(void *ctx, stk_line_place *at) {
+    session *s = ctx;
+    const float *values = s->model->nets.params.value;
+    stk_voice_code(s->voice, values, at->item, s->slots[at->slot].code);
+    return stk_voice_check(s->voice);
+}
+
 /* What the torso branch paints, when the model has one, else the film's frame. */
-static stk_status backdrop_of(session *s, int source, const stk_image **backdrop) {
+static stk_status backdrop_stage(void *ctx, stk_line_place *at) {
+    session *s = ctx;
+    stk_image *picture = &s->slots[at->slot].picture;
+    const stk_performance *source = &s->model->performance;
+    const int k = stk_mirror_index(at->item, source->frames);
     if (s->plate.data != NULL) {
-        stk_model_backdrop_paint(s->model, &s->camera, &s->model->performance.poses[source],
-                                 &s->plate, &s->scaled_backdrop, s->pool);
-        *backdrop = &s->scaled_backdrop;
+        stk_model_backdrop_paint(s->model, &s->camera, &source->poses[k], &s->plate, picture, NULL);
         return STK_OK;
     }
-    STK_TRY(stk_frame_store_get(s->torsos, source, backdrop));
-    if ((*backdrop)->width == s->camera.width && (*backdrop)->height == s->camera.height)
-        return STK_OK;
-    stk_image_resize(&s->scaled_backdrop, *backdrop);
-    *backdrop = &s->scaled_backdrop;
+    if (picture->width == source->width && picture->height == source->height)
+        return stk_frame_store_read(s->torsos, k, picture);
+    const stk_image *frame;
+    STK_TRY(stk_frame_store_get(s->torsos, k, &frame));
+    stk_image_resize(picture, frame);
     return STK_OK;
 }
 
-/* The loop. */
-static stk_status render_frames(session *s, const stk_job *job, stk_render_figures *figures) {
-    const stk_model *model = s->model;
-    const stk_performance *source = &model->performance;
-    const float *values = model->nets.params.value;
-    const int total = stk_voice_frames(s->voice);
-    const double start_s = stk_clock_s();
-    for (int i = 0; i < total; i++) {
-        if (stk_job_aborted(job)) return stk_fail(STK_ERR_ABORTED, "stopped after %d frames", i);
-        const double frame_start_s = stk_clock_s();
-        const int k = stk_mirror_index(i, source->frames);
-
-        STK_ALIGNED(64) float code[STK_AUDIO_CODE];
-        stk_voice_code(s->voice, values, i, code);
-        STK_TRY(stk_voice_check(s->voice));
-
-        const stk_image *backdrop;
-        STK_TRY(backdrop_of(s, k, &backdrop));
-        const stk_frame_request request = {
-            .bits = model->bits,
-            .camera = s->camera,
-            .pose = source->poses[k],
-            .audio_code = code,
-            .expression = source->expressions[k],
-            .code_row = 0,
-            .rect = s->rect,
-            .backdrop = backdrop,
-            .rule = s->settings->reference_march ? STK_MARCH_REFERENCE : STK_MARCH_FAST,
-            .every_pixel = s->settings->every_pixel,
-        };
-        stk_frame_render(s->renderer, &request, &s->picture);
-        figures->render_seconds += stk_clock_s() - frame_start_s;
-
-        int stop = 0;
-        if (s->settings->sink.frame != NULL)
-            STK_TRY(s->settings->sink.frame(s->settings->sink.user, &s->picture, i, total, &stop));
-        if (s->writer != NULL) STK_TRY(stk_video_writer_frame(s->writer, &s->picture));
-        figures->frames = i + 1;
-        stk_job_report(job, "render", i + 1, total, start_s, NULL);
-        if (stop) return stk_fail(STK_ERR_ABORTED, "stopped after %d frames", i + 1);
-    }
+/* Pose, then head over backdrop. */
+static stk_status head_stage(void *ctx, stk_line_place *at) {
+    session *s = ctx;
+    frame_slot *slot = &s->slots[at->slot];
+    const stk_performance *source = &s->model->performance;
+    const int k = stk_mirror_index(at->item, source->frames);
+    const stk_frame_request request = {
+        .bits = s->model->bits,
+        .camera = s->camera,
+        .pose = source->poses[k],
+        .audio_code = slot->code,
+        .expression = source->expressions[k],
+        .code_row = 0,
+        .rect = s->rect,
+        .backdrop = &slot->picture,
+        .rule = s->settings->reference_march ? STK_MARCH_REFERENCE : STK_MARCH_FAST,
+        .every_pixel = s->settings->every_pixel,
+    };
+    stk_frame_render(s->renderers[at->worker], &request, &slot->picture);
     return STK_OK;
 }
+
+/* To whoever called: picture, progress, and whether to go on. */
+static stk_status sink_stage(void *ctx, stk_line_place *at) {
+    session *s = ctx;
+    const stk_frame_sink *sink = &s->settings->sink;
+    if (sink->frame != NULL)
+        STK_TRY(
+            sink->frame(sink->user, &s->slots[at->slot].picture, at->item, s->frames, &at->stop));
+    stk_job_report(s->job, "render", at->item + 1, s->frames, s->start_s, NULL);
+    at->stop |= stk_job_aborted(s->job);
+    return STK_OK;
+}
+
+static stk_status writer_stage(void *ctx, stk_line_place *at) {
+    session *s = ctx;
+    if (s->writer == NULL) return STK_OK;
+    return stk_video_writer_frame(s->writer, &s->slots[at->slot].picture);
+}
+
+/* Frames pass these stages one behind the other (base/line.h); what is made does not depend on the
+ * number of threads. */
+static stk_status render_frames(session *s, stk_render_figures *figures) {
+    enum { VOICE, BACKDROP, HEAD, SINK, WRITER, STAGES };
+    stk_line line = {.items = s->frames, .slots = s->slot_count, .ctx = s};
+    line.stages[VOICE] = (stk_line_stage){"voice", STK_LINE_IN_ORDER, voice_stage, 0, 0};
+    line.stages[BACKDROP] = (stk_line_stage){"backdrop", STK_LINE_IN_ORDER, backdrop_stage, 0, 0};
+    line.stages[HEAD] = (stk_line_stage){"head", STK_LINE_WIDE, head_stage, 0, 0};
+    line.stages[SINK] = (stk_line_stage){"sink", STK_LINE_CALLER, sink_stage, 0, 0};
+    line.stages[WRITER] = (stk_line_stage){"writer", STK_LINE_IN_ORDER, writer_stage, 0, 0};
+    if (s->plate.data != NULL) line.stages[BACKDROP].order = STK_LINE_WIDE;
+    if (stk_job_aborted(s->job)) return stk_fail(STK_ERR_ABORTED, "stopped after 0 frames");
+    s->start_s = stk_clock_s();
+    stk_status status = stk_line_run(&line, s->pool, &figures->frames);
+    figures->render_seconds = line.stages[HEAD].seconds / s->workers;
+    for (int i = 0; i < STAGES && figures->frames > 0; i++)
+        stk_log(STK_LOG_DEBUG, "%s: %.2f ms a frame, %.2f of them on a processor",
+                line.stages[i].name, 1e3 * line.stages[i].seconds / figures->frames,
+                1e3 * line.stages[i].cpu_seconds / figures->frames);
+    if (status == STK_OK && figures->frames < s->frames)
+        return stk_fail(STK_ERR_ABORTED, "stopped after %d frames", figures->frames);
+    return status;
+}
+
+/* --- what it needs ---------------------------------------------------------------------------- */
 
 /* An mp4 under another name would not be what the name says. */
 static stk_status check_name(const char *path) {
@@ -129,7 +172,7 @@ static stk_status open_writer(session *s) {
         .crf = settings->crf,
         .sound_path = settings->audio,
         .comment = comment,
-        .threads = settings->threads,
+        .threads = 1 + (s->workers - 1) / 4, /* one encodes ahead of four that render */
     };
     if (options.format == STK_WRITER_MP4) STK_TRY(check_name(path));
     return stk_video_writer_create(&s->writer, path, &options);
@@ -144,6 +187,31 @@ static stk_status check_film(const session *s) {
     return stk_fail(STK_ERR_FORMAT,
                     "%s: is damaged (torso film %d x %d, camera %d x %d); train it again",
                     s->settings->model, width, height, source->width, source->height);
+}
+
+/* Threads, a renderer for each, and twice as many frames under way and two. */
+static stk_status open_slots(session *s) {
+    const int width = s->camera.width, height = s->camera.height;
+    const int threads = stk_pool_size(s->settings->threads);
+    const float *values = s->model->nets.params.value;
+    s->frames = stk_voice_frames(s->voice);
+    STK_TRY(stk_pool_create(&s->pool, threads < s->frames ? threads : s->frames));
+    s->workers = stk_pool_threads(s->pool);
+    s->renderers = stk_calloc_aligned((size_t)s->workers, sizeof *s->renderers);
+    if (s->renderers == NULL) return stk_fail_memory("renderers");
+    for (int i = 0; i < s->workers; i++) {
+        STK_TRY(stk_frame_renderer_create(&s->renderers[i], width, height, NULL));
+        if (i > 0)
+            stk_frame_renderer_share(s->renderers[i], s->renderers[0]);
+        else
+            STK_TRY(stk_frame_renderer_load(s->renderers[0], &s->model->nets, values));
+    }
+    const int slots = 2 * s->workers + 2;
+    s->slots = stk_calloc_aligned((size_t)slots, sizeof *s->slots);
+    if (s->slots == NULL) return stk_fail_memory("frames under way");
+    for (; s->slot_count < slots; s->slot_count++)
+        STK_TRY(stk_image_init(&s->slots[s->slot_count].picture, width, height, 3));
+    return STK_OK;
 }
 
 static stk_status open_session(session *s) {
@@ -164,7 +232,6 @@ static stk_status open_session(session *s) {
     if (settings->reference_march) s->rect = (stk_rect){0, 0, size, height};
     const stk_voice_source sound = {settings->audio, settings->features, settings->encoder};
     STK_TRY(stk_voice_open(&s->voice, &sound, &s->model->nets));
-    STK_TRY(stk_pool_create(&s->pool, settings->threads));
     STK_TRY(stk_frame_store_open(&s->torsos, NULL, s->model->torso_mp4, s->model->torso_bytes));
     if (stk_frame_store_count(s->torsos) < source->frames)
         return stk_fail(STK_ERR_FORMAT,
@@ -172,10 +239,7 @@ static stk_status open_session(session *s) {
                         "it again",
                         settings->model, stk_frame_store_count(s->torsos), source->frames);
     STK_TRY(check_film(s));
-    STK_TRY(stk_frame_renderer_create(&s->renderer, s->camera.width, s->camera.height, s->pool));
-    STK_TRY(stk_frame_renderer_load(s->renderer, &s->model->nets, s->model->nets.params.value));
-    STK_TRY(stk_image_init(&s->picture, s->camera.width, s->camera.height, 3));
-    STK_TRY(stk_image_init(&s->scaled_backdrop, s->camera.width, s->camera.height, 3));
+    STK_TRY(open_slots(s));
     if (s->model->plate.data != NULL) {
         STK_TRY(stk_image_init(&s->plate, s->camera.width, s->camera.height, 3));
         stk_image_resize(&s->plate, &s->model->plate);
@@ -186,9 +250,11 @@ static stk_status open_session(session *s) {
 static void close_session(session *s) {
     stk_video_writer_discard(&s->writer, 0);
     stk_image_clear(&s->plate);
-    stk_image_clear(&s->scaled_backdrop);
-    stk_image_clear(&s->picture);
-    stk_frame_renderer_free(&s->renderer);
+    for (int i = 0; i < s->slot_count; i++) stk_image_clear(&s->slots[i].picture);
+    stk_free(s->slots);
+    for (int i = 0; s->renderers != NULL && i < s->workers; i++)
+        stk_frame_renderer_free(&s->renderers[i]);
+    stk_free(s->renderers);
     stk_frame_store_close(&s->torsos);
     stk_pool_free(&s->pool);
     stk_voice_close(&s->voice);
@@ -199,9 +265,9 @@ stk_status stk_render_clip(const stk_render_settings *settings, const stk_job *j
                            stk_render_figures *figures) {
     double start_s = stk_clock_s();
     *figures = (stk_render_figures){0};
-    session s = {.settings = settings};
+    session s = {.settings = settings, .job = job};
     stk_status status = open_session(&s);
-    if (status == STK_OK) status = render_frames(&s, job, figures);
+    if (status == STK_OK) status = render_frames(&s, figures);
     if (status == STK_OK && s.writer != NULL) status = stk_video_writer_finish(&s.writer);
     if (status == STK_ERR_ABORTED && s.writer != NULL)
         stk_video_writer_discard(&s.writer, figures->frames > 0);

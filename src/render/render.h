@@ -1,4 +1,4 @@
-/* render.h - sound + model -> frames. The loop itself is stk_render_frames in render.c. */
+/* render.h - sound + model -> frames. The loop itself is render_frames in render.c. */
 #ifndef STK_RENDER_RENDER_H
 #define STK_RENDER_RENDER_H
 
@@ -25,7 +25,9 @@ typedef struct stk_render_settings {
 
 typedef struct stk_render_figures {
     int frames;
-    double seconds, render_seconds;
+    double seconds;        /* from opening the model to closing the film */
+    double render_seconds; /* wall time of stk_frame_render, added up over the frames, over the
+                            * threads that shared them: how long rendering alone would have taken */
 } stk_render_figures;
 
 /* Opens everything, renders, muxes. On abort the part made so far is kept playable under the
