@@ -27,7 +27,7 @@
     X(INT,  threads,  "--threads",  0, 0, 256,          "N",      "threads, 0 = all; the result does not depend on it") \
     X(INT,  seed,     "--seed",     1, 0, 2147483647,   "N",      "seed of every random draw") \
     X(FLAG, resume,   "--resume",   0, 0, 1,            "",       "go on from the checkpoint beside the model") \
-    X(INT,  rays,     "--rays",     4096, 256, 65536,   "N",      "rays per step, a multiple of --frames") \
+    X(INT,  rays,     "--rays",     2048, 256, 65536,   "N",      "rays per step, a multiple of --frames") \
     X(INT,  frames,   "--frames",   16, 1, 64,          "N",      "video frames mixed in one step") \
     X(REAL, lr_grid,  "--lr",       0.01, 0, 1,         "RATE",   "learning rate of the hash planes") \
     X(REAL, lr_net,   "--lr-net",   0.001, 0, 1,        "RATE",   "learning rate of the nets") \
