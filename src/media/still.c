@@ -14,7 +14,7 @@
 #include <libavutil/crc.h>
 #include <string.h>
 
-enum { DEFLATE_LEVEL = 4, PREDICT_PAETH = 4 };
+enum { DEFLATE_LEVEL = 4, PREDICT_UP = 2 };
 enum { PNG_HEADER = 8 + 25 }; /* magic and IHDR */
 
 static stk_status png_open(stk_png_encoder *encoder, const char *path, const stk_image *image) {
@@ -39,7 +39,7 @@ static stk_status png_open(stk_png_encoder *encoder, const char *path, const stk
     context->compression_level = DEFLATE_LEVEL;
     context->thread_count = 1;
     AVDictionary *options = NULL;
-    av_dict_set_int(&options, "pred", PREDICT_PAETH, 0);
+    av_dict_set_int(&options, "pred", PREDICT_UP, 0);
     int error = avcodec_open2(context, codec, &options);
     av_dict_free(&options);
     if (error < 0) return stk_media_fail(path, "the PNG cannot be encoded", error);

@@ -64,6 +64,7 @@ typedef struct composite_task {
 
 /* One row: rgb + (1 - weight) * backdrop inside the rectangle, the backdrop elsewhere. */
 static void composite_row(void *ctx, int y, int worker) {
+    static const float nothing[4] = {0};
     (void)worker;
     const composite_task *task = ctx;
     const stk_rect *rect = &task->rect;
@@ -74,6 +75,7 @@ static void composite_row(void *ctx, int y, int worker) {
     if (y < rect->y0 || y >= rect->y1) return;
     const float *rgba = task->renderer->rgba + 4 * ((size_t)y * (size_t)width);
     for (int x = rect->x0; x < rect->x1; x++) {
+        if (memcmp(rgba + 4 * x, nothing, sizeof nothing) == 0) continue;
         float through = 1.0f - rgba[4 * x + 3];
         for (int c = 0; c < 3; c++) {
             float v = 255.0f * rgba[4 * x + c] + through * (float)behind[3 * x + c];

@@ -105,7 +105,7 @@ typedef struct seen {
 
 static stk_status see(void *user, const stk_image *picture, int index, int total, int *stop) {
     seen *s = user;
-    uint8_t pixels[4 * HEIGHT][3 * 4 * WIDTH];
+    uint8_t pixels[4 * HEIGHT][3 * 4 * WIDTH] = {0};
     assert_int_equal(index, s->frames++);
     s->total = total;
     for (int y = 0; y < picture->height; y++)
