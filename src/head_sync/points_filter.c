@@ -1,0 +1,301 @@
+/* points_filter.c - see points_filter.h. Threading: frames and points are tasks of the pool; sums
+ * run within a task, so that results do not depend on the number of threads. */
+#include "head_sync/points_filter.h"
+#include "base/memory.h"
+#include "head_sync/se3.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { TURNS = 4, SEEN_LEAST = 5, FRAME_LEAST = 8 };
+/* A point's place on the canonical face may be wrong by this much (landmarks, another person). */
+static const double PLACE_SIGMA_M = 0.006;
+/* Residuals beyond this part of the face's size do not count: Geman-McClure width. */
+static const double WIDTH_PART = 0.012, WIDTH_LEAST_PX = 0.75;
+/* How far above the median a point may be, and what is never too much, px. */
+static const float LAPLACIAN_FACTOR = 3.0f, LAPLACIAN_FINE_PX = 0.15f;
+static const float SPREAD_FACTOR = 3.0f, SPREAD_FINE_PX = 0.5f;
+static const float FAR_FACTOR = 5.0f;
+/* As published: a frame that shakes more than this many times the mean does not judge points. */
+static const double WILD_FRAME = 3.0;
+
+typedef struct affine_camera {
+    double m[2][4]; /* px a metre; px */
+    int usable;
+    float shake; /* mean second difference of the frame */
+} affine_camera;
+
+typedef struct filter {
+    stk_tracks *tracks;
+    const float (*head)[3];
+    double (*place)[3]; /* [points] metres, as fitted */
+    affine_camera *cameras;
+    float (*residual)[2];           /* [observations] px */
+    float *laplacian;               /* [observations] of the point at that frame; < 0 unknown */
+    int64_t *start;                 /* [points + 1] into index */
+    int64_t *index;                 /* [observations] point by point, by rising frame */
+    int32_t *frame;                 /* [observations] */
+    float *score, *spread, *sorted; /* [points]; score < 0: too few frames */
+    double width_px;
+    stk_pool *pool;
+} filter;
+
+static int64_t observations(const filter *f) {
+    return f->tracks->first[f->tracks->frames];
+}
+
+static stk_status filter_allocate(filter *f) {
+    const size_t n = (size_t)observations(f) + 1, points = (size_t)f->tracks->points + 1;
+    f->place = stk_calloc_aligned(points, sizeof *f->place);
+    f->cameras = stk_calloc_aligned((size_t)f->tracks->frames, sizeof *f->cameras);
+    f->residual = stk_calloc_aligned(n, sizeof *f->residual);
+    f->laplacian = stk_calloc_aligned(n, sizeof *f->laplacian);
+    f->start = stk_calloc_aligned(points + 1, sizeof *f->start);
+    f->index = stk_calloc_aligned(n, sizeof *f->index);
+    f->frame = stk_calloc_aligned(n, sizeof *f->frame);
+    f->score = stk_calloc_aligned(points, sizeof *f->score);
+    f->spread = stk_calloc_aligned(points, sizeof *f->spread);
+    f->sorted = stk_calloc_aligned(points, sizeof *f->sorted);
+    if (f->place == NULL || f->cameras == NULL || f->residual == NULL || f->laplacian == NULL ||
+        f->start == NULL || f->index == NULL || f->frame == NULL || f->score == NULL ||
+        f->spread == NULL || f->sorted == NULL)
+        return stk_fail_memory("the filter of the head's points");
+    return STK_OK;
+}
+
+static void filter_clear(filter *f) {
+    stk_free(f->place);
+    stk_free(f->cameras);
+    stk_free(f->residual);
+    stk_free(f->laplacian);
+    stk_free(f->start);
+    stk_free(f->index);
+    stk_free(f->frame);
+    stk_free(f->score);
+    stk_free(f->spread);
+    stk_free(f->sorted);
+}
+
+/* Frame by frame -> point by point. */
+static void sort_by_point(filter *f) {
+    const stk_tracks *t = f->tracks;
+    for (int64_t k = 0; k < observations(f); k++) f->start[t->list[k].point + 2]++;
+    for (int j = 0; j < t->points; j++) f->start[j + 2] += f->start[j + 1];
+    for (int i = 0; i < t->frames; i++)
+        for (int64_t k = t->first[i]; k < t->first[i + 1]; k++) {
+            f->frame[k] = i;
+            f->index[f->start[t->list[k].point + 1]++] = k;
+        }
+    for (int j = 0; j < t->points; j++)
+        for (int c = 0; c < 3; c++) f->place[j][c] = (double)f->head[j][c];
+}
+
+/* --- affine cameras and places, by turns ------------------------------------------------------ */
+
+static void measure(const filter *f, int64_t k, double e[2]) {
+    const stk_observation *o = &f->tracks->list[k];
+    const affine_camera *camera = &f->cameras[f->frame[k]];
+    const double *x = f->place[o->point];
+    for (int c = 0; c < 2; c++) {
+        const double *m = camera->m[c];
+        const double at = c == 0 ? (double)o->x_px : (double)o->y_px;
+        e[c] = at - (m[0] * x[0] + m[1] * x[1] + m[2] * x[2] + m[3]);
+    }
+}
+
+/* Geman-McClure: (s^2 / (s^2 + e^2))^2. */
+static double trust(const filter *f, int64_t k, double width) {
+    double e[2];
+    measure(f, k, e);
+    const double s = width * width / (width * width + e[0] * e[0] + e[1] * e[1]);
+    return (double)f->tracks->list[k].weight * s * s;
+}
+
+/* One weighted least squares fit of a frame's camera. Depth is held by a weak prior towards the
+ * last fit's rows, so that a face seen from the front does not lose it. */
+static int fit_camera(filter *f, int i, double width) {
+    double a[16] = {0}, b[2][4] = {{0}}, copy[16];
+    affine_camera *camera = &f->cameras[i];
+    const stk_tracks *t = f->tracks;
+    for (int64_t k = t->first[i]; k < t->first[i + 1]; k++) {
+        const stk_observation *o = &t->list[k];
+        const double *x = f->place[o->point], row[4] = {x[0], x[1], x[2], 1};
+        const double w = width > 0 ? trust(f, k, width) : (double)o->weight;
+        for (int r = 0; r < 4; r++) {
+            for (int c = 0; c < 4; c++) a[4 * r + c] += w * row[r] * row[c];
+            b[0][r] += w * row[r] * (double)o->x_px;
+            b[1][r] += w * row[r] * (double)o->y_px;
+        }
+    }
+    /* In metres^2: a hundredth of a millimetre for each point. */
+    for (int r = 0; r < 3; r++) a[5 * r] += 1e-10 * a[15];
+    for (int c = 0; c < 2; c++) {
+        memcpy(copy, a, sizeof copy);
+        if (!stk_spd_solve(copy, b[c], 4)) return 0;
+        memcpy(camera->m[c], b[c], sizeof b[c]);
+    }
+    return 1;
+}
+
+/* From nothing: wide, then narrower; later turns start from the last fit. */
+static void camera_task(void *ctx, int task, int worker) {
+    (void)worker;
+    filter *f = ctx;
+    affine_camera *camera = &f->cameras[task];
+    const int fresh = !camera->usable;
+    camera->usable = f->tracks->first[task + 1] - f->tracks->first[task] >= FRAME_LEAST;
+    if (camera->usable && fresh) camera->usable = fit_camera(f, task, 0);
+    for (double wide = fresh ? 16 : 1; camera->usable && wide >= 1; wide /= 2)
+        camera->usable = fit_camera(f, task, wide * f->width_px);
+}
+
+/* Place of a point from all its frames, near the one on the canonical face. */
+static void place_task(void *ctx, int task, int worker) {
+    (void)worker;
+    filter *f = ctx;
+    double a[9] = {0}, b[3];
+    const double hold = f->width_px * f->width_px / (PLACE_SIGMA_M * PLACE_SIGMA_M);
+    for (int c = 0; c < 3; c++) {
+        a[4 * c] = hold;
+        b[c] = hold * (double)f->head[task][c];
+    }
+    for (int64_t n = f->start[task]; n < f->start[task + 1]; n++) {
+        const int64_t k = f->index[n];
+        const stk_observation *o = &f->tracks->list[k];
+        const affine_camera *camera = &f->cameras[f->frame[k]];
+        if (!camera->usable) continue;
+        const double w = trust(f, k, 4 * f->width_px);
+        for (int r = 0; r < 2; r++) {
+            const double *m = camera->m[r];
+            const double at = (r == 0 ? (double)o->x_px : (double)o->y_px) - m[3];
+            for (int i = 0; i < 3; i++) {
+                for (int j = 0; j < 3; j++) a[3 * i + j] += w * m[i] * m[j];
+                b[i] += w * m[i] * at;
+            }
+        }
+    }
+    if (stk_spd_solve(a, b, 3)) memcpy(f->place[task], b, sizeof b);
+}
+
+/* --- judging ---------------------------------------------------------------------------------- */
+
+static void residual_task(void *ctx, int task, int worker) {
+    (void)worker;
+    filter *f = ctx;
+    for (int64_t n = f->start[task]; n < f->start[task + 1]; n++) {
+        double e[2] = {0, 0};
+        const int64_t k = f->index[n];
+        if (f->cameras[f->frame[k]].usable) measure(f, k, e);
+        f->residual[k][0] = (float)e[0];
+        f->residual[k][1] = (float)e[1];
+    }
+    for (int64_t n = f->start[task]; n < f->start[task + 1]; n++) {
+        const int64_t k = f->index[n];
+        f->laplacian[k] = -1;
+        if (n == f->start[task] || n + 1 == f->start[task + 1]) continue;
+        const int64_t before = f->index[n - 1], after = f->index[n + 1];
+        const int i = f->frame[k];
+        if (f->frame[before] != i - 1 || f->frame[after] != i + 1 || !f->cameras[i].usable ||
+            !f->cameras[i - 1].usable || !f->cameras[i + 1].usable)
+            continue;
+        const float *p = f->residual[before], *q = f->residual[k], *r = f->residual[after];
+        f->laplacian[k] = hypotf(q[0] - 0.5f * (p[0] + r[0]), q[1] - 0.5f * (p[1] + r[1]));
+    }
+}
+
+/* Mean second difference of each frame; those far above all others are not asked. */
+static double judge_frames(filter *f) {
+    double sum = 0;
+    int64_t count = 0;
+    for (int i = 0; i < f->tracks->frames; i++) {
+        double here = 0;
+        int64_t seen = 0;
+        for (int64_t k = f->tracks->first[i]; k < f->tracks->first[i + 1]; k++)
+            if (f->laplacian[k] >= 0) here += (double)f->laplacian[k], seen++;
+        f->cameras[i].shake = seen > 0 ? (float)(here / (double)seen) : 0;
+        sum += here;
+        count += seen;
+    }
+    return count > 0 ? WILD_FRAME * sum / (double)count : INFINITY;
+}
+
+static void judge_point(filter *f, int j, double wild) {
+    double laplacian = 0, spread = 0;
+    int64_t triples = 0, seen = 0;
+    for (int64_t n = f->start[j]; n < f->start[j + 1]; n++) {
+        const int64_t k = f->index[n];
+        const affine_camera *camera = &f->cameras[f->frame[k]];
+        if (!camera->usable || camera->shake > wild) continue;
+        const float *e = f->residual[k];
+        spread += (double)(e[0] * e[0] + e[1] * e[1]);
+        seen++;
+        if (f->laplacian[k] < 0) continue;
+        laplacian += (double)f->laplacian[k];
+        triples++;
+    }
+    const int enough = seen >= SEEN_LEAST && triples >= SEEN_LEAST - 2;
+    f->score[j] = enough ? (float)(laplacian / (double)triples) : -1;
+    f->spread[j] = seen > 0 ? (float)sqrt(spread / (double)seen) : 0;
+}
+
+static int compare_floats(const void *a, const void *b) {
+    const float x = *(const float *)a, y = *(const float *)b;
+    return (x > y) - (x < y);
+}
+
+/* Of the points that were seen long enough and, with keep, not rejected. */
+static float median_of(filter *f, const float *values) {
+    int count = 0;
+    for (int j = 0; j < f->tracks->points; j++)
+        if (f->score[j] >= 0) f->sorted[count++] = values[j];
+    if (count == 0) return 0;
+    qsort(f->sorted, (size_t)count, sizeof *f->sorted, compare_floats);
+    return f->sorted[count / 2];
+}
+
+static void reject(filter *f, stk_filter_figures *figures) {
+    const float shaking = median_of(f, f->score), wide = median_of(f, f->spread);
+    const float most = fmaxf(LAPLACIAN_FACTOR * shaking, LAPLACIAN_FINE_PX);
+    const float widest = fmaxf(SPREAD_FACTOR * wide, SPREAD_FINE_PX);
+    const float far = fmaxf(FAR_FACTOR * wide, 2 * SPREAD_FINE_PX);
+    int64_t seen = 0;
+    for (int j = 0; j < f->tracks->points; j++) {
+        const int kept = f->score[j] >= 0 && f->score[j] <= most && f->spread[j] <= widest;
+        const float part = f->score[j] / fmaxf(most, 1e-6f);
+        const float factor = kept ? 1 / (1 + 4 * part * part) : 0;
+        for (int64_t n = f->start[j]; n < f->start[j + 1]; n++) {
+            const int64_t k = f->index[n];
+            const float *e = f->residual[k];
+            const int good = hypotf(e[0], e[1]) <= far;
+            f->tracks->list[k].weight *= good ? factor : 0;
+            seen += kept && good;
+        }
+        if (!kept) f->score[j] = -1;
+        figures->kept += kept;
+    }
+    figures->length = figures->kept > 0 ? (float)seen / (float)figures->kept : 0;
+    figures->laplacian_px = median_of(f, f->score);
+    figures->spread_px = median_of(f, f->spread);
+}
+
+stk_status stk_points_filter(stk_tracks *tracks, const float (*head)[3], float size_px,
+                             stk_pool *pool, stk_filter_figures *figures) {
+    filter f = {.tracks = tracks, .head = head, .pool = pool};
+    memset(figures, 0, sizeof *figures);
+    f.width_px = fmax(WIDTH_PART * (double)size_px, WIDTH_LEAST_PX);
+    stk_status status = filter_allocate(&f);
+    if (status == STK_OK) {
+        sort_by_point(&f);
+        for (int turn = 0; turn < TURNS; turn++) {
+            stk_pool_run(pool, tracks->frames, camera_task, &f);
+            if (turn + 1 < TURNS) stk_pool_run(pool, tracks->points, place_task, &f);
+        }
+        stk_pool_run(pool, tracks->points, residual_task, &f);
+        const double wild = judge_frames(&f);
+        for (int j = 0; j < tracks->points; j++) judge_point(&f, j, wild);
+        reject(&f, figures);
+    }
+    filter_clear(&f);
+    return status;
+}
