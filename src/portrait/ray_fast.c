@@ -201,9 +201,10 @@ static int interpolate(const ray_picture *p, const pattern *pass, int x, int y, 
     const quad low = -larger(larger(-n[0][0], -n[0][1]), larger(-n[1][0], -n[1][1]));
     /* The two pairs' means differ by twice the error of either where the picture bends. */
     const quad bend = larger(sum0 - sum1, sum1 - sum0) * 0.5f;
-    const quad rough = larger(bend, (high - low) * 0.25f);
+    const quad spread = (high - low) * 0.25f;
+    const float flat = p->frame->flat;
     for (int k = 0; k < 4; k++)
-        if (!(rough[k] < p->frame->flat)) return 0;
+        if (!(bend[k] < flat && spread[k] < flat)) return 0; /* nor where a sum is no number */
     mean = (sum0 + sum1) * 0.25f;
     if (inner) {
         quad behind = {0};

@@ -164,8 +164,8 @@ static double psnr(const float *a, const float *b, int n) {
     return -10 * log10(sum / n);
 }
 
-/* Interpolating where the picture is flat, against a ray through every pixel. 45 dB is what
- * doc/SPEED.md promises for trained models; these weights are random and the picture small, so less
+/* Interpolating where the picture is flat, against a ray through every pixel. 45 dB is the
+ * least that doc/SPEED.md allows on trained models; these weights are random and the picture small, so less
  * of it is flat, but the bound holds. */
 static void fast_interpolated_frame_within_45_decibels(void **state) {
     (void)state;

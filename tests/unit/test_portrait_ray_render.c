@@ -132,6 +132,32 @@ static void render_any_thread_count_same_bytes(void **state) {
     ball_sigma = 2000;
 }
 
+/* Interpolation: fewer rays, the same bytes for any thread count, and a picture that is the one with
+ * a ray through every pixel but for what `flat` lets pass. */
+static void render_interpolated_any_thread_count_same_bytes(void **state) {
+    (void)state;
+    static STK_ALIGNED(16) float every[4 * PIXELS];
+    ball_sigma = 20;
+    stk_ray_frame frame = make_frame(STK_MARCH_FAST);
+    const stk_ray_stats all = render(&frame, 0, 1);
+    memcpy(every, rgba[0], sizeof every);
+    frame.flat = 0.1f;
+    const stk_ray_stats some = render(&frame, 0, 1);
+    assert_true(some.rays < all.rays * 8 / 10);
+    double square = 0;
+    for (int i = 0; i < 4 * PIXELS; i++) {
+        const double d = fabs((double)rgba[0][i] - every[i]);
+        square += d * d;
+        assert_true(d < 0.2); /* twice `flat`: the pairs' means differ by less, so does a cubic */
+    }
+    assert_true(square / (4 * PIXELS) < 0.02 * 0.02);
+    for (int threads = 2; threads <= 7; threads++) {
+        render(&frame, 1, threads);
+        assert_memory_equal(rgba[0], rgba[1], sizeof rgba[0]);
+    }
+    ball_sigma = 2000;
+}
+
 static void render_rectangle_equals_whole_picture_inside(void **state) {
     (void)state;
     stk_ray_frame frame = make_frame(STK_MARCH_FAST);
@@ -193,6 +219,7 @@ int main(void) {
         cmocka_unit_test(render_opaque_ball_has_silhouette_depth_and_colour),
         cmocka_unit_test(render_hidden_samples_are_not_evaluated),
         cmocka_unit_test(render_any_thread_count_same_bytes),
+        cmocka_unit_test(render_interpolated_any_thread_count_same_bytes),
         cmocka_unit_test(render_rectangle_equals_whole_picture_inside),
         cmocka_unit_test(render_cap_and_empty_grid_bound_the_samples),
         cmocka_unit_test(render_higher_transmittance_limit_takes_fewer_samples),
