@@ -141,7 +141,15 @@ static stk_status measure(stk_bench_session *b) {
     return STK_OK;
 }
 
-/* An unwritable place is found before the work, not after it. */
+/* The CSV line is appended: to a file that is read it would be damage. */
+static stk_status keep_inputs(const stk_bench_options *options) {
+    const char *const inputs[] = {options->model, options->audio, options->features,
+                                  options->encoder, options->torch};
+    for (size_t i = 0; i < STK_ARRAY_SIZE(inputs); i++)
+        STK_TRY(stk_file_keep_input(options->csv, inputs[i]));
+    return STK_OK;
+}
+
 static stk_status check(const stk_bench_options *options) {
     char sentence[256];
     if (stk_options_check("bench", options, sentence, sizeof sentence) != STK_OK)
@@ -152,7 +160,7 @@ static stk_status check(const stk_bench_options *options) {
         return stk_fail(STK_ERR_ARGUMENT, "--features: give the sound they belong to (--audio)");
     if (options->torch != NULL && !stk_file_exists(options->torch))
         return stk_fail(STK_ERR_IO, "%s: does not exist", options->torch);
-    return STK_OK;
+    return keep_inputs(options);
 }
 
 static stk_status as_text(const stk_bench_session *b, char **text) {
@@ -186,6 +194,7 @@ static stk_status conclude(stk_bench_session *b, const stk_bench_load *load, stk
 static stk_status run(stk_bench_session *b, char **text) {
     stk_bench_load load;
     STK_TRY(check(b->options));
+    /* An unwritable place is found before the work, not after it. */
     if (b->options->csv != NULL) STK_TRY(stk_bench_append_csv(NULL, b->options->csv));
     b->report = cJSON_CreateObject();
     if (b->report == NULL) return stk_fail_memory("report");

@@ -24,12 +24,31 @@ static stk_status check(const char *command, const void *options) {
     return stk_fail(STK_ERR_ARGUMENT, "%s", sentence);
 }
 
+/* None of the inputs is the output. */
+static stk_status keep_inputs(const char *output, const char *const inputs[], size_t count) {
+    for (size_t i = 0; i < count; i++) STK_TRY(stk_file_keep_input(output, inputs[i]));
+    return STK_OK;
+}
+
+/* Nor is it one of these files of a folder. */
+static stk_status keep_files(const char *output, const char *folder, const char *const names[],
+                             size_t count) {
+    for (size_t i = 0; output != NULL && i < count; i++) {
+        char path[STK_PATH_MAX];
+        STK_TRY(stk_path_join(path, sizeof path, folder, names[i]));
+        STK_TRY(stk_file_keep_input(output, path));
+    }
+    return STK_OK;
+}
+
 /* --- prepare --------------------------------------------------------------------------------- */
 
 static stk_status prepare(const stk_prepare_options *options, const stk_job *job, char **report) {
+    static const char *const made[] = {"picture.mp4", "torso.mp4", "audio.wav"};
     STK_TRY(check("prepare", options));
     STK_TRY(need(options->clip, "CLIP"));
     STK_TRY(need(options->output, "-o FOLDER"));
+    STK_TRY(keep_files(options->clip, options->output, made, STK_ARRAY_SIZE(made)));
     if (options->size % 2 != 0)
         return stk_fail(STK_ERR_ARGUMENT, "--size %d: must be even", options->size);
     const stk_prepare_settings settings = {
@@ -57,9 +76,15 @@ stk_status stk_prepare(stk_context *ctx, const stk_prepare_options *options, cha
 
 static stk_status train(const stk_train_options *options, const stk_job *job,
                         stk_train_result *result) {
+    static const char *const read[] = {"manifest.json", "tables.safetensors", "labels.safetensors",
+                                       "picture.mp4",   "torso.mp4",          "plate.png",
+                                       "audio.wav"};
+    const char *const written[] = {options->output, options->preview, options->curve};
     STK_TRY(check("train", options));
     STK_TRY(need(options->subject, "FOLDER"));
     STK_TRY(need(options->output, "-o MODEL"));
+    for (size_t i = 0; i < STK_ARRAY_SIZE(written); i++)
+        STK_TRY(keep_files(written[i], options->subject, read, STK_ARRAY_SIZE(read)));
     const stk_train_settings settings = {
         .subject = options->subject,
         .output = options->output,
@@ -114,6 +139,9 @@ static stk_status render(stk_context *ctx, const stk_render_options *options, co
     STK_TRY(need(options->audio, "-a SOUND"));
     if (options->output != NULL && options->frames != NULL)
         return stk_fail(STK_ERR_ARGUMENT, "-o and --frames exclude each other");
+    const char *const inputs[] = {options->model, options->audio, options->features,
+                                  options->encoder};
+    STK_TRY(keep_inputs(options->output, inputs, STK_ARRAY_SIZE(inputs)));
     stk_render_settings settings = {
         .model = options->model,
         .audio = options->audio,

@@ -45,7 +45,7 @@ static stk_status read_options(conversion *c) {
     if (o->subject != NULL && c->kind != OUTPUT_STK)
         return stk_fail(STK_ERR_ARGUMENT,
                         "--subject: only a .stk has a place for a performance; name the output so");
-    return STK_OK;
+    return stk_file_keep_input(o->output, o->input);
 }
 
 static stk_status is_model(const char *path, int *answer) {

@@ -145,6 +145,7 @@ static stk_status make_sheet(const stk_sheet_options *options, item *items, stk_
         return stk_fail(STK_ERR_ARGUMENT, "-o PNG is missing; see --help");
     int count;
     STK_TRY(read_items(options->pictures, items, &count));
+    for (int i = 0; i < count; i++) STK_TRY(stk_file_keep_input(options->output, items[i].path));
     int height = options->height;
     for (int i = 0; i < count; i++) {
         if (stk_job_aborted(job)) return stk_fail(STK_ERR_ABORTED, "stopped; nothing was written");

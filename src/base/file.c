@@ -235,6 +235,17 @@ int64_t stk_file_size(const char *path) {
     return stat(path, &info) == 0 ? (int64_t)info.st_size : -1;
 }
 
+stk_status stk_file_keep_input(const char *output, const char *input) {
+    struct stat out, in;
+    if (output == NULL || input == NULL || stat(output, &out) != 0 || stat(input, &in) != 0)
+        return STK_OK;
+    if (out.st_dev != in.st_dev || out.st_ino != in.st_ino || !S_ISREG(in.st_mode)) return STK_OK;
+    return stk_fail(STK_ERR_ARGUMENT,
+                    "%s and %s are one file, which is read and would be lost; give the output "
+                    "another name",
+                    output, input);
+}
+
 stk_status stk_directory_create(const char *path) {
     char partial[STK_PATH_MAX];
     size_t length = strlen(path);

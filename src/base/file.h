@@ -40,6 +40,9 @@ stk_status stk_file_read_text(const char *path, size_t limit, char **text);
 int stk_file_exists(const char *path);
 int stk_file_is_directory(const char *path);
 int64_t stk_file_size(const char *path); /* -1 when absent */
+/* STK_ERR_ARGUMENT when writing `output` would replace `input`: the same regular file, under
+ * another name or through links, too. NULLs and files that are absent are fine. */
+stk_status stk_file_keep_input(const char *output, const char *input);
 /* Creates a directory and its parents; existing is fine. */
 stk_status stk_directory_create(const char *path);
 /* Removes the temporaries in this very folder ("<name>.part-<pid>[-<n>]") whose maker was killed;

@@ -13,6 +13,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static char folder[STK_PATH_MAX], subject[STK_PATH_MAX], model[STK_PATH_MAX], sound[STK_PATH_MAX];
 static char checkpoint[STK_PATH_MAX], bare[STK_PATH_MAX], never[STK_PATH_MAX];
@@ -171,6 +172,40 @@ static void convert_mistakes_get_a_sentence(void **state) {
 #undef REFUSE
 }
 
+/* What a command reads it does not write over, under whichever name: the file is as it was. */
+static void outputs_over_inputs_are_refused(void **state) {
+    (void)state;
+    char link_path[STK_PATH_MAX], film[STK_PATH_MAX], digest[2][STK_SHA256_TEXT];
+    static const char part[] = "would be lost; give the output another name";
+    at(link_path, "link.pth");
+    assert_int_equal(symlink("disc.pth", link_path), 0);
+    TEST_OK(stk_sha256_file(checkpoint, digest[0]));
+    program_assert_refuses(program_run("convert %s -o %s", checkpoint, checkpoint), 2, part);
+    program_assert_refuses(program_run("convert %s -o %s", checkpoint, link_path), 2, part);
+    program_assert_refuses(program_run("convert %s -o %s --weights raw", link_path, checkpoint), 2,
+                           part);
+    TEST_OK(stk_sha256_file(checkpoint, digest[1]));
+    assert_string_equal(digest[0], digest[1]);
+    remove(link_path);
+
+    TEST_OK(stk_path_join(film, sizeof film, subject, "torso.mp4"));
+    TEST_OK(stk_sha256_file(film, digest[0]));
+    program_assert_refuses(program_run("render -m %s -a %s -o %s", model, film, film), 2, part);
+    program_assert_refuses(program_run("render -m %s -a %s -o %s", film, sound, film), 2, part);
+    program_assert_refuses(program_run("prepare %s -o %s", film, subject), 2, part);
+    program_assert_refuses(program_run("train %s -o %s", subject, film), 2, part);
+    program_assert_refuses(
+        program_run("train %s -o %s.stk --preview %s/plate.png", subject, subject, subject), 2,
+        part);
+    program_assert_refuses(
+        program_run("train %s -o %s.stk --curve %s/audio.wav", subject, subject, subject), 2, part);
+    program_assert_refuses(program_run("bench -m %s --csv %s", model, model), 2, part);
+    program_assert_refuses(program_run("bench -m %s --audio %s --csv %s", model, sound, sound), 2,
+                           part);
+    TEST_OK(stk_sha256_file(film, digest[1]));
+    assert_string_equal(digest[0], digest[1]);
+}
+
 /* Neither the refusals nor the conversions left anything half-made. */
 static void nothing_half_made_is_left(void **state) {
     (void)state;
@@ -188,6 +223,7 @@ int main(void) {
         cmocka_unit_test(info_knows_models_and_checkpoints),
         cmocka_unit_test(model_without_performance_does_not_render),
         cmocka_unit_test(convert_mistakes_get_a_sentence),
+        cmocka_unit_test(outputs_over_inputs_are_refused),
         cmocka_unit_test(nothing_half_made_is_left),
     };
     return cmocka_run_group_tests(tests, train_a_model, NULL);

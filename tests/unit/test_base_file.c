@@ -85,6 +85,35 @@ static void create_over_what_is_no_file_is_refused(void **state) {
     assert_non_null(strstr(stk_error_text(), "pipe"));
 }
 
+static void keep_input_knows_one_file_by_all_its_names(void **state) {
+    (void)state;
+    char other[STK_PATH_MAX], hard[STK_PATH_MAX], soft[STK_PATH_MAX], round_about[STK_PATH_MAX];
+    const char *folder = test_temporary_folder();
+    TEST_OK(stk_path_join(path, sizeof path, folder, "kept"));
+    TEST_OK(stk_path_join(other, sizeof other, folder, "other"));
+    TEST_OK(stk_path_join(hard, sizeof hard, folder, "hard"));
+    TEST_OK(stk_path_join(soft, sizeof soft, folder, "soft"));
+    TEST_OK(stk_path_join(round_about, sizeof round_about, folder, ".//kept"));
+    TEST_OK(stk_file_write(path, "x", 1));
+    TEST_OK(stk_file_write(other, "x", 1));
+    assert_int_equal(link(path, hard), 0);
+    assert_int_equal(symlink("kept", soft), 0);
+    const char *const names[] = {path, round_about, hard, soft};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        assert_int_equal(stk_file_keep_input(names[i], path), STK_ERR_ARGUMENT);
+        assert_non_null(strstr(stk_error_text(), names[i]));
+        assert_int_equal(stk_file_keep_input(path, names[i]), STK_ERR_ARGUMENT);
+    }
+    TEST_OK(stk_file_keep_input(other, path));
+    TEST_OK(stk_file_keep_input("/none", path));
+    TEST_OK(stk_file_keep_input(path, "/none"));
+    TEST_OK(stk_file_keep_input(path, NULL));
+    TEST_OK(stk_file_keep_input(NULL, path));
+    TEST_OK(
+        stk_file_keep_input(folder, folder)); /* never replaced, whatever a command does there */
+    TEST_OK(stk_file_keep_input("/dev/null", "/dev/null"));
+}
+
 /* The number of a process that has ended. */
 static long dead_process(void) {
     pid_t child = fork();
@@ -152,6 +181,7 @@ int main(void) {
         cmocka_unit_test(create_twice_on_one_path_keeps_the_writers_apart),
         cmocka_unit_test(create_honours_the_umask),
         cmocka_unit_test(create_over_what_is_no_file_is_refused),
+        cmocka_unit_test(keep_input_knows_one_file_by_all_its_names),
         cmocka_unit_test(remove_leftovers_takes_only_those_of_the_dead),
         cmocka_unit_test(sha256_known_answer),
     };
