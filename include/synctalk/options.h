@@ -96,6 +96,7 @@
     X(TEXT, subject, "--subject", NULL, 0, 0,     "FOLDER", "a subject folder: adds the face rectangle and training steps") \
     X(TEXT, audio,   "--audio",   NULL, 0, 0,     "SOUND",  "sound for the wav-to-mp4 rows; default: some made speech") \
     X(TEXT, features, "--features", NULL, 0, 0,   "NPY",    "features of --audio, for models that hear through another program's") \
+    X(TEXT, encoder, "--encoder", NULL, 0, 0,     "FILE",   "audio_visual_encoder.pth or .safetensors, for \"ave\" models; else looked for") \
     X(REAL, seconds, "--seconds", 60, 1, 86400,   "S",      "how long to measure in all") \
     X(INT,  threads, "--threads", 0, 0, 256,      "N",      "most threads to measure with, 0 = all") \
     X(TEXT, torch,   "--torch",   NULL, 0, 0,     "SCRIPT", "time scripts/torch_reference.py as well (needs python3-torch)") \

@@ -52,7 +52,7 @@ stk_status stk_bench_sound(stk_bench_session *b) {
     }
     stk_voice *voice;
     const stk_nets *nets = &b->isas[0].model->nets;
-    const stk_voice_source heard = {.sound = b->sound, .features = b->options->features};
+    const stk_voice_source heard = {b->sound, b->options->features, b->options->encoder};
     STK_TRY(stk_voice_open(&voice, &heard, nets));
     const int last = stk_voice_frames(voice) - 1;
     stk_voice_code(voice, nets->params.value, CODE_FRAME < last ? CODE_FRAME : last, b->code);
@@ -92,6 +92,7 @@ static stk_status run_clip(void *ctx, double *seconds) {
     const stk_render_settings settings = {.model = cell->bench->options->model,
                                           .audio = cell->bench->sound,
                                           .features = cell->bench->options->features,
+                                          .encoder = cell->bench->options->encoder,
                                           .output = path,
                                           .crf = CRF,
                                           .threads = cell->bench->threads[0]};

@@ -66,7 +66,7 @@ static stk_status open_film(const stk_bench_session *b, stk_frame_store **film) 
                     b->options->model);
 }
 
-/* size: of the longer way across, as `render --size` has it: the width. */
+/* size: the width, as `render --size` has it. */
 static stk_status make_scene(const stk_bench_session *b, int size, int frame, scene *s) {
     const stk_performance *source = &b->isas[0].model->performance;
     const int height = (int)((int64_t)size * source->height / source->width) & ~1;

@@ -43,7 +43,7 @@ typedef struct ray_scratch {
 struct stk_ray_renderer {
     int threads, pixels;
     ray_scratch *workers; /* [threads] */
-    ray_state *rays;      /* [pixels] of a REFERENCE picture; made on the first one */
+    ray_state *rays;      /* [pixels] of a REFERENCE picture; FAST has none */
     int *alive;           /* [pixels] indices into rays, in order */
     stk_march_kernels march;
     stk_ray_stats stats;

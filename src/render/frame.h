@@ -53,7 +53,8 @@ void stk_frame_render(stk_frame_renderer *renderer, const stk_frame_request *req
 const float *stk_frame_rgba(const stk_frame_renderer *renderer);
 void stk_frame_stats(const stk_frame_renderer *renderer, stk_ray_stats *stats);
 
-/* A camera and a rectangle for a picture `scale` times as large. */
+/* The camera for a picture of this size (the focal length follows the width); a rectangle from one
+ * camera's picture to another's, rounded outwards. */
 stk_camera stk_camera_scaled(const stk_camera *camera, int width, int height);
 stk_rect stk_rect_scaled(const stk_rect *rect, const stk_camera *from, const stk_camera *to);
 

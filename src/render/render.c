@@ -154,6 +154,10 @@ static stk_status check_name(const char *path) {
                     path);
 }
 
+int stk_render_encoder_threads(int workers) {
+    return 1 + (workers - 1) / 4;
+}
+
 static stk_status open_writer(session *s) {
     const stk_render_settings *settings = s->settings;
     const char *path = settings->frames != NULL ? settings->frames : settings->output;
@@ -172,7 +176,7 @@ static stk_status open_writer(session *s) {
         .crf = settings->crf,
         .sound_path = settings->audio,
         .comment = comment,
-        .threads = 1 + (s->workers - 1) / 4, /* one encodes ahead of four that render */
+        .threads = stk_render_encoder_threads(s->workers),
     };
     if (options.format == STK_WRITER_MP4) STK_TRY(check_name(path));
     return stk_video_writer_create(&s->writer, path, &options);

@@ -35,6 +35,9 @@ typedef struct stk_render_figures {
 stk_status stk_render_clip(const stk_render_settings *settings, const stk_job *job,
                            stk_render_figures *figures);
 
+/* Threads that x264 gets beside so many workers: one encodes ahead of four that render. */
+int stk_render_encoder_threads(int workers);
+
 /* Source frame shown at output frame i: forth and back over n frames (reference.md 1.6). */
 int stk_mirror_index(int i, int n);
 

@@ -117,6 +117,23 @@ static void failing_torch_leaves_the_tables(void **state) {
     assert_non_null(strstr(r->out, "stopped before the end"));
 }
 
+/* A model that hears through the audio-visual encoder: its weights are named as for `render`. */
+static void encoder_of_an_ave_model_is_used(void **state) {
+    (void)state;
+    char checkpoint[STK_PATH_MAX], encoder[STK_PATH_MAX], hearing[STK_PATH_MAX];
+    snprintf(checkpoint, sizeof checkpoint, "%s", test_shared_or_skip("parity/official_B.pth"));
+    snprintf(encoder, sizeof encoder, "%s",
+             test_shared_or_skip("parity/official_audio_visual_encoder.pth"));
+    TEST_OK(stk_path_join(hearing, sizeof hearing, folder, "hearing.stk"));
+    const program_result *r =
+        program_run("convert %s -o %s --subject %s -q", checkpoint, hearing, subject);
+    if (r->exit_code != 0) fail_msg("exit %d: %s", r->exit_code, r->err);
+    program_assert_refuses(program_run("bench -m %s --encoder /none.pth", hearing), 1, "/none.pth");
+    r = program_run("bench -m %s --encoder %s --seconds 1 --threads 1 -q", hearing, encoder);
+    if (r->exit_code != 0) fail_msg("exit %d: %s", r->exit_code, r->err);
+    assert_non_null(strstr(r->out, "wav to mp4"));
+}
+
 static void mistakes_are_one_sentence(void **state) {
     (void)state;
     program_assert_refuses(program_run("bench"), 2, "-m MODEL is missing");
@@ -136,6 +153,7 @@ int main(void) {
         cmocka_unit_test(csv_has_names_and_a_line),
         cmocka_unit_test(interrupted_prints_what_there_is),
         cmocka_unit_test(failing_torch_leaves_the_tables),
+        cmocka_unit_test(encoder_of_an_ave_model_is_used),
         cmocka_unit_test(mistakes_are_one_sentence),
     };
     return cmocka_run_group_tests(tests, make_model, NULL);
