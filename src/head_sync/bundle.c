@@ -1,0 +1,426 @@
+/* bundle.c - see bundle.h: the order of the stages, what is kept, and the figures.
+ *
+ *   stage 1   points from the given poses, starting where their ray meets the face mesh (DIFFERS:
+ *             the paper starts at random; the robust loss needs a start on the head)
+ *   settling  poses and points by turns, twice: takes out what the start is off by
+ *   stage 2   together with the focal length held; if it then looks determined, freed; residuals
+ *             set the loss's width and drop outliers between rounds
+ *   frames    those between the chosen ones, and all observations: points and poses by turns
+ *   smoothing by the stiffness that predicts held-out observations best, or none
+ *   gaps      frames with too few observations: between their neighbours
+ */
+#include "head_sync/bundle.h"
+#include "base/clock.h"
+#include "base/memory.h"
+#include "head_sync/bundle_internal.h"
+#include "head_sync/pose_smooth.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { POINTS_LEAST = 8, FRAMES_LEAST = 2, FOLDS = 5 };
+/* Relative standard deviations of the focal length: worth trying, and good enough. */
+static const double FOCAL_TRY = 0.15, FOCAL_DETERMINED = 0.04;
+static const double OUTLIER =
+    4.5; /* noise widths; 4e-5 of Rayleigh-distributed errors lie beyond */
+
+void stk_bundle_clear(stk_bundle *bundle) {
+    if (bundle == NULL) return;
+    stk_free(bundle->poses);
+    stk_free(bundle->solved);
+    stk_free(bundle->points_head);
+    stk_free(bundle->kept);
+    memset(bundle, 0, sizeof *bundle);
+}
+
+/* A state to come back to. */
+typedef struct snapshot {
+    stk_se3 *poses;     /* [frames] */
+    double (*place)[3]; /* [points] */
+    double anchors[STK_BUNDLE_ANCHORS][3];
+    stk_bundle_camera camera;
+} snapshot;
+
+static stk_status snapshot_init(snapshot *s, const stk_bundle_problem *b) {
+    memset(s, 0, sizeof *s);
+    s->poses = stk_calloc_aligned((size_t)b->frames, sizeof *s->poses);
+    s->place = stk_calloc_aligned((size_t)b->points + 1, sizeof *s->place);
+    return s->poses != NULL && s->place != NULL ? STK_OK : stk_fail_memory("bundle adjustment");
+}
+
+static void snapshot_clear(snapshot *s) {
+    stk_free(s->poses);
+    stk_free(s->place);
+}
+
+static void save(const stk_bundle_problem *b, snapshot *s) {
+    memcpy(s->poses, b->poses, (size_t)b->frames * sizeof *b->poses);
+    memcpy(s->place, b->place, (size_t)b->points * sizeof *b->place);
+    memcpy(s->anchors, b->anchors.place, sizeof s->anchors);
+    s->camera = b->camera;
+}
+
+static void restore(stk_bundle_problem *b, const snapshot *s) {
+    memcpy(b->poses, s->poses, (size_t)b->frames * sizeof *b->poses);
+    memcpy(b->place, s->place, (size_t)b->points * sizeof *b->place);
+    memcpy(b->anchors.place, s->anchors, sizeof s->anchors);
+    b->camera = s->camera;
+}
+
+static stk_status enough(const stk_bundle_problem *b) {
+    int points = 0, frames = 0;
+    for (int p = 0; p < b->points; p++) points += b->kept[p];
+    for (int f = 0; f < b->frames; f++) frames += b->usable[f];
+    if (points >= POINTS_LEAST && frames >= FRAMES_LEAST) return STK_OK;
+    return stk_fail(STK_ERR_CONTENT,
+                    "bundle adjustment needs at least %d points followed through the clip and %d "
+                    "frames that see %d of them, and has %d and %d; keep the tracker's poses",
+                    POINTS_LEAST, FRAMES_LEAST, STK_BUNDLE_FRAME_LEAST, points, frames);
+}
+
+/* --- stages ----------------------------------------------------------------------------------- */
+
+/* Between chosen frames the rest start at their neighbours' poses. */
+static void settle_unchosen(stk_bundle_problem *b) {
+    int before = -1, seen = 0;
+    for (int f = 0; f < b->frames && b->stride > 1; f++) {
+        if (f > 0 && b->take[f] != b->take[f - 1]) before = -1, seen = 0;
+        if (!b->usable[f] || seen++ % b->stride != 0) continue;
+        for (int k = before + 1; before >= 0 && k < f; k++)
+            stk_se3_between(&b->poses[before], &b->poses[f], (double)(k - before) / (f - before),
+                            &b->poses[k]);
+        before = f;
+    }
+}
+
+static stk_status settle(stk_bundle_problem *b) {
+    enum { TURNS = 2 };
+    stk_bundle_measure(b);
+    for (int turn = 0; turn < TURNS; turn++) {
+        stk_bundle_sweep_points(b);
+        stk_bundle_measure(b);
+    }
+    memcpy(b->first_place, b->place, (size_t)b->points * sizeof *b->place);
+    for (int turn = 0; turn < TURNS; turn++) {
+        stk_bundle_sweep_poses(b);
+        stk_bundle_sweep_points(b);
+        stk_bundle_measure(b);
+    }
+    return STK_OK;
+}
+
+/* Rounds of stage 2, each with the loss's width and the outliers of the one before. */
+static stk_status rounds(stk_bundle_problem *b) {
+    static const double GAIN[] = {1e-3, 1e-4, 1e-5}, LIMIT[] = {8, 6, OUTLIER};
+    static const int STEPS[] = {20, 12, 8};
+    for (int round = 0; round < 3; round++) {
+        STK_TRY(stk_bundle_solve(b, STEPS[round], GAIN[round]));
+        STK_TRY(stk_bundle_fix_gauge(b));
+        settle_unchosen(b);
+        stk_bundle_measure(b);
+        stk_bundle_reject(b, LIMIT[round]);
+        STK_TRY(enough(b));
+        stk_bundle_measure(b);
+    }
+    return STK_OK;
+}
+
+static stk_status solve_together(stk_bundle_problem *b, const stk_bundle_options *options,
+                                 snapshot *held, int *determined) {
+    *determined = 0;
+    b->fit_lens = 0;
+    STK_TRY(stk_bundle_solve(b, 10, 1e-3));
+    STK_TRY(stk_bundle_fix_gauge(b));
+    settle_unchosen(b);
+    stk_bundle_measure(b);
+    save(b, held);
+    b->fit_focal = options->fit_focal && b->focal_sd < FOCAL_TRY;
+    b->fit_lens = options->fit_lens;
+    STK_TRY(rounds(b));
+    *determined = b->focal_sd < FOCAL_DETERMINED;
+    if (!b->fit_focal || *determined) return STK_OK;
+    b->fit_focal = 0;
+    restore(b, held);
+    stk_bundle_measure(b);
+    return rounds(b);
+}
+
+static void finish_frames(stk_bundle_problem *b) {
+    enum { TURNS = 3 };
+    for (int turn = 0; turn < TURNS; turn++) {
+        stk_bundle_sweep_points(b);
+        stk_bundle_sweep_poses(b);
+        stk_bundle_measure(b);
+        stk_bundle_reject(b, OUTLIER);
+    }
+    stk_bundle_measure(b);
+}
+
+/* --- smoothing -------------------------------------------------------------------------------- */
+
+typedef struct smoothing {
+    stk_bundle_problem *b;
+    stk_pose_smoother **smoothers; /* [takes] */
+    stk_se3 *smooth;               /* [frames] */
+    double *sums;                  /* [frames][2]: squared error, observations */
+} smoothing;
+
+static void smoothing_clear(smoothing *s) {
+    for (int i = 0; s->smoothers != NULL && i < s->b->takes; i++)
+        stk_pose_smoother_free(&s->smoothers[i]);
+    stk_free(s->smoothers);
+    stk_free(s->smooth);
+    stk_free(s->sums);
+}
+
+static int take_end(const stk_bundle_problem *b, int from) {
+    int to = from + 1;
+    while (to < b->frames && b->take[to] == b->take[from]) to++;
+    return to;
+}
+
+static stk_status open_smoothers(smoothing *s) {
+    stk_bundle_problem *b = s->b;
+    for (int from = 0; from < b->frames; from = take_end(b, from)) {
+        stk_pose_smoother **smoother = &s->smoothers[b->take[from]];
+        stk_pose_smoother_free(smoother);
+        STK_TRY(stk_pose_smoother_create(smoother, b->poses + from,
+                                         (const double(*)[36])b->information + from,
+                                         b->usable + from, take_end(b, from) - from, b->pool));
+    }
+    return STK_OK;
+}
+
+static void run_smoothers(smoothing *s, double stiffness) {
+    stk_bundle_problem *b = s->b;
+    memcpy(s->smooth, b->poses, (size_t)b->frames * sizeof *b->poses);
+    for (int from = 0; stiffness > 0 && from < b->frames; from = take_end(b, from))
+        stk_pose_smoother_run(s->smoothers[b->take[from]], stiffness, -1, s->smooth + from);
+}
+
+static void held_out_task(void *ctx, int frame, int worker) {
+    (void)worker;
+    const smoothing *s = ctx;
+    const stk_bundle_problem *b = s->b;
+    double *sum = s->sums + (ptrdiff_t)2 * frame, r[2];
+    sum[0] = sum[1] = 0;
+    for (int64_t k = b->frame_first[frame]; b->usable[frame] && k < b->frame_first[frame + 1];
+         k++) {
+        const stk_bundle_observation *o = &b->list[b->by_frame[k]];
+        if (o->dropped || !(o->weight > 0) || !b->kept[o->point] ||
+            stk_bundle_takes_part(b, b->by_frame[k]) ||
+            !stk_bundle_residual(&b->camera, &s->smooth[frame], b->place[o->point], o->px, r, NULL))
+            continue;
+        sum[0] += r[0] * r[0] + r[1] * r[1];
+        sum[1] += 1;
+    }
+}
+
+/* rms error of the held-out observations at a stiffness. */
+static double held_out_error(smoothing *s, double stiffness) {
+    double sum = 0, count = 0;
+    run_smoothers(s, stiffness);
+    stk_pool_run(s->b->pool, s->b->frames, held_out_task, s);
+    for (int f = 0; f < s->b->frames; f++) {
+        sum += s->sums[2 * f];
+        count += s->sums[2 * f + 1];
+    }
+    return count > 0 ? sqrt(sum / count) : 0;
+}
+
+/* Every fifth observation of each frame is held out of points and poses; which stiffness predicts
+ * them best? A gain below a thousandth is left to the observations. */
+static stk_status choose_stiffness(smoothing *s, stk_bundle *result) {
+    static const double LADDER[] = {1.0 / 1024, 1.0 / 256, 1.0 / 64, 1.0 / 16, 0.25, 1, 4, 16, 64};
+    enum { STEPS = sizeof LADDER / sizeof LADDER[0] };
+    static const double WORTH = 0.999;
+    stk_bundle_problem *b = s->b;
+    b->fold = 0;
+    b->folds = FOLDS;
+    stk_bundle_sweep_points(b);
+    stk_bundle_sweep_poses(b);
+    STK_TRY(open_smoothers(s));
+    result->smoothing = 0;
+    result->held_out_px = result->held_out_smooth_px = held_out_error(s, 0);
+    for (int i = 0; i < STEPS; i++) {
+        double error = held_out_error(s, LADDER[i]);
+        if (error >= result->held_out_smooth_px || error > WORTH * result->held_out_px) continue;
+        result->held_out_smooth_px = error;
+        result->smoothing = LADDER[i];
+    }
+    b->fold = -1;
+    return STK_OK;
+}
+
+static stk_status smooth_poses(stk_bundle_problem *b, snapshot *held, stk_bundle *result) {
+    smoothing s = {.b = b};
+    s.smoothers = stk_calloc_aligned((size_t)b->takes, sizeof(stk_pose_smoother *));
+    s.smooth = stk_calloc_aligned((size_t)b->frames, sizeof *s.smooth);
+    s.sums = stk_calloc_aligned((size_t)b->frames, 2 * sizeof *s.sums);
+    stk_status status = STK_OK;
+    if (s.smoothers == NULL || s.smooth == NULL || s.sums == NULL)
+        status = stk_fail_memory("bundle adjustment");
+    save(b, held);
+    if (status == STK_OK) status = choose_stiffness(&s, result);
+    b->fold = -1;
+    restore(b, held);
+    if (status == STK_OK && result->smoothing > 0) {
+        stk_bundle_sweep_poses(b);
+        status = open_smoothers(&s);
+        if (status == STK_OK) {
+            run_smoothers(&s, result->smoothing);
+            memcpy(b->poses, s.smooth, (size_t)b->frames * sizeof *b->poses);
+        }
+    }
+    smoothing_clear(&s);
+    return status;
+}
+
+/* --- figures and result ----------------------------------------------------------------------- */
+
+/* Second differences over triples of solved frames of one take. */
+static void measure_jitter(const stk_bundle_problem *b, const stk_se3 *poses, double focal_px,
+                           double *turn_deg, double *shift_px) {
+    double turn = 0, shift = 0;
+    int count = 0;
+    for (int i = 2; i < b->frames; i++) {
+        if (!b->usable[i] || !b->usable[i - 1] || !b->usable[i - 2] || b->take[i] != b->take[i - 2])
+            continue;
+        double relative[9], before[3], after[3];
+        stk_mat3_mul_bt(poses[i - 1].R, poses[i - 2].R, relative);
+        stk_so3_log(relative, before);
+        stk_mat3_mul_bt(poses[i].R, poses[i - 1].R, relative);
+        stk_so3_log(relative, after);
+        for (int k = 0; k < 3; k++) turn += (after[k] - before[k]) * (after[k] - before[k]);
+        for (int k = 0; k < 2; k++) {
+            double d = poses[i].t[k] / poses[i].t[2] - 2 * poses[i - 1].t[k] / poses[i - 1].t[2] +
+                       poses[i - 2].t[k] / poses[i - 2].t[2];
+            shift += focal_px * focal_px * d * d;
+        }
+        count++;
+    }
+    *turn_deg = count > 0 ? sqrt(turn / count) * 180 / M_PI : 0;
+    *shift_px = count > 0 ? sqrt(shift / count) : 0;
+}
+
+/* Frames without a pose of their own: between their neighbours in the take, held at its ends. A
+ * take without any keeps the given poses. */
+static void fill_gaps(stk_bundle_problem *b) {
+    for (int from = 0, to; from < b->frames; from = to) {
+        int before = -1;
+        to = take_end(b, from);
+        for (int f = from; f <= to; f++) {
+            if (f < to && !b->usable[f]) continue;
+            for (int k = before < 0 ? from : before + 1; k < f; k++) {
+                if (before >= 0 && f < to)
+                    stk_se3_between(&b->poses[before], &b->poses[f],
+                                    (double)(k - before) / (f - before), &b->poses[k]);
+                else if (before >= 0 || f < to)
+                    b->poses[k] = b->poses[before >= 0 ? before : f];
+            }
+            before = f;
+        }
+    }
+}
+
+static void measure_before(stk_bundle_problem *b, stk_bundle *result) {
+    stk_bundle_problem before = *b;
+    before.poses = b->start;
+    before.place = b->first_place;
+    before.camera.focal_px = b->start_focal_px;
+    before.camera.lens = 0;
+    stk_bundle_measure(&before);
+    result->reprojection_before_median_px = stk_bundle_quantile(&before, 0.5);
+    result->reprojection_before_p95_px = stk_bundle_quantile(&before, 0.95);
+    measure_jitter(b, b->start, b->start_focal_px, &result->jitter_before_deg,
+                   &result->jitter_before_px);
+}
+
+static void measure_after(stk_bundle_problem *b, stk_bundle *result) {
+    stk_bundle_measure(b);
+    result->reprojection_median_px = stk_bundle_quantile(b, 0.5);
+    result->reprojection_p95_px = stk_bundle_quantile(b, 0.95);
+    result->noise_px = b->noise_px;
+    measure_jitter(b, b->poses, b->camera.focal_px, &result->jitter_deg, &result->jitter_px);
+    for (int64_t k = 0; k < b->count; k++) result->observations_kept += stk_bundle_takes_part(b, k);
+    result->observations = b->count;
+    result->iterations = b->iterations;
+    result->stride = b->stride;
+    result->takes = b->takes;
+}
+
+static stk_status hand_over(stk_bundle_problem *b, stk_bundle *result) {
+    size_t frames = (size_t)b->frames, points = (size_t)b->points;
+    result->frames = b->frames;
+    result->points = b->points;
+    result->poses = stk_calloc_aligned(frames, sizeof *result->poses);
+    result->solved = stk_calloc_aligned(frames, 1);
+    result->points_head = stk_calloc_aligned(points + 1, sizeof *result->points_head);
+    result->kept = stk_calloc_aligned(points + 1, 1);
+    if (result->poses == NULL || result->solved == NULL || result->points_head == NULL ||
+        result->kept == NULL)
+        return stk_fail_memory("the result of bundle adjustment");
+    fill_gaps(b);
+    for (int f = 0; f < b->frames; f++) {
+        for (int k = 0; k < 9; k++) result->poses[f].R[k] = (float)b->poses[f].R[k];
+        for (int k = 0; k < 3; k++) result->poses[f].t[k] = (float)b->poses[f].t[k];
+        result->frames_solved += result->solved[f] = b->usable[f];
+    }
+    for (int p = 0; p < b->points; p++) {
+        result->points_kept += result->kept[p] = b->kept[p];
+        for (int k = 0; k < 3 && b->kept[p]; k++) result->points_head[p][k] = (float)b->place[p][k];
+    }
+    result->camera.focal_px = (float)b->camera.focal_px;
+    result->lens = b->camera.lens;
+    return STK_OK;
+}
+
+static stk_status adjust_robust(stk_bundle_problem *b, const stk_bundle_options *options,
+                                stk_bundle *result) {
+    snapshot held;
+    stk_status status = snapshot_init(&held, b);
+    if (status == STK_OK) status = settle(b);
+    if (status == STK_OK) status = solve_together(b, options, &held, &result->focal_determined);
+    if (status == STK_OK) {
+        finish_frames(b);
+        status = enough(b);
+    }
+    result->focal_sd_px = b->focal_sd * b->camera.focal_px;
+    if (status == STK_OK && !options->no_smoothing) status = smooth_poses(b, &held, result);
+    snapshot_clear(&held);
+    return status;
+}
+
+static stk_status adjust(stk_bundle_problem *b, const stk_bundle_options *options,
+                         stk_bundle *result) {
+    STK_TRY(enough(b));
+    if (options->mode == STK_BUNDLE_PUBLISHED) {
+        int points = options->published_points, joint = options->published_joint;
+        b->stride = 1;
+        result->focal_sd_px = INFINITY;
+        STK_TRY(stk_bundle_published(b, points > 0 ? points : 500, joint > 0 ? joint : 8000));
+    } else {
+        STK_TRY(adjust_robust(b, options, result));
+    }
+    measure_before(b, result);
+    measure_after(b, result);
+    return hand_over(b, result);
+}
+
+stk_status stk_bundle_adjust(const stk_bundle_input *input, const stk_bundle_options *options,
+                             stk_pool *pool, const stk_job *job, stk_bundle *result) {
+    double start_s = stk_clock_s();
+    stk_bundle_problem b;
+    memset(result, 0, sizeof *result);
+    result->camera = input->camera;
+    stk_status status = stk_bundle_problem_init(&b, input, pool, job);
+    if (status == STK_OK) status = adjust(&b, options, result);
+    stk_bundle_problem_clear(&b);
+    if (status != STK_OK) {
+        stk_bundle_clear(result);
+        return status;
+    }
+    result->seconds = stk_clock_s() - start_s;
+    stk_job_report(job, "bundle adjustment", result->frames, result->frames, start_s, NULL);
+    return STK_OK;
+}
