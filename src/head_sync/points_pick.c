@@ -12,6 +12,8 @@ static const float FACING_LEAST = 0.3f;
 /* Mean squared slope, grey levels^2 / px^2, that noise alone would not give. */
 static const float TEXTURE_LEAST = 0.25f;
 static const float RIGIDITY_LEAST = 0.25f;
+/* Some cells lie on the rim, or their best place is too near a neighbour's. */
+static const float CELLS_A_PICK = 1.5f;
 
 int stk_picker_init(stk_picker *picker, int width, int height) {
     memset(picker, 0, sizeof *picker);
@@ -215,7 +217,7 @@ static void lay_cells(stk_picker *picker, const float (*landmarks)[3], int wante
     const float px = (float)(area * AREA_STEP * AREA_STEP);
     picker->columns = picker->rows = 0;
     if (area == 0 || wanted < 1) return;
-    picker->cell_px = fmaxf(sqrtf(px / (float)wanted), CELL_LEAST);
+    picker->cell_px = fmaxf(sqrtf(px / ((float)wanted * CELLS_A_PICK)), CELL_LEAST);
     picker->x0 = x0;
     picker->y0 = y0;
     for (;; picker->cell_px *= 1.25f) {

@@ -36,9 +36,10 @@ typedef struct stk_picker {
 /* Returns 0, or -1 when out of memory. */
 int stk_picker_init(stk_picker *picker, int width, int height);
 void stk_picker_clear(stk_picker *picker);
-/* Looks at a frame: picker->cells receives one pick (or none) for each cell; about `wanted` cells
- * cover the head. taken_px [taken]: places of points that are followed already; a new one is not
- * picked within a cell's width of them. mask may be NULL. Returns the number of cells. */
+/* Looks at a frame: picker->cells receives one pick (or none) for each cell; they are laid so that
+ * about `wanted` picks cover a textured head. taken_px [taken]: places of points that are followed
+ * already; a new one is not picked within 0.8 of a cell's width of them. mask may be NULL. Returns
+ * the number of cells. */
 int stk_picker_look(stk_picker *picker, const stk_lk_plane *plane, const float (*landmarks)[3],
                     const stk_image *mask, const float (*taken_px)[2], int taken, int wanted,
                     stk_pool *pool);

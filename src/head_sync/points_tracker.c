@@ -21,8 +21,9 @@ enum {
     COARSE_TURNS = 6,
     FINE_TURNS = 12,
     BACK_TURNS = 6,
-    LOST_MOST = 12,  /* frames for which a point that is not found is kept */
-    KEY_LEAST = 6,   /* frames between picks */
+    LOST_MOST = 12, /* frames for which a point that is not found is kept */
+    KEY_LEAST = 6,  /* frames between picks; doubled after each that found little, up to KEY_SLOW */
+    KEY_SLOW = 48,
     KEY_MOST = 250,  /* a pick at least as often */
     BAND = 64,       /* rows of a task */
     BORDER = 9,      /* px of the picture's rim where no patch fits */
@@ -73,6 +74,7 @@ struct stk_points_tracker {
     float rigid_px[STK_RIGID_MAX][2], last_px[STK_RIGID_MAX][2], key_px[STK_RIGID_MAX][2];
     float size_px, size_sum; /* of the face: rms distance of the rigid landmarks, doubled */
     int faces;               /* frames with one */
+    int key_wait;            /* frames before the next pick */
     int last_face, key;      /* frames; -1 = none */
     int seen, past_seen;     /* points */
     stk_tracks tracks;
@@ -485,13 +487,15 @@ static void pick(stk_points_tracker *t, int frame, const float (*landmarks)[3],
     }
     t->figures.picked += t->tracks.points - before;
     t->figures.keys += t->tracks.points > before;
+    const int fruitful = 16 * (t->tracks.points - before) >= t->alive;
+    t->key_wait = fruitful ? KEY_LEAST : stk_clampi(2 * t->key_wait, KEY_LEAST, KEY_SLOW);
     t->key = frame;
     memcpy(t->key_px, t->rigid_px, sizeof t->key_px);
 }
 
 static int wants_points(const stk_points_tracker *t, int frame) {
     if (t->key < 0) return 1;
-    if (frame - t->key < KEY_LEAST) return 0;
+    if (frame - t->key < t->key_wait) return 0;
     if (frame - t->key > KEY_MOST) return 1;
     if ((float)t->seen < FEW_PART * PICK_PART * (float)t->alive) return 1;
     const change view = face_change(t, t->key_px, t->rigid_px);

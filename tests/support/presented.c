@@ -53,7 +53,7 @@ static void read_table(const stk_safetensors *tables, const char *name, void **o
     TEST_OK(stk_safetensors_read_f32(tables, name, *out, row * frames));
 }
 
-static void read_truth(presented *p) {
+void presented_truth(presented *p) {
     char path[STK_PATH_MAX], *text;
     TEST_OK(stk_path_join(path, sizeof path, p->truth, "truth.json"));
     TEST_OK(stk_file_read_text(path, 16 << 20, &text));
@@ -83,7 +83,7 @@ void presented_open(presented *p) {
     TEST_OK(stk_subject_open(&p->subject, p->folder));
     p->info = stk_subject_get_info(p->subject);
     assert_int_equal(p->info->frames, p->frames);
-    read_truth(p);
+    presented_truth(p);
 }
 
 void presented_close(presented *p) {

@@ -30,6 +30,8 @@ const char *presented_models(void);
 void presented_need_models(void);
 /* A square clip with truth in a temporary folder, as `settings` say (paths are filled in). */
 void presented_clip(presented *p, stk_presenter_settings settings);
+/* Reads the truth alone; presented_open does it, too. */
+void presented_truth(presented *p);
 /* Prepares it (with a picture as large as the clip's) and reads the truth. */
 void presented_open(presented *p);
 void presented_close(presented *p);

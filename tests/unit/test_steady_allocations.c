@@ -7,8 +7,10 @@
 #include "support.h"
 #include "sanitized.h"
 #include "synthetic_subject.h"
+#include "moving_face.h"
 #include "base/file.h"
 #include "base/image.h"
+#include "head_sync/points_tracker.h"
 #include "portrait/torso.h"
 #include "train/internal.h"
 
@@ -221,12 +223,45 @@ static void torso_after_warm_up_allocates_nothing(void **state) {
     stk_params_clear(&params);
 }
 
+/* Frames with picks, and one without a face. */
+static void points_after_creation_allocate_nothing(void **state) {
+    (void)state;
+    skip_when_sanitized();
+    static moving_face face = {.size = 128, .seed = 3, .speed = 4, .landmark_px = 0.5f};
+    static float landmarks[STK_LANDMARKS][3];
+    const stk_points_settings settings = {.alive = 60, .pool = trainer->pool};
+    enum { COUNT = 20 };
+    stk_points_tracker *tracker;
+    stk_points_figures figures;
+    stk_tracks tracks;
+    stk_image picture = {0};
+    int failed = 0;
+    moving_face_start(&face);
+    TEST_OK(stk_image_init(&picture, face.size, face.size, 3));
+    TEST_OK(stk_points_tracker_create(&tracker, face.size, face.size, COUNT, &settings));
+    count_from_here();
+    for (int i = 0; i < COUNT; i++) {
+        moving_face_draw(&face, i, &picture, landmarks);
+        failed |=
+            stk_points_tracker_push(tracker, i, &picture,
+                                    i == 9 ? NULL : (const float(*)[3])landmarks, NULL) != STK_OK;
+    }
+    assert_none_since("followed points");
+    assert_false(failed);
+    TEST_OK(stk_points_tracker_finish(tracker, &tracks, &figures));
+    assert_true(figures.keys >= 1 && tracks.points > 0);
+    stk_tracks_clear(&tracks);
+    stk_points_tracker_free(&tracker);
+    stk_image_clear(&picture);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(counter_sees_an_allocation),
         cmocka_unit_test(step_after_warm_up_allocates_nothing),
         cmocka_unit_test(frame_after_warm_up_allocates_nothing),
         cmocka_unit_test(torso_after_warm_up_allocates_nothing),
+        cmocka_unit_test(points_after_creation_allocate_nothing),
     };
     return cmocka_run_group_tests(tests, warm_up, clean_up);
 }
