@@ -25,6 +25,8 @@ enum {
     STK_MEL_STEPS = 16,
     STK_SUBJECT_SIDE_MIN = 64, /* a subject's picture, prepared or opened; even */
     STK_SUBJECT_SIDE_MAX = 1024,
+    STK_LANDMARK_MAX = 100000, /* px: what a file may say; so far out there is no picture */
+    STK_EXPRESSION_MAX = 1000, /* what a file may say of blendshapes, which are shares of 1 */
 };
 
 /* 8-bit picture, interleaved, `channels` 1 (grey), 3 (RGB) or 4 (RGBA). Rows are `stride` bytes

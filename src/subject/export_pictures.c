@@ -85,13 +85,19 @@ static void colour_labels(slot *s, const uint8_t colours[4][3]) {
 
 static stk_status write_points(const char *path, const float (*landmarks)[3]) {
     char text[STK_POINTS_68 * 64];
-    int used = 0;
+    size_t used = 0;
     for (int i = 0; i < STK_POINTS_68; i++) {
         const float *p = landmarks[stk_mesh_of_68[i]];
-        used += snprintf(text + used, sizeof text - (size_t)used, "%.6f %.6f\n", (double)p[0],
-                         (double)p[1]);
+        const size_t room = sizeof text - used;
+        int n = snprintf(text + used, room, "%.6f %.6f\n", (double)p[0], (double)p[1]);
+        if (n < 0 || (size_t)n >= room)
+            return stk_fail(STK_ERR_CONTENT,
+                            "%s: a landmark lies too far outside the picture; prepare the subject "
+                            "again",
+                            path);
+        used += (size_t)n;
     }
-    return stk_file_write(path, text, (size_t)used);
+    return stk_file_write(path, text, used);
 }
 
 static stk_status write_classes(const work *w, int frame, slot *s) {

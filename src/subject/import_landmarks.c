@@ -18,7 +18,7 @@
 #include <string.h>
 
 enum { LMS_BYTES_MAX = 64 << 10, UNKNOWNS = 4 };
-static const double COORDINATE_MAX = 1e5;
+static const double COORDINATE_MAX = STK_LANDMARK_MAX;
 static const double IRIS_RADIUS_M = 0.00585; /* the human iris: 11.7 mm across */
 
 /* --- the file --------------------------------------------------------------------------------- */
@@ -35,6 +35,14 @@ static int parse_points(const char *text, double points[STK_POINTS_68][2]) {
     return at[strspn(at, " \t\r\n")] == '\0';
 }
 
+static stk_status not_points(const char *path) {
+    return stk_fail(
+        STK_ERR_FORMAT,
+        "%s: does not hold 68 points (\"x y\" a line) of a face; run the published task "
+        "6 again",
+        path);
+}
+
 static stk_status read_points(const char *path, double points[STK_POINTS_68][2]) {
     char *text;
     if (!stk_file_exists(path))
@@ -47,10 +55,7 @@ static stk_status read_points(const char *path, double points[STK_POINTS_68][2])
     STK_TRY(stk_file_read_text(path, LMS_BYTES_MAX, &text));
     int good = parse_points(text, points);
     stk_free(text);
-    if (good) return STK_OK;
-    return stk_fail(STK_ERR_FORMAT,
-                    "%s: does not hold 68 points (\"x y\" a line); run the published task 6 again",
-                    path);
+    return good ? STK_OK : not_points(path);
 }
 
 /* --- the mesh --------------------------------------------------------------------------------- */
@@ -149,5 +154,7 @@ stk_status stk_import_landmarks(const char *path, float landmarks[STK_LANDMARKS]
     float radius = (float)(scale * IRIS_RADIUS_M);
     place_iris(landmarks, 468, 33, 133, radius);
     place_iris(landmarks, 473, 362, 263, radius);
+    for (int i = 0; i < 3 * STK_LANDMARKS; i++)
+        if (!(fabsf(landmarks[i / 3][i % 3]) <= (float)STK_LANDMARK_MAX)) return not_points(path);
     return STK_OK;
 }

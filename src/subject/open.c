@@ -57,15 +57,25 @@ static stk_status check_complete(const stk_subject *subject) {
     return STK_OK;
 }
 
-static stk_status check_finite(const char *path, const stk_table *table, const float *values) {
+/* Numbers, and none beyond the limit: what models and other programs take from here stays theirs to
+ * read. The limit of INFINITY asks for numbers only. */
+static stk_status check_values(const char *path, const stk_table *table, const float *values,
+                               float limit) {
     size_t count = 1;
     for (int d = 0; d < table->rank; d++) count *= (size_t)table->shape[d];
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         if (!isfinite(values[i]))
+            return stk_fail(
+                STK_ERR_FORMAT,
+                "%s: the table %s holds a value that is not a number; prepare or import "
+                "the subject again",
+                path, table->name);
+        if (!(fabsf(values[i]) <= limit))
             return stk_fail(STK_ERR_FORMAT,
-                            "%s: the table %s holds a value that is not a number; prepare the "
-                            "subject again",
-                            path, table->name);
+                            "%s: the table %s holds %.6g, and values beyond %.0f are impossible; "
+                            "prepare or import the subject again",
+                            path, table->name, (double)values[i], (double)limit);
+    }
     return STK_OK;
 }
 
@@ -92,7 +102,8 @@ static stk_status open_features(stk_subject *subject, const char *path) {
         }
         if (stk_safetensors_find(subject->tables, name) == NULL) continue;
         STK_TRY(stk_table_view(subject->tables, path, &wanted, &data, &subject->owned_features[k]));
-        STK_TRY(check_finite(path, &wanted, data));
+        STK_TRY(check_values(path, &wanted, data,
+                             k == STK_AUDIO_KINDS ? (float)STK_EXPRESSION_MAX : INFINITY));
         subject->features[k] = data;
     }
     return STK_OK;
@@ -107,13 +118,16 @@ static stk_status open_tables(stk_subject *subject) {
         [TABLE_EXPRESSIONS] = {"expressions", STK_F32, 2, {n, STK_EXPRESSIONS}, NULL},
         [TABLE_AUDIO] = {"audio_mel", STK_F32, 3, {n, STK_MEL_BINS, STK_MEL_STEPS}, NULL},
     };
+    static const float limits[TABLES] = {INFINITY, STK_LANDMARK_MAX, STK_EXPRESSION_MAX,
+                                         STK_EXPRESSION_MAX, INFINITY};
     char path[STK_PATH_MAX];
     STK_TRY(stk_subject_path(subject, "tables.safetensors", path));
     STK_TRY(stk_safetensors_open(&subject->tables, path));
     for (int i = 0; i < TABLES; i++)
         STK_TRY(stk_table_view(subject->tables, path, &wanted[i], &subject->table[i],
                                &subject->owned[i]));
-    for (int i = 0; i < TABLES; i++) STK_TRY(check_finite(path, &wanted[i], subject->table[i]));
+    for (int i = 0; i < TABLES; i++)
+        STK_TRY(check_values(path, &wanted[i], subject->table[i], limits[i]));
     STK_TRY(open_features(subject, path));
     return check_poses(path, subject->table[TABLE_POSES], n);
 }

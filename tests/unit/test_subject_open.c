@@ -180,6 +180,44 @@ static void open_with_not_a_number_in_any_table_is_refused(void **state) {
     free(changed);
 }
 
+/* What would overflow a writer, or make a model that nothing reads again. */
+static void open_with_impossible_values_is_refused(void **state) {
+    (void)state;
+    static const struct {
+        const char *name;
+        float value;
+    } cases[] = {{"landmarks", 3e38f},
+                 {"landmarks", -2e5f},
+                 {"blendshapes", 5000.0f},
+                 {"expressions", -5000.0f}};
+    char path[STK_PATH_MAX + 32];
+    snprintf(path, sizeof path, "%s/tables.safetensors", folder);
+    for (size_t i = 0; i < STK_ARRAY_SIZE(cases); i++) {
+        stk_safetensors *tables;
+        stk_subject *subject;
+        stk_map map;
+        TEST_OK(stk_map_open(&map, path));
+        TEST_OK(stk_safetensors_open(&tables, path));
+        const stk_tensor_info *table = stk_safetensors_find(tables, cases[i].name);
+        assert_non_null(table);
+        const uint8_t *bytes = memmem(map.data, map.size, table->data, table->bytes);
+        uint8_t *changed = malloc(map.size);
+        assert_true(bytes != NULL && changed != NULL);
+        memcpy(changed, map.data, map.size);
+        for (size_t k = 0; k < table->bytes; k += sizeof(float))
+            memcpy(changed + (bytes - map.data) + k, &cases[i].value, sizeof(float));
+        TEST_OK(stk_file_write(path, changed, map.size)); /* the mapping outlives the old file */
+        stk_status status = stk_subject_open(&subject, folder);
+        TEST_OK(stk_file_write(path, map.data, map.size));
+        assert_int_equal(status, STK_ERR_FORMAT);
+        assert_non_null(strstr(stk_error_text(), cases[i].name));
+        assert_non_null(strstr(stk_error_text(), "impossible"));
+        free(changed);
+        stk_safetensors_close(&tables);
+        stk_map_close(&map);
+    }
+}
+
 /* Films that were exchanged for those of a subject of another size. */
 static void open_film_of_another_size_is_refused(void **state) {
     (void)state;
@@ -273,6 +311,7 @@ int main(void) {
         cmocka_unit_test(open_without_manifest_or_folder_is_refused),
         cmocka_unit_test(open_with_truncated_labels_is_refused),
         cmocka_unit_test(open_with_not_a_number_in_any_table_is_refused),
+        cmocka_unit_test(open_with_impossible_values_is_refused),
         cmocka_unit_test(open_film_of_another_size_is_refused),
         cmocka_unit_test(unpack_of_random_bytes_fails_cleanly),
         cmocka_unit_test(head_rect_ignores_specks),
