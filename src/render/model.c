@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const float WEIGHT_LIMIT = 1e6f, VALUE_LIMIT = 1e3f; /* trained values stay far below */
+static const float WEIGHT_LIMIT = 1e6f; /* trained values stay far below */
 enum { FRAMES_MAX = 25 * 3600 * 4, EMBEDDING_MAX = 4096 };
 
 static stk_status damaged(const char *path, const char *what) {
@@ -103,8 +103,8 @@ static stk_status check_motion(const stk_performance *p, const char *path) {
                             "%s: is damaged (the pose of frame %d is impossible); "
                             "train or convert it again",
                             path, i);
-    if (!all_within(p->expressions[0], (size_t)p->frames * STK_EXPRESSIONS, VALUE_LIMIT))
-        return damaged(path, "an expression is not a number");
+    if (!all_within(p->expressions[0], (size_t)p->frames * STK_EXPRESSIONS, STK_EXPRESSION_MAX))
+        return damaged(path, "an expression is not a number, or impossibly large");
     return STK_OK;
 }
 

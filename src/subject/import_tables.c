@@ -76,11 +76,11 @@ static stk_status copy_blendshapes(const stk_import *import, const char *path,
         stk_dtype_to_f32(npy->dtype, (const char *)npy->data + (size_t)id * bytes, STK_BLENDSHAPES,
                          c->blendshapes[i]);
         for (int k = 0; k < STK_BLENDSHAPES; k++)
-            if (!isfinite(c->blendshapes[i][k]))
+            if (!(fabsf(c->blendshapes[i][k]) <= (float)STK_EXPRESSION_MAX))
                 return stk_fail(STK_ERR_FORMAT,
-                                "%s: the row of frame %d holds a value that is not a number; run "
-                                "the published task 9 again",
-                                path, id);
+                                "%s: the row of frame %d holds %.6g where shares of 1 are "
+                                "expected; run the published task 9 again",
+                                path, id, (double)c->blendshapes[i][k]);
     }
     check_rate(import, path, npy->shape[0]);
     return STK_OK;

@@ -316,6 +316,9 @@ static void spoiled_numbers_are_refused(void **state) {
     memset(text + 128 + 8 * (2 * STK_BLENDSHAPES + 5), 0xFF, 8); /* NaN */
     spoiled_file_is_refused("bs.npy", text, 128 + 8 * 4 * STK_BLENDSHAPES, "frame 2");
     spoiled_file_is_refused("bs.npy", text, 128 + 8 * 3 * STK_BLENDSHAPES, "bs.npy");
+    const double large = 5000.0; /* no model with it could be read again */
+    memcpy(text + 128 + 8 * (2 * STK_BLENDSHAPES + 5), &large, sizeof large);
+    spoiled_file_is_refused("bs.npy", text, 128 + 8 * 4 * STK_BLENDSHAPES, "frame 2 holds 5000");
     stk_free(text);
     spoiled_text_is_refused("aud.wav", "RIFF", "aud.wav");
 }
