@@ -83,4 +83,8 @@ stk_status stk_convert_to_frame(stk_converter *converter, AVFrame *frame, const 
 /* target = source turned clockwise by 90, 180 or 270 degrees; target has the turned size. */
 void stk_image_turn(stk_image *target, const stk_image *source, int degrees);
 
+/* 1 when a JPEG (its first two bytes were looked at) has its end, and where its kind can be
+ * followed, every code of its pixels. */
+int stk_jpeg_is_whole(const uint8_t *bytes, size_t size);
+
 #endif

@@ -15,7 +15,7 @@
 #include <string.h>
 
 enum { DEFLATE_LEVEL = 4, PREDICT_UP = 2 };
-enum { PNG_HEADER = 8 + 25 }; /* magic and IHDR */
+enum { PNG_MAGIC = 8, PNG_CHUNK = 12, PNG_HEADER = PNG_MAGIC + PNG_CHUNK + 13 /* IHDR */ };
 
 static stk_status png_open(stk_png_encoder *encoder, const char *path, const stk_image *image) {
     static const enum AVPixelFormat formats[5] = {
@@ -115,11 +115,42 @@ stk_status stk_png_write(const char *path, const stk_image *image) {
     return status;
 }
 
+static stk_status damaged(const char *name) {
+    return stk_fail(STK_ERR_FORMAT, "%s: is a damaged or cut-off picture; copy or make it again",
+                    name);
+}
+
+/* 1 when the last chunk of a PNG is there. */
+static int png_ends(const stk_map *map) {
+    for (size_t at = PNG_MAGIC; map->size - at >= PNG_CHUNK;) {
+        const uint8_t *p = map->data + at;
+        const size_t length = (size_t)p[0] << 24 | (size_t)p[1] << 16 | (size_t)p[2] << 8 | p[3];
+        if (memcmp(p + 4, "IEND", 4) == 0) return 1;
+        if (length > map->size - at - PNG_CHUNK) return 0;
+        at += PNG_CHUNK + length;
+    }
+    return 0;
+}
+
+/* libavcodec takes a PNG or JPEG without its end for whole when every pixel came out of it. */
+static int is_whole(const stk_map *map) {
+    if (map->size > PNG_MAGIC && memcmp(map->data, "\x89PNG\r\n\x1A\n", PNG_MAGIC) == 0)
+        return png_ends(map);
+    if (map->size > 2 && map->data[0] == 0xFF && map->data[1] == 0xD8)
+        return stk_jpeg_is_whole(map->data, map->size);
+    return 1;
+}
+
+/* A picture of which a part could not be decoded is none: libavcodec would fill in grey. */
 static stk_status read_picture(stk_decoder *decoder, int channels, stk_image *image) {
     stk_converter converter = {0};
     int end;
+    decoder->codec->err_recognition =
+        AV_EF_CRCCHECK | AV_EF_BITSTREAM | AV_EF_BUFFER | AV_EF_EXPLODE;
     STK_TRY(stk_decoder_next(decoder, &end));
-    if (end) return stk_fail(STK_ERR_FORMAT, "%s: is a damaged picture", decoder->input.name);
+    if (end || decoder->damaged > 0 || decoder->frame->decode_error_flags != 0 ||
+        (decoder->frame->flags & AV_FRAME_FLAG_CORRUPT))
+        return damaged(decoder->input.name);
     STK_TRY(stk_image_init(image, decoder->frame->width, decoder->frame->height, channels));
     stk_status status =
         stk_convert_from_frame(&converter, image, decoder->frame, decoder->input.name);
@@ -141,6 +172,7 @@ stk_status stk_picture_read(const char *path, int channels, stk_image *image) {
     }
     stk_decoder *decoder = NULL;
     stk_status status = stk_decoder_open(&decoder, path, map.data, map.size, AVMEDIA_TYPE_VIDEO, 1);
+    if (status == STK_OK && !is_whole(&map)) status = damaged(path);
     if (status == STK_OK) status = read_picture(decoder, channels, image);
     stk_decoder_close(&decoder);
     stk_map_close(&map);

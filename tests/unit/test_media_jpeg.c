@@ -2,11 +2,13 @@
 #include "support.h"
 #include "base/file.h"
 #include "base/image.h"
+#include "base/rng.h"
 #include "media/media.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static char path[STK_PATH_MAX];
 
@@ -93,12 +95,101 @@ static void size_of_damaged_pictures_is_refused(void **state) {
     stk_image_clear(&image);
 }
 
+/* --- damage ----------------------------------------------------------------------------------- */
+
+static void expect_damaged(const char *name, const uint8_t *bytes, size_t size) {
+    stk_image back;
+    TEST_OK(stk_file_write(name, bytes, size));
+    if (stk_picture_read(name, 3, &back) != STK_ERR_FORMAT)
+        fail_msg("%s: a damaged picture was taken", name);
+    assert_null(back.data);
+    assert_non_null(strstr(stk_error_text(), name));
+}
+
+/* A picture with some noise, as JPEG or PNG, in memory. */
+static void write_noisy(int png, stk_map *whole) {
+    stk_image image;
+    stk_rng rng;
+    stk_rng_seed(&rng, 7, 0);
+    TEST_OK(stk_image_init(&image, 96, 80, 3));
+    paint(&image);
+    for (int y = 0; y < 80; y++)
+        for (int x = 0; x < 3 * 96; x++)
+            stk_image_row(&image, y)[x] ^= (uint8_t)stk_rng_below(&rng, 16);
+    TEST_OK((png ? stk_png_write : stk_jpeg_write)(path, &image));
+    TEST_OK(stk_map_open(whole, path));
+    stk_image_clear(&image);
+}
+
+static void pictures_cut_off_are_refused(void **state) {
+    (void)state;
+    char name[STK_PATH_MAX];
+    snprintf(name, sizeof name, "%.*s.cut", (int)sizeof name - 8, path);
+    for (int png = 0; png < 2; png++) {
+        stk_map whole;
+        write_noisy(png, &whole);
+        for (size_t size = 1; size < whole.size; size += 97) expect_damaged(name, whole.data, size);
+        for (size_t left = 1; left <= 16; left++) /* the end itself; a PNG's is a chunk of 12 */
+            if (!png || left > 4) expect_damaged(name, whole.data, whole.size - left);
+        stk_map_close(&whole);
+    }
+}
+
+/* Zeros in a JPEG are codes that may happen to fill as many blocks: nobody can tell. */
+static void pictures_overwritten_in_the_middle_are_refused(void **state) {
+    (void)state;
+    enum { HOLE = 200 };
+    char name[STK_PATH_MAX];
+    stk_rng rng;
+    stk_rng_seed(&rng, 9, 0);
+    snprintf(name, sizeof name, "%.*s.bad", (int)sizeof name - 8, path);
+    for (int png = 0; png < 2; png++) {
+        stk_map whole;
+        write_noisy(png, &whole);
+        uint8_t *copy = malloc(whole.size);
+        assert_non_null(copy);
+        for (int round = 0; round < 60; round++) {
+            memcpy(copy, whole.data, whole.size);
+            size_t at = whole.size / 4 + stk_rng_below(&rng, (uint32_t)(whole.size / 2));
+            for (int i = 0; i < HOLE; i++)
+                copy[at + (size_t)i] = round % 3 ? (uint8_t)stk_rng_below(&rng, 256)
+                                       : png     ? 0x00
+                                                 : 0xFF;
+            expect_damaged(name, copy, whole.size);
+        }
+        free(copy);
+        stk_map_close(&whole);
+    }
+}
+
+/* Previews and films of phones lie behind the end; fill bytes before a marker are allowed. */
+static void jpeg_with_more_behind_its_end_is_read(void **state) {
+    (void)state;
+    stk_image back;
+    stk_map whole;
+    write_noisy(0, &whole);
+    uint8_t *longer = malloc(whole.size + 104);
+    assert_non_null(longer);
+    memcpy(longer, whole.data, whole.size - 2);
+    memset(longer + whole.size - 2, 0xFF, 5);
+    longer[whole.size + 3] = 0xD9;
+    memset(longer + whole.size + 4, 0x5A, 100);
+    TEST_OK(stk_file_write(path, longer, whole.size + 104));
+    TEST_OK(stk_picture_read(path, 3, &back));
+    stk_image_clear(&back);
+    free(longer);
+    stk_map_close(&whole);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(jpeg_written_reads_back_closely),
         cmocka_unit_test(jpeg_of_other_channels_is_refused),
         cmocka_unit_test(size_is_read_from_the_header),
         cmocka_unit_test(size_of_damaged_pictures_is_refused),
+        cmocka_unit_test(pictures_cut_off_are_refused),
+        cmocka_unit_test(pictures_overwritten_in_the_middle_are_refused),
+        cmocka_unit_test(jpeg_with_more_behind_its_end_is_read),
     };
     return cmocka_run_group_tests(tests, make_path, NULL);
 }

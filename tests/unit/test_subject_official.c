@@ -337,6 +337,10 @@ static void spoiled_pictures_are_refused(void **state) {
     TEST_OK(stk_map_open(&whole, path));
     spoiled_file_is_refused("torso_imgs/1.png", whole.data, 60, "torso_imgs/1.png");
     stk_map_close(&whole);
+    TEST_OK(stk_path_join(path, sizeof path, in("official"), "ori_imgs/3.jpg"));
+    TEST_OK(stk_map_open(&whole, path)); /* once taken for a picture with a grey lower half */
+    spoiled_file_is_refused("ori_imgs/3.jpg", whole.data, whole.size / 2, "ori_imgs/3.jpg");
+    stk_map_close(&whole);
     TEST_OK(stk_image_init(&small, 32, 64, 3));
     TEST_OK(stk_jpeg_write(in("small.jpg"), &small));
     stk_image_clear(&small);
@@ -346,17 +350,27 @@ static void spoiled_pictures_are_refused(void **state) {
     stk_map_close(&whole);
 }
 
+/* Damage that must be found: a PNG has checksums, and what is cut off shows. */
+static int must_be_refused(const char *name, const stk_map *old, const uint8_t *bytes,
+                           size_t size) {
+    const char *ending = strrchr(name, '.');
+    int png = strcmp(ending, ".png") == 0, jpeg = strcmp(ending, ".jpg") == 0;
+    if (png) return size != old->size || memcmp(bytes, old->data, size) != 0;
+    return jpeg && size != old->size;
+}
+
 /* Bytes changed, left out or cut off at random: a subject or a refusal, nothing between. */
 static void random_damage_gives_a_subject_or_nothing(void **state) {
     (void)state;
     static const char *const names[] = {"transforms_train.json", "bs.npy", "ori_imgs/1.lms",
-                                        "parsing/1.png",         "bc.jpg", "aud.wav"};
+                                        "parsing/1.png",         "bc.jpg", "aud.wav",
+                                        "ori_imgs/2.jpg"};
     static uint8_t bytes[1 << 16];
     char path[STK_PATH_MAX];
     stk_rng rng;
     stk_rng_seed(&rng, 5, 0);
     TEST_OK(official_folder_write(in("official"), 4, SIDE, SIDE));
-    for (int round = 0; round < 60; round++) {
+    for (int round = 0; round < 84; round++) {
         stk_map old;
         TEST_OK(
             stk_path_join(path, sizeof path, in("official"), names[round % STK_ARRAY_SIZE(names)]));
@@ -373,6 +387,9 @@ static void random_damage_gives_a_subject_or_nothing(void **state) {
         snprintf(target, sizeof target, "subject%d", round);
         stk_status status = import("official", target, NULL);
         assert_int_equal(stk_file_exists(in(target)), status == STK_OK);
+        if (must_be_refused(names[round % STK_ARRAY_SIZE(names)], &old, bytes, size) &&
+            status == STK_OK)
+            fail_msg("round %d: a damaged %s was taken", round, path);
         TEST_OK(stk_file_write(path, old.data, old.size));
         stk_map_close(&old);
     }
