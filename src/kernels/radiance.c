@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/cpu.h"
+#include "kernels/bf16.h"
 
 size_t stk_radiance_bytes(void) {
     return sizeof(radiance_bf16_block); /* the larger one */
@@ -44,14 +45,6 @@ size_t stk_radiance_tables_bytes(const stk_field_shape *shape) {
     return STK_PLANES * plane_entries(&shape->grid) * sizeof(uint32_t);
 }
 
-/* Rounded to nearest even; what is beyond bfloat16's range, or no number, stays so. */
-static uint32_t bf16_of(float x) {
-    uint32_t bits;
-    memcpy(&bits, &x, sizeof bits);
-    if ((bits & 0x7f800000) == 0x7f800000) return bits >> 16;
-    return (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
-}
-
 /* The entry of vertex (x, y), reference.md 3.1; beyond the last row or column there is none. */
 static float vertex_value(const stk_grid_layout *grid, int level, const float *table, uint32_t x,
                           uint32_t y) {
@@ -65,9 +58,9 @@ static uint32_t *fill_level(const stk_grid_layout *grid, int level, const float 
                             uint32_t *out) {
     const uint32_t side = grid->resolution[level] + 1;
     for (uint32_t y = 0; y < side; y++) {
-        uint32_t left = bf16_of(vertex_value(grid, level, table, 0, y));
+        uint32_t left = stk_bf16(vertex_value(grid, level, table, 0, y));
         for (uint32_t x = 0; x < side; x++) {
-            const uint32_t right = bf16_of(vertex_value(grid, level, table, x + 1, y));
+            const uint32_t right = stk_bf16(vertex_value(grid, level, table, x + 1, y));
             *out++ = left | right << 16;
             left = right;
         }

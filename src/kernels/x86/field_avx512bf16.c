@@ -11,11 +11,6 @@ enum {
     BLOCK = 6, /* rows by 4 vectors of sums: 29 registers */
 };
 
-/* bfloat16 of `low` in the lower half, of `high` in the upper. */
-STK_INLINE vi to_bf16_twice(vf high, vf low) {
-    return (vi)_mm512_cvtne2ps_pbh(high, low);
-}
-
 #include "kernels/x86/field_bf16.h"
 
 /* clang-format off */

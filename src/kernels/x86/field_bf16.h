@@ -5,7 +5,6 @@
  * Included by a variant (field_avx512bf16.c, field_amx.c) that has defined
  *   FIELD_NAME(name)
  *   FIELD_PAIRS_STEP, FIELD_ROWS_STEP   what weights are padded to
- *   to_bf16_twice(high, low)
  * and that defines product and weight_grad, declared here.
  *
  * Activations and gradients have two bfloat16 forms, both made from the sums:
@@ -20,16 +19,11 @@
  * stack, 110 KiB at most.
  */
 #include "kernels/field_common.h"
+#include "kernels/x86/bf16_pairs.h"
 #include "kernels/x86/field_pairs.h"
 #include "kernels/x86/transpose_avx512.h"
 #include "kernels/x86/grid_simd.h"
 #include "kernels/x86/vector_math.h"
-
-#ifdef __clang__
-#define UNROLL _Pragma("unroll")
-#else
-#define UNROLL _Pragma("GCC unroll 8")
-#endif
 
 enum {
     ROW_WORDS = STK_TILE / 2,        /* 32-bit elements of a row */
@@ -56,22 +50,6 @@ static void product(const product_job *p);
 static void weight_grad(int out, int in, const uint16_t *dy, const uint32_t *xt, float *dw);
 
 /* --- the two forms ---------------------------------------------------------------------------- */
-
-/* 16 lanes of two rows as pairs, rounded to nearest even. */
-OP vi pair_up(vf even, vf odd) {
-    static const STK_ALIGNED(64)
-        uint16_t order[32] = {0, 16, 1, 17, 2,  18, 3,  19, 4,  20, 5,  21, 6,  22, 7,  23,
-                              8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
-    return _mm512_permutexvar_epi16(_mm512_load_si512(order), to_bf16_twice(odd, even));
-}
-
-/* Float rows as pairs, an odd one completed by zeros. */
-static void to_pairs(int rows, const float *x, uint32_t *pairs) {
-    for (int r = 0; r < rows; r += 2, x += 2 * STK_TILE, pairs += STK_TILE)
-        for (int s = 0; s < STK_TILE; s += LANES)
-            vi_store(pairs + s,
-                     pair_up(vf_load(x + s), r + 1 < rows ? vf_load(x + STK_TILE + s) : vf_zero()));
-}
 
 OP void store_row(uint16_t *row, const vf sum[COLUMNS]) {
     UNROLL for (int v = 0; v < COLUMNS; v += 2)
@@ -170,7 +148,7 @@ static void encode_x(const pass *p, uint32_t *x) {
         encode_plane(&p->shape->grid, p->weights->plane[k],
                      p->in->xyz + plane_axes[k][0] * STK_TILE,
                      p->in->xyz + plane_axes[k][1] * STK_TILE, enc + k * levels * STK_TILE);
-    to_pairs(p->shape->enc, enc, x);
+    pair_rows(p->shape->enc, enc, x);
     to_rows(p->shape->enc, enc, p->kept.x);
 }
 
@@ -189,8 +167,8 @@ static void attend(const pass *p, uint32_t *x, uint32_t *hidden, stk_field_out *
     multiply_rows(STK_AUD, k->aud, masked);
     cond_gather(p->cond->exp, STK_EXP_MAX, p->shape->exp, p->in->cond_row, exp);
     multiply_rows(p->shape->exp, k->exp, exp);
-    to_pairs(STK_AUD, masked, x + at.aud * STK_TILE);
-    to_pairs(p->shape->exp, exp, x + at.exp * STK_TILE);
+    pair_rows(STK_AUD, masked, x + at.aud * STK_TILE);
+    pair_rows(p->shape->exp, exp, x + at.exp * STK_TILE);
     to_rows(STK_AUD + p->shape->exp, masked, k->x + p->shape->enc * STK_TILE);
 }
 
@@ -212,10 +190,10 @@ static void color_net(const pass *p, uint32_t *hidden, uint32_t *c) {
     enum { CODE_AT = STK_SH + STK_GEO };
     const kept_acts *k = &p->kept;
     sh_rows(p->in->dir, sh);
-    to_pairs(STK_SH, sh, c);
+    pair_rows(STK_SH, sh, c);
     to_rows(STK_SH, sh, k->color);
     cond_gather(p->cond->code, STK_CODE, STK_CODE, p->in->cond_row, code);
-    to_pairs(STK_CODE, code, c + CODE_AT / 2 * STK_TILE);
+    pair_rows(STK_CODE, code, c + CODE_AT / 2 * STK_TILE);
     to_rows(STK_CODE, code, k->color + CODE_AT * STK_TILE);
     product(&(product_job){&p->m[M_COLOR], c, .pairs = hidden, .rows = k->color_hidden, .relu = 1});
     product(&(product_job){&p->m[M_RGB], hidden, .y = k->rgb});
@@ -259,7 +237,7 @@ static void color_back(const pass *p, const stk_field_dout *dout, stk_field_grad
     const kept_acts *k = &p->kept;
     for (int i = 0; i < 3 * STK_TILE; i++)
         dy[i] = dout->rgb[i] * 1.002f * (k->rgb[i] * (1.0f - k->rgb[i]));
-    to_pairs(3, dy, dy_pairs);
+    pair_rows(3, dy, dy_pairs);
     to_rows(3, dy, dy_rows);
     layer_grad(3, STK_HIDDEN, dy_rows, k->color_hidden, grads->color[1]);
     product(&(product_job){&p->m[T_RGB], dy_pairs, .pairs = dh_pairs, .rows = dh_rows,
@@ -276,7 +254,7 @@ static void color_back(const pass *p, const stk_field_dout *dout, stk_field_grad
     /* A sample without gradient stays without, even if its sigma overflowed. */
     for (int s = 0; s < STK_TILE; s++)
         dh0[s] = dout->sigma[s] == 0 ? 0 : dout->sigma[s] * k->sigma[s];
-    to_pairs(1, dh0, pairs + STK_GEO / 2 * STK_TILE);
+    pair_rows(1, dh0, pairs + STK_GEO / 2 * STK_TILE);
     to_rows(1, dh0, rows);
 }
 
@@ -304,7 +282,7 @@ static void attention_back(const pass *p, int transposed, int first, const float
     const pair_matrix *t = &p->m[transposed];
     const uint16_t *hidden = p->kept.att_hidden + first * STK_TILE;
     int channels = transposed == T_AUD ? STK_AUD : p->shape->exp;
-    to_pairs(channels, datt, pairs);
+    pair_rows(channels, datt, pairs);
     to_rows(channels, datt, rows);
     layer_grad(channels, t->rows, rows, hidden, dw[1]);
     product(&(product_job){t, pairs, .pairs = dh, .rows = dh_rows, .mask = hidden});
@@ -339,7 +317,7 @@ static void uncertainty_back(const pass *p, const float *dunc, const uint32_t *x
     STK_ALIGNED(64) uint16_t row[STK_TILE], dh_rows[STK_UNC_HIDDEN * STK_TILE];
     tile_sigmoid(p->kept.unc, dy);
     multiply_rows(1, dunc, dy);
-    to_pairs(1, dy, pairs);
+    pair_rows(1, dy, pairs);
     to_rows(1, dy, row);
     layer_grad(1, STK_UNC_HIDDEN, row, p->kept.unc_hidden, grads->unc[1]);
     product(&(product_job){&p->m[T_UNC], pairs, .rows = dh_rows, .mask = p->kept.unc_hidden});

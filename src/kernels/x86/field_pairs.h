@@ -10,6 +10,7 @@
 #define STK_KERNELS_X86_FIELD_PAIRS_H
 
 #include "kernels/field_private.h"
+#include "kernels/x86/bf16_pairs.h"
 
 #include <string.h>
 
@@ -53,10 +54,6 @@ STK_INLINE pair_input pair_input_of(const stk_field_shape *shape) {
     return (pair_input){aud, exp, exp + (shape->exp + 1) / 2};
 }
 
-STK_INLINE int padded_to(int n, int step) {
-    return (n + step - 1) / step * step;
-}
-
 /* Lays the matrices out from base on (NULL: only counts); returns the pairs they take. */
 static size_t pair_matrices(const stk_field_shape *shape, const uint32_t *base,
                             pair_matrix list[MATRICES]) {
@@ -88,17 +85,11 @@ static size_t pair_matrices(const stk_field_shape *shape, const uint32_t *base,
     size_t used = 0;
     for (int i = 0; i < MATRICES; i++) {
         uint32_t *w = base == NULL ? NULL : (uint32_t *)base + used; /* written by pack only */
-        const int stride = padded_to(sizes[i][1], FIELD_PAIRS_STEP);
+        const int stride = padded(sizes[i][1], FIELD_PAIRS_STEP);
         list[i] = (pair_matrix){sizes[i][0], sizes[i][1], stride, w};
-        used += (size_t)padded_to(sizes[i][0], FIELD_ROWS_STEP) * (size_t)stride;
+        used += (size_t)padded(sizes[i][0], FIELD_ROWS_STEP) * (size_t)stride;
     }
     return (used + 15) & ~(size_t)15;
-}
-
-STK_INLINE uint32_t bf16_round(float x) {
-    uint32_t bits;
-    memcpy(&bits, &x, sizeof bits);
-    return (bits + 0x7fff + (bits >> 16 & 1)) >> 16; /* weights are finite */
 }
 
 /* Part of a matrix, from row `row` and pair `pair` on: element (r, k) is w[r * w_row + k * w_k]. */
@@ -114,8 +105,8 @@ static void pack_part(const pair_matrix *list, const pair_part *p) {
         const float *w = p->w + r * p->w_row;
         uint32_t *to = m->w + (size_t)(p->row + r) * (size_t)m->stride + p->pair;
         for (int k = 0; k < p->inputs; k += 2) {
-            uint32_t high = k + 1 < p->inputs ? bf16_round(w[(k + 1) * p->w_k]) : 0;
-            to[k / 2] = bf16_round(w[k * p->w_k]) | high << 16;
+            uint32_t high = k + 1 < p->inputs ? stk_bf16(w[(k + 1) * p->w_k]) : 0;
+            to[k / 2] = stk_bf16(w[k * p->w_k]) | high << 16;
         }
     }
 }

@@ -11,19 +11,8 @@ enum {
     BLOCK = 6, /* 6 rows by 4 vectors of sums, one weight and 4 inputs: 29 registers */
 };
 
-/* bfloat16 of `low` in the lower half, of `high` in the upper. */
-STK_INLINE vi to_bf16_twice(vf high, vf low) {
-    return (vi)_mm512_cvtne2ps_pbh(high, low);
-}
-
 static void product(const bf16_product *p);
 #include "kernels/x86/radiance_bf16.h"
-
-#ifdef __clang__
-#define UNROLL _Pragma("unroll")
-#else
-#define UNROLL _Pragma("GCC unroll 8")
-#endif
 
 /* clang-format off */
 /* Rows row..row+n-1, n constant after inlining. */

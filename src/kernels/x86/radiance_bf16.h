@@ -5,47 +5,19 @@
  * and defined
  *   RADIANCE_NAME(name)
  *   RADIANCE_PAIRS_STEP, RADIANCE_ROWS_STEP   what pairs and rows are padded to
- *   to_bf16_twice(high, low)
  *   product(const bf16_product *)             pairs of padding rows are written, too
  *
- * Activations are [pairs][64] of two bfloat16, the even row in the low half: what a dot-product
- * instruction takes as its second operand, and what a tile of AMX holds of it. Padding pairs meet
- * zero weights, and hold zeros.
+ * Activations are pairs (bf16_pairs.h). Padding pairs meet zero weights, and hold zeros.
  */
 #include "kernels/field_common.h"
 #include "kernels/radiance_private.h"
+#include "kernels/x86/bf16_pairs.h"
 #include "kernels/x86/grid_dense.h"
 #include "kernels/x86/vector_math.h"
 
 #include <string.h>
 
 /* --- packing ---------------------------------------------------------------------------------- */
-
-/* 16 lanes of two rows as pairs, rounded to nearest even. */
-STK_INLINE vi pair_up(vf even, vf odd) {
-    static const STK_ALIGNED(64)
-        uint16_t order[32] = {0, 16, 1, 17, 2,  18, 3,  19, 4,  20, 5,  21, 6,  22, 7,  23,
-                              8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
-    return _mm512_permutexvar_epi16(_mm512_load_si512(order), to_bf16_twice(odd, even));
-}
-
-/* `rows` float rows, an odd one completed by zeros, to pairs. */
-static void pair_rows(int rows, const float *x, uint32_t *pairs) {
-    for (int r = 0; r < rows; r += 2, x += 2 * STK_TILE, pairs += STK_TILE)
-        for (int s = 0; s < STK_TILE; s += LANES)
-            vi_store(pairs + s,
-                     pair_up(vf_load(x + s), r + 1 < rows ? vf_load(x + STK_TILE + s) : vf_zero()));
-}
-
-static uint32_t bf16_of(float x) {
-    uint32_t bits;
-    memcpy(&bits, &x, sizeof bits);
-    return (bits + 0x7fff + (bits >> 16 & 1)) >> 16; /* weights are finite */
-}
-
-static int padded(int n, int step) {
-    return (n + step - 1) / step * step;
-}
 
 /* Columns first..first+n-1 of the matrix, as wide as n is rounded up to even, from a float matrix
  * with `stride` columns. */
@@ -55,7 +27,7 @@ static void pack_columns(const radiance_matrix *m, int rows, int at, int n, cons
         for (int i = 0; i < n; i += 2) {
             const float *from = w + (size_t)r * (size_t)stride + i;
             m->w[r * m->pairs + (at + i) / 2] =
-                bf16_of(from[0]) | (i + 1 < n ? bf16_of(from[1]) << 16 : 0);
+                stk_bf16(from[0]) | (i + 1 < n ? stk_bf16(from[1]) << 16 : 0);
         }
 }
 

@@ -8,7 +8,8 @@
  * released has 8 KiB less to save when the system switches. Both take some 220 cycles together.
  *
  * The tile numbers are part of the instructions, so they are macros, and these operations are, too.
- * With STK_EMULATE_TILES (tests) all is done in software, on any processor with AVX-512.
+ * With STK_EMULATE_TILES (tests) all is done in software, on any processor with AVX-512,
+ * the rounding to bfloat16 (bf16_pairs.h) too.
  */
 #ifndef STK_KERNELS_X86_TILES_H
 #define STK_KERNELS_X86_TILES_H
@@ -64,11 +65,6 @@ static const STK_ALIGNED(64) tile_config tiles_whole = {
     } while (0)
 #define tile_store(tile, to, stride) _tile_stored(tile, to, stride)
 #define tile_dot(sum, w, x) _tile_dpbf16ps(sum, w, x)
-
-/* bfloat16 of `low` in the lower half, of `high` in the upper. */
-STK_INLINE __m512i to_bf16_twice(__m512 high, __m512 low) {
-    return (__m512i)_mm512_cvtne2ps_pbh(high, low);
-}
 
 #endif
 #endif
