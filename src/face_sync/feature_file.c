@@ -8,6 +8,11 @@
 #include <stdio.h>
 #include <string.h>
 
+/* What the five kinds hold are logits, normalised activations and a ReLU's outputs: of order ten. A
+ * thousand times that is another program's mistake, and products of much larger values overflow on
+ * their way to a code. */
+static const float LARGEST = 1e4f;
+
 struct stk_feature_file {
     stk_npy *npy;
     const stk_npy_info *info;
@@ -92,14 +97,21 @@ stk_status stk_feature_file_row(const stk_feature_file *file, int row, float *ou
     const uint8_t *from =
         (const uint8_t *)file->info->data + (size_t)row * (size_t)file->steps * one;
     int finite = 1;
+    float largest = 0;
     for (int t = 0; t < file->steps; t++, from += one) {
         stk_dtype_to_f32(file->info->dtype, from, file->channels, step);
         for (int c = 0; c < file->channels; c++) {
             finite &= isfinite(step[c]) != 0;
+            largest = fmaxf(largest, fabsf(step[c]));
             out[c * file->steps + t] = step[c];
         }
     }
-    if (finite) return STK_OK;
-    return stk_fail(STK_ERR_CONTENT, "%s: the features of frame %d are not numbers", file->path,
-                    row);
+    if (!finite)
+        return stk_fail(STK_ERR_CONTENT, "%s: the features of frame %d are not numbers", file->path,
+                        row);
+    if (largest <= LARGEST) return STK_OK;
+    return stk_fail(STK_ERR_CONTENT,
+                    "%s: the features of frame %d reach %.3g; models hear features of order 10, "
+                    "and beyond %g nothing sensible comes out: make them anew",
+                    file->path, row, (double)largest, (double)LARGEST);
 }

@@ -20,7 +20,8 @@ stk_status stk_feature_file_open(stk_feature_file **file, const char *path, stk_
 void stk_feature_file_close(stk_feature_file **file);
 /* Rows in it, one a video frame. */
 int stk_feature_file_rows(const stk_feature_file *file);
-/* Row 0 <= i < rows, [stk_audio_row_floats(kind)]. STK_ERR_CONTENT when it holds no numbers. */
+/* Row 0 <= i < rows, [stk_audio_row_floats(kind)]. STK_ERR_CONTENT when it holds no
+ * numbers, or larger ones than features can be (10,000). */
 stk_status stk_feature_file_row(const stk_feature_file *file, int row, float *out);
 
 #endif

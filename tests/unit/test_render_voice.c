@@ -401,32 +401,44 @@ static void features_that_do_not_fit_are_said(void **state) {
     stk_nets_clear(&hearing);
 }
 
-/* A value that is none shows when its frame is made. */
-static void feature_that_is_no_number_is_said(void **state) {
-    (void)state;
+/* Such a value of a feature shows when its frame is made, and the code is one of silence. */
+static void assert_feature_is_said(float value, const char *part) {
     STK_ALIGNED(64) float code[STK_AUDIO_CODE];
     char sound[STK_PATH_MAX], path[STK_PATH_MAX];
     stk_nets hearing;
     stk_voice *voice;
     make_nets_of(STK_AUDIO_WAV2VEC, &hearing);
     write_sound(sound, "spoken.wav", 1.2);
-    stk_free(write_features(path, "nan.npy", (int[]){30, 16, 32}, 0));
+    stk_free(write_features(path, "wrong.npy", (int[]){30, 16, 32}, 0));
     FILE *file = fopen(path, "r+b");
-    const float none = NAN;
     assert_non_null(file);
     assert_int_equal(fseek(file, 128 + (20 * 16 * 32 + 5) * 4, SEEK_SET), 0);
-    assert_int_equal(fwrite(&none, sizeof none, 1, file), 1);
+    assert_int_equal(fwrite(&value, sizeof value, 1, file), 1);
     assert_int_equal(fclose(file), 0);
     const stk_voice_source source = {.sound = sound, .features = path};
     TEST_OK(stk_voice_open(&voice, &source, &hearing));
     stk_voice_code(voice, hearing.params.value, 16, code);
     TEST_OK(stk_voice_check(voice));
     stk_voice_code(voice, hearing.params.value, 17, code);
-    assert_int_equal(stk_voice_check(voice), STK_ERR_CONTENT);
-    assert_non_null(strstr(stk_error_text(), "frame 20"));
+    if (part == NULL) {
+        TEST_OK(stk_voice_check(voice));
+    } else {
+        assert_int_equal(stk_voice_check(voice), STK_ERR_CONTENT);
+        assert_non_null(strstr(stk_error_text(), "frame 20"));
+        assert_non_null(strstr(stk_error_text(), part));
+    }
     for (int i = 0; i < STK_AUDIO_CODE; i++) assert_true(isfinite(code[i]));
     stk_voice_close(&voice);
     stk_nets_clear(&hearing);
+}
+
+static void feature_that_is_no_number_or_absurd_is_said(void **state) {
+    (void)state;
+    assert_feature_is_said(NAN, "not numbers");
+    assert_feature_is_said(-INFINITY, "not numbers");
+    assert_feature_is_said(3e38f, "reach 3e+38");
+    assert_feature_is_said(-10001, "reach 1e+04");
+    assert_feature_is_said(-1e4f, NULL);
 }
 
 int main(void) {
@@ -440,7 +452,7 @@ int main(void) {
         cmocka_unit_test(encoder_that_is_not_there_or_not_wanted_is_said),
         cmocka_unit_test(code_of_features_is_that_of_their_rows),
         cmocka_unit_test(features_that_do_not_fit_are_said),
-        cmocka_unit_test(feature_that_is_no_number_is_said),
+        cmocka_unit_test(feature_that_is_no_number_or_absurd_is_said),
     };
     return cmocka_run_group_tests(tests, make_nets, clear_nets);
 }
