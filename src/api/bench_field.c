@@ -237,8 +237,8 @@ static void backward_tile(const stk_field_bench *b, const worker_buffers *w, int
     lay_out(&b->shape, w->grads, layer);
     bind_grads(&grads, layer);
     stk_field_dcond dcond = {w->dcond, w->dcond + STK_AUD};
-    b->kernels.backward(&b->shape, &b->weights, &b->cond, &in, w->acts, &b->dout, &grads, &dcond,
-                        denc);
+    b->kernels.backward(&b->shape, &b->weights, &b->cond, &in, w->acts, &b->dout,
+                        &(stk_field_din){&grads, &dcond, denc});
 }
 
 static void work_on_tile(const stk_field_bench *b, const worker_buffers *w, int tile) {

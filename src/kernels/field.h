@@ -103,6 +103,13 @@ typedef struct stk_field_dout { /* gradients of the loss by the outputs; zero fo
     const float *sigma, *rgb, *amb_aud, *amb_exp, *unc; /* unc NULL = none */
 } stk_field_dout;
 
+/* Where backward puts its gradients. */
+typedef struct stk_field_din {
+    stk_field_grads *grads; /* accumulated into, like dcond */
+    stk_field_dcond *dcond;
+    float *denc; /* [enc][64], written; zero in unused lanes */
+} stk_field_din;
+
 /* Activations kept between forward and backward of one tile, in floats (a multiple of 16): 496 rows
  * of 64, 124 KiB, at the released shape. */
 size_t stk_field_act_floats(const stk_field_shape *shape);
@@ -116,13 +123,11 @@ typedef struct stk_field_kernels {
     /* Density only (occupancy sweep): enc, attentions, sigma; no colour. sigma [64]. */
     void (*density)(const stk_field_shape *shape, const stk_field_weights *weights,
                     const stk_field_cond *cond, const stk_field_in *in, float *sigma);
-    /* acts as left by forward; weight gradients and dcond accumulate; denc [enc][64] is written
-     * (zero in unused lanes). A lane whose dsigma is 0 takes no gradient through sigma even where
+    /* acts as left by forward. A lane whose dsigma is 0 takes no gradient through sigma even where
      * sigma has overflowed to infinity. */
     void (*backward)(const stk_field_shape *shape, const stk_field_weights *weights,
                      const stk_field_cond *cond, const stk_field_in *in, const float *acts,
-                     const stk_field_dout *dout, stk_field_grads *grads, stk_field_dcond *dcond,
-                     float *denc);
+                     const stk_field_dout *dout, const stk_field_din *din);
     /* enc [enc][64] of a tile. */
     void (*encode)(const stk_field_shape *shape, const stk_field_weights *weights,
                    const stk_field_in *in, float *enc);

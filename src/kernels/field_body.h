@@ -263,17 +263,19 @@ static void uncertainty_back(const stk_field_shape *shape, const stk_field_weigh
 static void FIELD_NAME(backward)(const stk_field_shape *shape, const stk_field_weights *weights,
                                  const stk_field_cond *cond, const stk_field_in *in,
                                  const float *kept, const stk_field_dout *dout,
-                                 stk_field_grads *grads, stk_field_dcond *dcond, float *denc) {
+                                 const stk_field_din *din) {
     STK_ALIGNED(64) float x[FIELD_X_MAX * STK_TILE], xt[STK_TILE * FIELD_XT_STRIDE];
     STK_ALIGNED(64) float ddensity[(1 + STK_GEO) * STK_TILE], dx[FIELD_X_MAX * STK_TILE];
     size_t enc_bytes = (size_t)shape->enc * STK_TILE * sizeof *x;
+    stk_field_grads *grads = din->grads;
+    float *denc = din->denc;
     field_acts acts;
     field_acts_bind(shape, (float *)kept, &acts); /* read only from here on */
     memcpy(x, acts.enc, enc_bytes);
     sigma_input(shape, cond, in, &acts, x);
     transpose(shape->enc + STK_AUD + shape->exp, x, xt);
 
-    color_back(weights, cond, in, &acts, dout, grads, dcond, ddensity);
+    color_back(weights, cond, in, &acts, dout, grads, din->dcond, ddensity);
     sigma_back(shape, weights, &acts, xt, ddensity, grads, dx);
     memcpy(denc, dx, enc_bytes);
 
@@ -285,7 +287,7 @@ static void FIELD_NAME(backward)(const stk_field_shape *shape, const stk_field_w
                         acts.aud,
                         dout->amb_aud,
                         cond->audio,
-                        dcond->audio,
+                        din->dcond->audio,
                         STK_AUD};
     field_branch exp = {{shape->enc, shape->exp_hidden, shape->exp},
                         weights->exp_att,

@@ -273,7 +273,8 @@ static void backward_block(block *b, stk_field_grads *grads, stk_field_dcond *dc
         float *denc =
             t->tiles.denc + (size_t)(b->tile_base + i) * (size_t)t->nets.field.shape.enc * STK_TILE;
         t->field.backward(&t->nets.field.shape, &t->weights, &cond, &in,
-                          s->acts + (size_t)i * t->field_act_floats, &dout, grads, dcond, denc);
+                          s->acts + (size_t)i * t->field_act_floats, &dout,
+                          &(stk_field_din){grads, dcond, denc});
     }
 }
 

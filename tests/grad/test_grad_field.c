@@ -159,8 +159,8 @@ static void kernel_gradients(field_case *fc, field_tile *tile) {
     stk_field_dout dout = field_tile_dout(tile);
     memset(fc->grad, 0, fc->total * sizeof(float));
     kernels.forward(&fc->shape, &fc->weights, &fc->cond, &in, acts, &out);
-    kernels.backward(&fc->shape, &fc->weights, &fc->cond, &in, acts, &dout, &fc->grads, &fc->dcond,
-                     tile->denc);
+    kernels.backward(&fc->shape, &fc->weights, &fc->cond, &in, acts, &dout,
+                     &(stk_field_din){&fc->grads, &fc->dcond, tile->denc});
     for (int plane = 0; plane < STK_PLANES; plane++)
         for (int level = 0; level < fc->shape.grid.levels; level++)
             kernels.grid_backward(&fc->shape, plane, level, 1, &tile->n, tile->xyz, tile->denc,

@@ -57,8 +57,8 @@ static void run_tiles(const stk_field_kernels *kernels, field_case *fc, uint64_t
         kernels->forward(&fc->shape, &fc->weights, &fc->cond, &in, acts, &out);
         assert_false(tiles_in_use());
         spoil_stack();
-        kernels->backward(&fc->shape, &fc->weights, &fc->cond, &in, acts, &dout, &fc->grads,
-                          &fc->dcond, tile->denc);
+        kernels->backward(&fc->shape, &fc->weights, &fc->cond, &in, acts, &dout,
+                          &(stk_field_din){&fc->grads, &fc->dcond, tile->denc});
         assert_false(tiles_in_use());
     }
     memcpy(result->grad, fc->grad, fc->total * sizeof(float));

@@ -54,8 +54,8 @@ static void run_all(const stk_field_kernels *kernels, field_case *fc, run_result
         stk_field_dout dout = field_tile_dout(tile);
         for (size_t i = 0; i < act_floats; i++) acts[i] = NAN;
         kernels->forward(&fc->shape, &fc->weights, &fc->cond, &in, acts, &out);
-        kernels->backward(&fc->shape, &fc->weights, &fc->cond, &in, acts, &dout, &fc->grads,
-                          &fc->dcond, tile->denc);
+        kernels->backward(&fc->shape, &fc->weights, &fc->cond, &in, acts, &dout,
+                          &(stk_field_din){&fc->grads, &fc->dcond, tile->denc});
     }
     memcpy(result->grad, fc->grad, fc->total * sizeof(float));
     fc->weights.pairs = NULL;

@@ -112,8 +112,8 @@ static void run_all(const stk_field_kernels *kernels, field_case *fc, run_result
         kernels->forward(&fc->shape, &fc->weights, &fc->cond, &in, acts, &out);
         kernels->density(&fc->shape, &fc->weights, &fc->cond, &in, result->density[t]);
         kernels->encode(&fc->shape, &fc->weights, &in, result->enc[t]);
-        kernels->backward(&fc->shape, &fc->weights, &fc->cond, &in, acts, &dout, &fc->grads,
-                          &fc->dcond, tile->denc);
+        kernels->backward(&fc->shape, &fc->weights, &fc->cond, &in, acts, &dout,
+                          &(stk_field_din){&fc->grads, &fc->dcond, tile->denc});
         memcpy(xyz + t * 3 * STK_TILE, tile->xyz, sizeof tile->xyz);
         memcpy(denc + (size_t)t * enc * STK_TILE, tile->denc, (size_t)enc * sizeof tile->sigma);
         counts[t] = tile->n;

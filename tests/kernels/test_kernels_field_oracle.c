@@ -325,8 +325,8 @@ static void run_kernels(const stk_field_kernels *kernels, field_case *fc, field_
     kernels->encode(&fc->shape, &fc->weights, &in, enc);
     kernels->density(&fc->shape, &fc->weights, &fc->cond, &in, density);
     kernels->forward(&fc->shape, &fc->weights, &fc->cond, &in, acts, &out);
-    kernels->backward(&fc->shape, &fc->weights, &fc->cond, &in, acts, &dout, &fc->grads, &fc->dcond,
-                      tile->denc);
+    kernels->backward(&fc->shape, &fc->weights, &fc->cond, &in, acts, &dout,
+                      &(stk_field_din){&fc->grads, &fc->dcond, tile->denc});
     for (int plane = 0; plane < STK_PLANES; plane++)
         for (int level = 0; level < fc->shape.grid.levels; level++)
             kernels->grid_backward(&fc->shape, plane, level, 1, &tile->n, tile->xyz, tile->denc,

@@ -126,8 +126,9 @@ static void backward(step *s, batch *b, stk_field_dcond *dcond) {
         stk_field_in in = tile_in(b, t);
         stk_field_dout dout = {b->dsigma + at, b->drgb + 3 * at, b->daud + at, b->deye + at,
                                b->dunc + at};
-        s->field.kernels.backward(shape, &s->weights, &cond, &in, b->acts + acts * t, &dout, &grads,
-                                  dcond, b->denc + (size_t)at * shape->enc);
+        s->field.kernels.backward(
+            shape, &s->weights, &cond, &in, b->acts + acts * t, &dout,
+            &(stk_field_din){&grads, dcond, b->denc + (size_t)at * shape->enc});
     }
     for (int p = 0; p < STK_PLANES; p++)
         for (int level = 0; level < shape->grid.levels; level++)

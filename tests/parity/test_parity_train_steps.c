@@ -207,7 +207,8 @@ static void backward(work *w) {
         const stk_field_dout dout = {w->dsigma + at, w->drgb + 3 * at, w->daud + at, w->dexp + at,
                                      w->dunc + at};
         field->kernels.backward(&field->shape, &w->weights, &cond, &in, w->acts + acts * (size_t)t,
-                                &dout, &grads, &dcond, w->denc + at * field->shape.enc);
+                                &dout,
+                                &(stk_field_din){&grads, &dcond, w->denc + at * field->shape.enc});
     }
     for (int p = 0; p < STK_PLANES; p++)
         for (int level = 0; level < field->shape.grid.levels; level++)

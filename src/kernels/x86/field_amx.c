@@ -170,10 +170,9 @@ static void forward_on_tiles(const stk_field_shape *shape, const stk_field_weigh
 
 static void backward_on_tiles(const stk_field_shape *shape, const stk_field_weights *weights,
                               const stk_field_cond *cond, const stk_field_in *in, const float *kept,
-                              const stk_field_dout *dout, stk_field_grads *grads,
-                              stk_field_dcond *dcond, float *denc) {
+                              const stk_field_dout *dout, const stk_field_din *din) {
     tile_configure(&tiles_whole);
-    FIELD_NAME(backward)(shape, weights, cond, in, kept, dout, grads, dcond, denc);
+    FIELD_NAME(backward)(shape, weights, cond, in, kept, dout, din);
     tile_release();
 }
 

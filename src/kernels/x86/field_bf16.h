@@ -327,17 +327,18 @@ static void uncertainty_back(const pass *p, const float *dunc, const uint32_t *x
 static void FIELD_NAME(backward)(const stk_field_shape *shape, const stk_field_weights *weights,
                                  const stk_field_cond *cond, const stk_field_in *in,
                                  const float *kept, const stk_field_dout *dout,
-                                 stk_field_grads *grads, stk_field_dcond *dcond, float *denc) {
+                                 const stk_field_din *din) {
     STK_ALIGNED(64) uint32_t xt[ROW_WORDS * FIELD_XT_STRIDE], pairs[HIDDEN_FLOATS + STK_TILE];
     STK_ALIGNED(64) uint32_t dh[3 * HIDDEN_FLOATS]; /* of sigma_net's first layer, aud, exp */
     STK_ALIGNED(64) uint16_t rows[(1 + STK_GEO) * STK_TILE];
     STK_ALIGNED(64) float dmasked[(STK_AUD + STK_EXP_MAX) * STK_TILE];
+    stk_field_grads *grads = din->grads;
     pass p = {.shape = shape, .weights = weights, .cond = cond, .in = in};
     pass_init(&p, kept);
     transpose_rows(shape->enc + STK_AUD + shape->exp, p.kept.x, xt);
-    color_back(&p, dout, grads, dcond, pairs, rows);
+    color_back(&p, dout, grads, din->dcond, pairs, rows);
     sigma_back(&p, pairs, rows, xt, grads, dh, dmasked);
-    attentions_back(&p, dmasked, dout, xt, grads, dcond, dh + HIDDEN_FLOATS);
-    product(&(product_job){&p.m[T_ENC], dh, .y = denc});
+    attentions_back(&p, dmasked, dout, xt, grads, din->dcond, dh + HIDDEN_FLOATS);
+    product(&(product_job){&p.m[T_ENC], dh, .y = din->denc});
     if (dout->unc != NULL) uncertainty_back(&p, dout->unc, xt, grads);
 }
