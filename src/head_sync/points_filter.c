@@ -14,8 +14,8 @@ static const double PLACE_SIGMA_M = 0.006;
 /* Residuals beyond this part of the face's size do not count: Geman-McClure width. */
 static const double WIDTH_PART = 0.012, WIDTH_LEAST_PX = 0.75;
 /* How far above the median a point may be, and what is never too much, px. */
-static const float LAPLACIAN_FACTOR = 3.0f, LAPLACIAN_FINE_PX = 0.15f;
-static const float SPREAD_FACTOR = 3.0f, SPREAD_FINE_PX = 0.5f;
+static const float LAPLACIAN_FACTOR = 2.5f, LAPLACIAN_FINE_PX = 0.15f;
+static const float SPREAD_FACTOR = 2.0f, SPREAD_FINE_PX = 0.5f;
 static const float FAR_FACTOR = 5.0f;
 /* As published: a frame that shakes more than this many times the mean does not judge points. */
 static const double WILD_FRAME = 3.0;
@@ -226,7 +226,7 @@ static void judge_point(filter *f, int j, double wild) {
     for (int64_t n = f->start[j]; n < f->start[j + 1]; n++) {
         const int64_t k = f->index[n];
         const affine_camera *camera = &f->cameras[f->frame[k]];
-        if (!camera->usable || camera->shake > wild) continue;
+        if (!camera->usable || camera->shake > wild || f->tracks->list[k].weight <= 0) continue;
         const float *e = f->residual[k];
         spread += (double)(e[0] * e[0] + e[1] * e[1]);
         seen++;
@@ -254,22 +254,24 @@ static float median_of(filter *f, const float *values) {
     return f->sorted[count / 2];
 }
 
-static void reject(filter *f, stk_filter_figures *figures) {
-    const float shaking = median_of(f, f->score), wide = median_of(f, f->spread);
-    const float most = fmaxf(LAPLACIAN_FACTOR * shaking, LAPLACIAN_FINE_PX);
-    const float widest = fmaxf(SPREAD_FACTOR * wide, SPREAD_FINE_PX);
-    const float far = fmaxf(FAR_FACTOR * wide, 2 * SPREAD_FINE_PX);
+/* Points and observations far off get weight 0. With `weigh` the others' are lowered, too: by
+ * 4 / ((1 + l^2) (1 + s^2)), 1 at most; l, s the second difference and the rms in medians. */
+static void reject(filter *f, int weigh, stk_filter_figures *figures) {
+    const float shaking = fmaxf(median_of(f, f->score), LAPLACIAN_FINE_PX / LAPLACIAN_FACTOR);
+    const float wide = fmaxf(median_of(f, f->spread), SPREAD_FINE_PX / SPREAD_FACTOR);
     int64_t seen = 0;
+    figures->kept = 0;
     for (int j = 0; j < f->tracks->points; j++) {
-        const int kept = f->score[j] >= 0 && f->score[j] <= most && f->spread[j] <= widest;
-        const float part = f->score[j] / fmaxf(most, 1e-6f);
-        const float factor = kept ? 1 / (1 + 4 * part * part) : 0;
+        const float l = f->score[j] / shaking, s = f->spread[j] / wide;
+        const int kept = l >= 0 && l <= LAPLACIAN_FACTOR && s <= SPREAD_FACTOR;
+        const float lowered = fminf(1, 4 / ((1 + l * l) * (1 + s * s)));
+        const float factor = !kept ? 0 : weigh ? lowered : 1;
         for (int64_t n = f->start[j]; n < f->start[j + 1]; n++) {
             const int64_t k = f->index[n];
             const float *e = f->residual[k];
-            const int good = hypotf(e[0], e[1]) <= far;
+            const int good = hypotf(e[0], e[1]) <= FAR_FACTOR * wide;
             f->tracks->list[k].weight *= good ? factor : 0;
-            seen += kept && good;
+            seen += f->tracks->list[k].weight > 0;
         }
         if (!kept) f->score[j] = -1;
         figures->kept += kept;
@@ -277,6 +279,17 @@ static void reject(filter *f, stk_filter_figures *figures) {
     figures->length = figures->kept > 0 ? (float)seen / (float)figures->kept : 0;
     figures->laplacian_px = median_of(f, f->score);
     figures->spread_px = median_of(f, f->spread);
+}
+
+/* Cameras and places by turns, residuals, and what they say of every point. */
+static void fit_and_judge(filter *f) {
+    for (int turn = 0; turn < TURNS; turn++) {
+        stk_pool_run(f->pool, f->tracks->frames, camera_task, f);
+        if (turn + 1 < TURNS) stk_pool_run(f->pool, f->tracks->points, place_task, f);
+    }
+    stk_pool_run(f->pool, f->tracks->points, residual_task, f);
+    const double wild = judge_frames(f);
+    for (int j = 0; j < f->tracks->points; j++) judge_point(f, j, wild);
 }
 
 stk_status stk_points_filter(stk_tracks *tracks, const float (*head)[3], float size_px,
@@ -287,14 +300,10 @@ stk_status stk_points_filter(stk_tracks *tracks, const float (*head)[3], float s
     stk_status status = filter_allocate(&f);
     if (status == STK_OK) {
         sort_by_point(&f);
-        for (int turn = 0; turn < TURNS; turn++) {
-            stk_pool_run(pool, tracks->frames, camera_task, &f);
-            if (turn + 1 < TURNS) stk_pool_run(pool, tracks->points, place_task, &f);
-        }
-        stk_pool_run(pool, tracks->points, residual_task, &f);
-        const double wild = judge_frames(&f);
-        for (int j = 0; j < tracks->points; j++) judge_point(&f, j, wild);
-        reject(&f, figures);
+        fit_and_judge(&f);
+        reject(&f, 0, figures);
+        fit_and_judge(&f); /* without those that are out */
+        reject(&f, 1, figures);
     }
     filter_clear(&f);
     return status;

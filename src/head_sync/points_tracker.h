@@ -15,7 +15,7 @@
  * are needed.
  *
  * Threading: one caller; points and bands of rows are tasks of the pool. The tracks depend neither
- * on the number of threads nor on who takes which task. Memory: 36 bytes an observation, the
+ * on the number of threads nor on who takes which task. Memory: 40 bytes an observation, the
  * observations limited by frames * alive; pushing allocates nothing.
  */
 #ifndef STK_HEAD_SYNC_POINTS_TRACKER_H
