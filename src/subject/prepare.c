@@ -1,6 +1,6 @@
 /* prepare.c - the table of prepare steps and the runner that does those that are not done yet.
  *
- *   clip -> picture -> sound -> face -> pose -> parse -> torso -> tables -> report
+ *   clip -> picture -> sound -> face -> pose -> stabilise -> parse -> torso -> tables -> report
  *
  * A step's inputs are summed up in a digest: its name and version, the settings it depends on, and
  * the digests of the steps it needs, down to the content of the clip itself. A step is left alone
@@ -27,6 +27,7 @@ enum {
     STEP_SOUND,
     STEP_FACE,
     STEP_POSE,
+    STEP_STABILISE,
     STEP_PARSE,
     STEP_TORSO,
     STEP_TABLES,
@@ -55,7 +56,13 @@ static const step steps[STEPS] = {
                    SETTING_FACE_WEIGHTS,
                    stk_step_face,
                    {"cache/face.safetensors"}},
-    [STEP_POSE] = {"pose", 1, NEEDS(STEP_FACE), 0, stk_step_pose, {"cache/pose.safetensors"}},
+    [STEP_POSE] = {"pose", 2, NEEDS(STEP_FACE), 0, stk_step_pose, {"cache/pose.safetensors"}},
+    [STEP_STABILISE] = {"stabilise",
+                        1,
+                        NEEDS(STEP_PICTURE) | NEEDS(STEP_FACE) | NEEDS(STEP_POSE),
+                        0,
+                        stk_step_stabilise,
+                        {"cache/stable.safetensors"}},
     [STEP_PARSE] = {"parse",
                     1,
                     NEEDS(STEP_FACE) | NEEDS(STEP_PICTURE),
@@ -65,8 +72,8 @@ static const step steps[STEPS] = {
     [STEP_TORSO] =
         {"torso", 1, NEEDS(STEP_PARSE) | NEEDS(STEP_PICTURE), 0, stk_step_torso, {"torso.mp4"}},
     [STEP_TABLES] = {"tables",
-                     1,
-                     NEEDS(STEP_SOUND) | NEEDS(STEP_FACE) | NEEDS(STEP_POSE),
+                     2,
+                     NEEDS(STEP_SOUND) | NEEDS(STEP_FACE) | NEEDS(STEP_STABILISE),
                      0,
                      stk_step_tables,
                      {"tables.safetensors"}},

@@ -26,6 +26,7 @@ stk_status stk_step_picture(stk_prepare *prepare, cJSON *figures);
 stk_status stk_step_sound(stk_prepare *prepare, cJSON *figures);
 stk_status stk_step_face(stk_prepare *prepare, cJSON *figures);
 stk_status stk_step_pose(stk_prepare *prepare, cJSON *figures);
+stk_status stk_step_stabilise(stk_prepare *prepare, cJSON *figures);
 stk_status stk_step_parse(stk_prepare *prepare, cJSON *figures);
 stk_status stk_step_torso(stk_prepare *prepare, cJSON *figures);
 stk_status stk_step_tables(stk_prepare *prepare, cJSON *figures);
@@ -59,6 +60,20 @@ typedef struct stk_face_table {
 stk_status stk_face_table_read(const stk_prepare *prepare, int with_blendshapes,
                                stk_face_table *table);
 void stk_face_table_clear(stk_face_table *table);
+
+/* --- poses as the pose and stabilise steps leave them (step_tables.c) -------------------------- */
+typedef struct stk_pose_table {
+    int frames;
+    stk_pose *poses;        /* [frames] */
+    float *reprojection_px; /* [frames] of the landmarks, by the pose step */
+    float (*shape_head)[3]; /* [STK_MESH_LANDMARKS] the clip's neutral mesh */
+    float lens[3];          /* focal length and principal point, px, that the poses go with */
+} stk_pose_table;
+/* name: a file of the subject's folder. Owned by the caller; clear it on failure as well. */
+stk_status stk_pose_table_read(const stk_prepare *prepare, const char *name, stk_pose_table *table);
+stk_status stk_pose_table_write(const stk_prepare *prepare, const char *name,
+                                const stk_pose_table *table);
+void stk_pose_table_clear(stk_pose_table *table);
 
 /* --- all frames of picture.mp4, in chunks over the pool (frames.c) ---------------------------- */
 /* Every chunk starts from a reset handle at a fixed border, after `warm` frames that only settle

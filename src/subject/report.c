@@ -22,8 +22,8 @@ enum {
 };
 
 /* Every step before the report itself. */
-static const char *const step_names[] = {"picture", "sound", "face",  "pose",
-                                         "parse",   "torso", "tables"};
+static const char *const step_names[] = {"picture",   "sound", "face",  "pose",
+                                         "stabilise", "parse", "torso", "tables"};
 
 typedef struct report {
     char *text; /* [TEXT_BYTES] */

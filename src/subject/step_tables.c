@@ -1,7 +1,7 @@
 /* step_tables.c - head poses, and the tables of a subject.
  *
  *   landmarks -> head motion tracker (focal length, pose per frame) -> cache/pose.safetensors
- *   landmarks + blendshapes + poses + audio.wav (-> mel rows) -> tables.safetensors, identity
+ *   landmarks + blendshapes + stabilised poses + audio.wav (-> mel rows) -> tables.safetensors, identity
  */
 #include "subject/prepare.h"
 #include "subject/tables.h"
@@ -15,22 +15,55 @@
 #include <string.h>
 
 enum { POSE_FLOATS = 12, MEL_FLOATS = STK_MEL_BINS * STK_MEL_STEPS };
-static const char *const pose_file = "cache/pose.safetensors";
 
 /* --- poses ------------------------------------------------------------------------------------ */
 
-static stk_status write_poses(stk_prepare *prepare, const stk_head_track *track) {
+stk_status stk_pose_table_write(const stk_prepare *prepare, const char *name,
+                                const stk_pose_table *table) {
     char path[STK_PATH_MAX];
-    const int64_t n = track->frames;
+    const int64_t n = table->frames;
     const stk_table tables[] = {
-        {"poses", STK_F32, 2, {n, POSE_FLOATS}, track->poses},
-        {"reprojection_px", STK_F32, 1, {n}, track->reprojection_px},
-        {"shape_head", STK_F32, 2, {STK_MESH_LANDMARKS, 3}, track->shape_head},
+        {"poses", STK_F32, 2, {n, POSE_FLOATS}, table->poses},
+        {"reprojection_px", STK_F32, 1, {n}, table->reprojection_px},
+        {"shape_head", STK_F32, 2, {STK_MESH_LANDMARKS, 3}, table->shape_head},
+        {"lens", STK_F32, 1, {3}, table->lens},
     };
     STK_TRY(stk_prepare_path(prepare, "cache", path));
     STK_TRY(stk_directory_create(path));
-    STK_TRY(stk_prepare_path(prepare, pose_file, path));
+    STK_TRY(stk_prepare_path(prepare, name, path));
     return stk_tables_write(path, tables, STK_ARRAY_SIZE(tables));
+}
+
+stk_status stk_pose_table_read(const stk_prepare *prepare, const char *name,
+                               stk_pose_table *table) {
+    char path[STK_PATH_MAX];
+    stk_safetensors *file;
+    const int64_t n = prepare->manifest.info.frames;
+    const stk_table poses = {"poses", STK_F32, 2, {n, POSE_FLOATS}, NULL};
+    const stk_table errors = {"reprojection_px", STK_F32, 1, {n}, NULL};
+    const stk_table shape = {"shape_head", STK_F32, 2, {STK_MESH_LANDMARKS, 3}, NULL};
+    const stk_table lens = {"lens", STK_F32, 1, {3}, NULL};
+    *table = (stk_pose_table){.frames = (int)n};
+    table->poses = stk_calloc_aligned((size_t)n, sizeof *table->poses);
+    table->reprojection_px = stk_calloc_aligned((size_t)n, sizeof *table->reprojection_px);
+    table->shape_head = stk_calloc_aligned(STK_MESH_LANDMARKS, sizeof *table->shape_head);
+    if (table->poses == NULL || table->reprojection_px == NULL || table->shape_head == NULL)
+        return stk_fail_memory("poses");
+    STK_TRY(stk_prepare_path(prepare, name, path));
+    STK_TRY(stk_safetensors_open(&file, path));
+    stk_status status = stk_table_copy(file, path, &poses, table->poses);
+    if (status == STK_OK) status = stk_table_copy(file, path, &errors, table->reprojection_px);
+    if (status == STK_OK) status = stk_table_copy(file, path, &shape, table->shape_head);
+    if (status == STK_OK) status = stk_table_copy(file, path, &lens, table->lens);
+    stk_safetensors_close(&file);
+    return status;
+}
+
+void stk_pose_table_clear(stk_pose_table *table) {
+    stk_free(table->poses);
+    stk_free(table->reprojection_px);
+    stk_free(table->shape_head);
+    *table = (stk_pose_table){0};
 }
 
 stk_status stk_step_pose(stk_prepare *prepare, cJSON *figures) {
@@ -42,7 +75,13 @@ stk_status stk_step_pose(stk_prepare *prepare, cJSON *figures) {
                                             info->height, prepare->pool, prepare->job, &track);
     stk_face_table_clear(&faces);
     STK_TRY(status);
-    status = write_poses(prepare, &track);
+    const stk_camera *camera = &track.camera;
+    const stk_pose_table table = {track.frames,
+                                  track.poses,
+                                  track.reprojection_px,
+                                  track.shape_head,
+                                  {camera->focal_px, camera->cx_px, camera->cy_px}};
+    status = stk_pose_table_write(prepare, "cache/pose.safetensors", &table);
     info->camera = track.camera;
     stk_figure(figures, "focal_px", (double)track.camera.focal_px, 1);
     stk_figure(figures, "reprojection_median_px", (double)track.reprojection_median_px, 3);
@@ -59,34 +98,16 @@ typedef struct collected {
     stk_face_table faces;
     float (*points)[STK_LANDMARKS][3];
     float (*expressions)[STK_EXPRESSIONS];
-    stk_pose *poses;
-    float *reprojection_px, (*shape)[3], *audio;
+    stk_pose_table poses;
+    float *audio;
 } collected;
 
 static void clear_collected(collected *c) {
     stk_face_table_clear(&c->faces);
     stk_free(c->points);
     stk_free(c->expressions);
-    stk_free(c->poses);
-    stk_free(c->reprojection_px);
-    stk_free(c->shape);
+    stk_pose_table_clear(&c->poses);
     stk_free(c->audio);
-}
-
-static stk_status read_poses(const stk_prepare *prepare, collected *c) {
-    char path[STK_PATH_MAX];
-    stk_safetensors *file;
-    const int64_t n = prepare->manifest.info.frames;
-    const stk_table poses = {"poses", STK_F32, 2, {n, POSE_FLOATS}, NULL};
-    const stk_table errors = {"reprojection_px", STK_F32, 1, {n}, NULL};
-    const stk_table shape = {"shape_head", STK_F32, 2, {STK_MESH_LANDMARKS, 3}, NULL};
-    STK_TRY(stk_prepare_path(prepare, pose_file, path));
-    STK_TRY(stk_safetensors_open(&file, path));
-    stk_status status = stk_table_copy(file, path, &poses, c->poses);
-    if (status == STK_OK) status = stk_table_copy(file, path, &errors, c->reprojection_px);
-    if (status == STK_OK) status = stk_table_copy(file, path, &shape, c->shape);
-    stk_safetensors_close(&file);
-    return status;
 }
 
 static stk_status mel_rows(const stk_prepare *prepare, float *rows) {
@@ -109,18 +130,14 @@ static stk_status collect(const stk_prepare *prepare, collected *c) {
     STK_TRY(stk_face_table_read(prepare, 1, &c->faces));
     c->points = stk_calloc_aligned(n, sizeof *c->points);
     c->expressions = stk_calloc_aligned(n, sizeof *c->expressions);
-    c->poses = stk_calloc_aligned(n, sizeof *c->poses);
-    c->reprojection_px = stk_calloc_aligned(n, sizeof *c->reprojection_px);
-    c->shape = stk_calloc_aligned(STK_MESH_LANDMARKS, sizeof *c->shape);
     c->audio = stk_calloc_aligned(n * MEL_FLOATS, sizeof *c->audio);
-    if (c->points == NULL || c->expressions == NULL || c->poses == NULL ||
-        c->reprojection_px == NULL || c->shape == NULL || c->audio == NULL)
+    if (c->points == NULL || c->expressions == NULL || c->audio == NULL)
         return stk_fail_memory("subject tables");
     for (size_t i = 0; i < n; i++) {
         memcpy(c->points[i], c->faces.landmarks[i].xyz, sizeof c->points[i]);
         stk_expression_select(c->faces.blendshapes[i], c->expressions[i]);
     }
-    STK_TRY(read_poses(prepare, c));
+    STK_TRY(stk_pose_table_read(prepare, "cache/stable.safetensors", &c->poses));
     return mel_rows(prepare, c->audio);
 }
 
@@ -140,13 +157,13 @@ static stk_status write_tables(const stk_prepare *prepare, const collected *c) {
     char path[STK_PATH_MAX];
     const int64_t n = prepare->manifest.info.frames;
     const stk_table tables[] = {
-        {"poses", STK_F32, 2, {n, POSE_FLOATS}, c->poses},
+        {"poses", STK_F32, 2, {n, POSE_FLOATS}, c->poses.poses},
         {"landmarks", STK_F32, 3, {n, STK_LANDMARKS, 3}, c->points},
         {"blendshapes", STK_F32, 2, {n, STK_BLENDSHAPES}, c->faces.blendshapes},
         {"expressions", STK_F32, 2, {n, STK_EXPRESSIONS}, c->expressions},
         {"audio_mel", STK_F32, 3, {n, STK_MEL_BINS, STK_MEL_STEPS}, c->audio},
-        {"reprojection_px", STK_F32, 1, {n}, c->reprojection_px},
-        {"shape_head", STK_F32, 2, {STK_MESH_LANDMARKS, 3}, c->shape},
+        {"reprojection_px", STK_F32, 1, {n}, c->poses.reprojection_px},
+        {"shape_head", STK_F32, 2, {STK_MESH_LANDMARKS, 3}, c->poses.shape_head},
         {"found", STK_U8, 1, {n}, c->faces.found},
     };
     STK_TRY(stk_prepare_path(prepare, "tables.safetensors", path));
@@ -159,7 +176,7 @@ stk_status stk_step_tables(stk_prepare *prepare, cJSON *figures) {
     stk_status status = collect(prepare, &c);
     if (status == STK_OK) status = write_tables(prepare, &c);
     if (status == STK_OK)
-        stk_subject_identify(&prepare->manifest.info, c.poses,
+        stk_subject_identify(&prepare->manifest.info, c.poses.poses,
                              (const float(*)[STK_EXPRESSIONS])c.expressions, c.audio);
     clear_collected(&c);
     STK_TRY(status);
