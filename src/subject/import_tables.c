@@ -136,6 +136,8 @@ static int read_cell(const char *line, int column, float *value) {
         line += strcspn(line, ",\n");
         if (*line++ != ',') return 0;
     }
+    line += strspn(line, " \t\v\f"); /* not further: strtod would go on to the next line */
+    if (*line == '\r' || *line == '\n') return 0;
     char *end;
     double v = strtod(line, &end);
     *value = (float)(0.5 * fmin(fmax(v, 0.0), 2.0));

@@ -301,6 +301,45 @@ static void spoiled_transforms_are_refused(void **state) {
         "frame 1 is no camera pose");
 }
 
+/* A picture has one camera: that of transforms_val.json once replaced the one to train with. */
+static void other_centre_of_the_held_out_frames_is_refused(void **state) {
+    (void)state;
+    static const int ids[4] = {0, 1, 2, 3};
+    char path[STK_PATH_MAX];
+    stk_map other;
+    TEST_OK(official_folder_write(in("official"), 4, SIDE, SIDE));
+    TEST_OK(official_folder_transforms(
+        in("official"), "\"focal_len\":200,\"cx\":40,\"cy\":32,\"w\":64,\"h\":64,", ids, 4, 2));
+    TEST_OK(stk_path_join(path, sizeof path, in("official"), "transforms_val.json"));
+    TEST_OK(stk_map_open(&other, path));
+    TEST_OK(official_folder_transforms(
+        in("official"), "\"focal_len\":200,\"cx\":32,\"cy\":32,\"w\":64,\"h\":64,", ids, 4, 2));
+    spoiled_file_is_refused("transforms_val.json", other.data, other.size, "transforms_val.json");
+    stk_map_close(&other);
+    TEST_OK(import("official", "subject", NULL));
+}
+
+/* A last cell that is empty has no number: not that of the next line. */
+static void au_csv_with_an_empty_cell_is_left_out(void **state) {
+    (void)state;
+    static const char *const tables[] = {"frame, AU45_r\n1, 1.0\n2, 1.0\n3,\n4, 1.0\n",
+                                         "frame, AU45_r\r\n1, 1\r\n2, 1\r\n3, \r\n4, 1\r\n",
+                                         "frame, AU45_r\n1, 1.0\n2, 1.0\n3, 0.5\n4, 1.0"};
+    TEST_OK(official_folder_write(in("official"), 4, SIDE, SIDE));
+    for (int i = 0; i < 3; i++) {
+        char path[STK_PATH_MAX], target[16];
+        TEST_OK(stk_path_join(path, sizeof path, in("official"), "au.csv"));
+        TEST_OK(stk_file_write(path, tables[i], strlen(tables[i])));
+        snprintf(target, sizeof target, "subject%d", i);
+        TEST_OK(import("official", target, NULL));
+        stk_subject *s = opened(target);
+        const float *au45 = stk_subject_au45(s);
+        assert_int_equal(au45 != NULL, i == 2);
+        if (au45 != NULL) assert_float_equal(au45[2], 0.25, 1e-6);
+        stk_subject_close(&s);
+    }
+}
+
 static void spoiled_numbers_are_refused(void **state) {
     (void)state;
     char path[STK_PATH_MAX], *text;
@@ -437,6 +476,8 @@ int main(void) {
         cmocka_unit_test_setup(gaps_missing_pictures_and_odd_splits_are_taken, fresh_folder),
         cmocka_unit_test_setup(missing_files_are_refused, fresh_folder),
         cmocka_unit_test_setup(spoiled_transforms_are_refused, fresh_folder),
+        cmocka_unit_test_setup(other_centre_of_the_held_out_frames_is_refused, fresh_folder),
+        cmocka_unit_test_setup(au_csv_with_an_empty_cell_is_left_out, fresh_folder),
         cmocka_unit_test_setup(spoiled_numbers_are_refused, fresh_folder),
         cmocka_unit_test_setup(spoiled_pictures_are_refused, fresh_folder),
         cmocka_unit_test_setup(random_damage_gives_a_subject_or_nothing, fresh_folder),
