@@ -61,7 +61,7 @@ stk_status stk_face_table_read(const stk_prepare *prepare, int with_blendshapes,
                                stk_face_table *table);
 void stk_face_table_clear(stk_face_table *table);
 
-/* --- poses as the pose and stabilise steps leave them (step_tables.c) -------------------------- */
+/* --- poses as the pose and stabilise steps leave them (step_tables.c) ------------------------- */
 typedef struct stk_pose_table {
     int frames;
     stk_pose *poses;        /* [frames] */

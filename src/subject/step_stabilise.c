@@ -1,4 +1,5 @@
-/* step_stabilise.c - the second half of the Head-Sync Stabilizer ([SyncTalk] 3.2): points of the head
+/* step_stabilise.c - the second half of the Head-Sync Stabilizer ([SyncTalk] 3.2): points of the
+ * head
  * followed through the clip, then poses, points and focal length adjusted together.
  *
  *   picture.mp4 + cache/pose.safetensors (poses, neutral mesh) -> head points tracker -> tracks

@@ -1,7 +1,7 @@
 /* step_tables.c - head poses, and the tables of a subject.
  *
  *   landmarks -> head motion tracker (focal length, pose per frame) -> cache/pose.safetensors
- *   landmarks + blendshapes + stabilised poses + audio.wav (-> mel rows) -> tables.safetensors, identity
+ *   landmarks + blendshapes + stabilised poses + audio.wav (-> mel rows) -> tables.safetensors
  */
 #include "subject/prepare.h"
 #include "subject/tables.h"
