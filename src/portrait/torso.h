@@ -112,6 +112,8 @@ typedef struct stk_torso_batch {
     const stk_torso_occupancy *occupancy;
 } stk_torso_batch;
 
+/* One step of the published training of this branch: for parity with it, and used by tests only;
+ * `train` makes models without a torso branch. */
 typedef struct stk_torso_trainer stk_torso_trainer;
 
 /* Scratch for steps of up to `pixels` pixels (about 140 bytes each), sized up front. */

@@ -142,12 +142,13 @@ float stk_loss_entropy(const stk_ray_out *out, float scale, stk_ray_dout *dout);
 float stk_loss_ambient(const stk_ray_target *target, const stk_ray_out *out, float fraction,
                        float scale, stk_ray_dout *dout); /* (f), (g) */
 /* (a): shares [n] of all rays of a step; what a ray's colour error is multiplied by; what is added
- * to it. */
+ * to it. Not in the trainer's loss: for parity with the published one. */
 void stk_loss_shares(int n, const stk_ray_out *rays, float *shares);
 float stk_loss_attention(float share, float fraction);
 float stk_loss_uncertainty(const stk_ray_target *target, const stk_ray_out *out, float distance,
                            float fraction, float scale, stk_ray_dout *dout);
-/* (h) weight * mean |moved - still| over n values; its gradient by moved is written. */
+/* (h) weight * mean |moved - still| over n values; its gradient by moved is written. As (a): for
+ * parity. */
 double stk_loss_smoothness(int64_t n, const float *still, const float *moved, double weight,
                            float *dmoved);
 /* All of them but (h), of one ray; dout is written. */
