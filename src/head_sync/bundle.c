@@ -278,31 +278,6 @@ static stk_status smooth_poses(stk_bundle_problem *b, snapshot *held, stk_bundle
 
 /* --- figures and result ----------------------------------------------------------------------- */
 
-/* Second differences over triples of solved frames of one take. */
-static void measure_jitter(const stk_bundle_problem *b, const stk_se3 *poses, double focal_px,
-                           double *turn_deg, double *shift_px) {
-    double turn = 0, shift = 0;
-    int count = 0;
-    for (int i = 2; i < b->frames; i++) {
-        if (!b->usable[i] || !b->usable[i - 1] || !b->usable[i - 2] || b->take[i] != b->take[i - 2])
-            continue;
-        double relative[9], before[3], after[3];
-        stk_mat3_mul_bt(poses[i - 1].R, poses[i - 2].R, relative);
-        stk_so3_log(relative, before);
-        stk_mat3_mul_bt(poses[i].R, poses[i - 1].R, relative);
-        stk_so3_log(relative, after);
-        for (int k = 0; k < 3; k++) turn += (after[k] - before[k]) * (after[k] - before[k]);
-        for (int k = 0; k < 2; k++) {
-            double d = poses[i].t[k] / poses[i].t[2] - 2 * poses[i - 1].t[k] / poses[i - 1].t[2] +
-                       poses[i - 2].t[k] / poses[i - 2].t[2];
-            shift += focal_px * focal_px * d * d;
-        }
-        count++;
-    }
-    *turn_deg = count > 0 ? sqrt(turn / count) * 180 / M_PI : 0;
-    *shift_px = count > 0 ? sqrt(shift / count) : 0;
-}
-
 /* Frames without a pose of their own: between their neighbours in the take, held at its ends. A
  * take without any keeps the given poses. */
 static void fill_gaps(stk_bundle_problem *b) {
@@ -332,8 +307,8 @@ static void measure_before(stk_bundle_problem *b, stk_bundle *result) {
     stk_bundle_measure(&before);
     result->reprojection_before_median_px = stk_bundle_quantile(&before, 0.5);
     result->reprojection_before_p95_px = stk_bundle_quantile(&before, 0.95);
-    measure_jitter(b, b->start, b->start_focal_px, &result->jitter_before_deg,
-                   &result->jitter_before_px);
+    stk_pose_jitter(b->start, b->usable, b->take, b->frames, b->start_focal_px,
+                    &result->jitter_before_deg, &result->jitter_before_px);
 }
 
 static void measure_after(stk_bundle_problem *b, stk_bundle *result) {
@@ -341,7 +316,8 @@ static void measure_after(stk_bundle_problem *b, stk_bundle *result) {
     result->reprojection_median_px = stk_bundle_quantile(b, 0.5);
     result->reprojection_p95_px = stk_bundle_quantile(b, 0.95);
     result->noise_px = b->noise_px;
-    measure_jitter(b, b->poses, b->camera.focal_px, &result->jitter_deg, &result->jitter_px);
+    stk_pose_jitter(b->poses, b->usable, b->take, b->frames, b->camera.focal_px,
+                    &result->jitter_deg, &result->jitter_px);
     for (int64_t k = 0; k < b->count; k++) result->observations_kept += stk_bundle_takes_part(b, k);
     result->observations = b->count;
     result->iterations = b->iterations;

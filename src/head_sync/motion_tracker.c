@@ -226,27 +226,11 @@ static double sum_errors(tracker *t, const stk_se3 *poses) {
     return sum;
 }
 
-/* Second differences over triples of neighbouring frames that all have a face. */
 static void measure_jitter(const tracker *t, const stk_se3 *poses, float *rot_deg, float *px) {
-    double turn = 0, shift = 0;
-    int count = 0;
-    for (int i = 2; i < t->frames; i++) {
-        if (!t->valid[i] || !t->valid[i - 1] || !t->valid[i - 2]) continue;
-        double relative[9], before[3], after[3];
-        stk_mat3_mul_bt(poses[i - 1].R, poses[i - 2].R, relative);
-        stk_so3_log(relative, before);
-        stk_mat3_mul_bt(poses[i].R, poses[i - 1].R, relative);
-        stk_so3_log(relative, after);
-        for (int k = 0; k < 3; k++) turn += (after[k] - before[k]) * (after[k] - before[k]);
-        for (int k = 0; k < 2; k++) {
-            double d = poses[i].t[k] / poses[i].t[2] - 2 * poses[i - 1].t[k] / poses[i - 1].t[2] +
-                       poses[i - 2].t[k] / poses[i - 2].t[2];
-            shift += t->model.focal_px * t->model.focal_px * d * d;
-        }
-        count++;
-    }
-    *rot_deg = count > 0 ? (float)(sqrt(turn / count) * 180 / M_PI) : 0;
-    *px = count > 0 ? (float)sqrt(shift / count) : 0;
+    double turn_deg, shift_px;
+    stk_pose_jitter(poses, t->valid, NULL, t->frames, t->model.focal_px, &turn_deg, &shift_px);
+    *rot_deg = (float)turn_deg;
+    *px = (float)shift_px;
 }
 
 /* Sum of the squared errors of frames predicted by the others: each of them is held out once. */

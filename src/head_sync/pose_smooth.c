@@ -209,3 +209,28 @@ void stk_pose_smoother_run(stk_pose_smoother *smoother, double stiffness, int fo
     smoother->smooth = smooth;
     stk_pool_run(smoother->pool, smoother->blocks, smooth_task, smoother);
 }
+
+void stk_pose_jitter(const stk_se3 *poses, const uint8_t *counts, const int32_t *take, int frames,
+                     double focal_px, double *turn_deg, double *shift_px) {
+    double turn = 0, shift = 0;
+    int triples = 0;
+    for (int i = 2; i < frames; i++) {
+        if (!counts[i] || !counts[i - 1] || !counts[i - 2]) continue;
+        if (take != NULL && take[i] != take[i - 2]) continue;
+        double relative[9], before[3], after[3];
+        stk_mat3_mul_bt(poses[i - 1].R, poses[i - 2].R, relative);
+        stk_so3_log(relative, before);
+        stk_mat3_mul_bt(poses[i].R, poses[i - 1].R, relative);
+        stk_so3_log(relative, after);
+        for (int k = 0; k < 3; k++) turn += (after[k] - before[k]) * (after[k] - before[k]);
+        for (int k = 0; k < 2; k++) {
+            const double d = poses[i].t[k] / poses[i].t[2] -
+                             2 * poses[i - 1].t[k] / poses[i - 1].t[2] +
+                             poses[i - 2].t[k] / poses[i - 2].t[2];
+            shift += focal_px * focal_px * d * d;
+        }
+        triples++;
+    }
+    *turn_deg = triples > 0 ? sqrt(turn / triples) * 180 / M_PI : 0;
+    *shift_px = triples > 0 ? sqrt(shift / triples) : 0;
+}

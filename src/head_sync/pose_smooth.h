@@ -34,4 +34,10 @@ enum { STK_SMOOTH_FOLDS = 5 };
 void stk_pose_smoother_run(stk_pose_smoother *smoother, double stiffness, int fold,
                            stk_se3 *smooth);
 
+/* How much poses shake: rms second differences of rotation (degrees / frame^2) and of the head
+ * origin's picture (px / frame^2), over triples of neighbouring frames that all count and belong to
+ * one take (take NULL: the clip is one); 0 without such a triple. */
+void stk_pose_jitter(const stk_se3 *poses, const uint8_t *counts, const int32_t *take, int frames,
+                     double focal_px, double *turn_deg, double *shift_px);
+
 #endif

@@ -9,7 +9,6 @@
 #include "kernels/flow.h"
 #include "nn/dnnl.h"
 #include "nn/state_dict.h"
-#include "nn/winograd.h"
 
 enum {
     RAFT_LEVELS = 4,
@@ -99,8 +98,9 @@ void stk_raft_downsample(const float *flow, int height, int width, float *coarse
 /* --- update (raft_update.c) ------------------------------------------------------------------- */
 
 typedef struct stk_raft_update {
-    stk_dnnl_layer *corr, *flow1, *flow2, *head2;
-    stk_winograd_layer *motion, *gates, *wanted, *context, *head1;
+    stk_dnnl_layer *corr, *flow1, *flow2, *motion; /* what moved */
+    stk_dnnl_layer *gates, *wanted, *context;      /* recurrent unit; what context adds to it */
+    stk_dnnl_layer *head1, *head2;
     float *taps;   /* [P][196] */
     float *wide;   /* [P][192]: layers' outputs in turn */
     float *joined; /* [P][128]: of correlations, of flow */
@@ -108,7 +108,6 @@ typedef struct stk_raft_update {
     float *state;  /* [P][96] */
     float *flow;   /* [P][2] */
     float *small;  /* [P][96] */
-    float *scratch;
     int pixels;
 } stk_raft_update;
 

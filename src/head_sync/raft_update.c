@@ -8,8 +8,7 @@
  *
  * The context is the same in all iterations and a convolution is linear: its 64 of the 242 columns
  * are applied once a picture (layer `context`, with the biases) and added before the activations.
- * That saves a quarter of the unit's work, which is two thirds of the whole. The wide 3x3 layers
- * go through nn/winograd.h, with a quarter of the products.
+ * That saves a quarter of the unit's work, which is two thirds of the whole.
  */
 #include "head_sync/raft_private.h"
 
@@ -47,39 +46,28 @@ static stk_status read_unit(stk_raft_loader *loader, unit_weights *unit) {
     return STK_OK;
 }
 
-static stk_status create_unit(stk_raft_update *update, stk_raft_loader *loader, const int size[2]) {
-    const size_t gates = (size_t)STK_FLOW_GATES * STK_FLOW_UNIT_IN * NINE;
+static stk_status create_unit(stk_raft_update *update, stk_raft_loader *loader, int h, int w) {
     unit_weights unit;
     unit.moving = stk_calloc_aligned(STK_FLOW_CONTEXT * STK_FLOW_UNIT_IN * NINE, sizeof(float));
     unit.context = stk_calloc_aligned(STK_FLOW_CONTEXT * RAFT_CONTEXT * NINE, sizeof(float));
     stk_status status = unit.moving != NULL && unit.context != NULL
                             ? read_unit(loader, &unit)
                             : stk_fail_memory("optical flow");
+    stk_raft_conv conv = {STK_FLOW_UNIT_IN, STK_FLOW_GATES, 3, 1, h, w, STK_ACT_NONE};
+    if (status == STK_OK) status = stk_raft_conv_create(&update->gates, &conv, unit.moving, NULL);
+    conv.out = RAFT_STATE;
+    const size_t gates = (size_t)STK_FLOW_GATES * STK_FLOW_UNIT_IN * NINE;
     if (status == STK_OK)
-        status =
-            stk_winograd_create(&update->gates, size, (int[]){STK_FLOW_UNIT_IN, STK_FLOW_GATES},
-                                unit.moving, NULL, STK_ACT_NONE);
+        status = stk_raft_conv_create(&update->wanted, &conv, unit.moving + gates, NULL);
+    conv.in = RAFT_CONTEXT, conv.out = STK_FLOW_CONTEXT;
     if (status == STK_OK)
-        status = stk_winograd_create(&update->wanted, size, (int[]){STK_FLOW_UNIT_IN, RAFT_STATE},
-                                     unit.moving + gates, NULL, STK_ACT_NONE);
-    if (status == STK_OK)
-        status =
-            stk_winograd_create(&update->context, size, (int[]){RAFT_CONTEXT, STK_FLOW_CONTEXT},
-                                unit.context, unit.bias, STK_ACT_NONE);
+        status = stk_raft_conv_create(&update->context, &conv, unit.context, unit.bias);
     stk_free(unit.moving);
     stk_free(unit.context);
     return status;
 }
 
-static stk_status load_winograd(stk_winograd_layer **layer, stk_raft_loader *loader,
-                                const char *name, const int size[2], const int in_out[2]) {
-    STK_TRY(stk_raft_loader_read(loader, name, in_out[0], in_out[1], 3));
-    return stk_winograd_create(layer, size, in_out, loader->weight, loader->bias, STK_ACT_RELU);
-}
-
-static stk_status create_layers(stk_raft_update *update, stk_raft_loader *loader,
-                                const int size[2]) {
-    const int h = size[0], w = size[1];
+static stk_status create_layers(stk_raft_update *update, stk_raft_loader *loader, int h, int w) {
     const struct {
         stk_dnnl_layer **layer;
         const char *name;
@@ -88,6 +76,8 @@ static stk_status create_layers(stk_raft_update *update, stk_raft_loader *loader
         {&update->corr, "encoder.convc1", {RAFT_TAPS, 96, 1, 1, h, w, STK_ACT_RELU}},
         {&update->flow1, "encoder.convf1", {2, 64, 7, 1, h, w, STK_ACT_RELU}},
         {&update->flow2, "encoder.convf2", {64, 32, 3, 1, h, w, STK_ACT_RELU}},
+        {&update->motion, "encoder.conv", {128, 80, 3, 1, h, w, STK_ACT_RELU}},
+        {&update->head1, "flow_head.conv1", {96, 128, 3, 1, h, w, STK_ACT_RELU}},
         {&update->head2, "flow_head.conv2", {128, 2, 3, 1, h, w, STK_ACT_NONE}},
     };
     for (size_t i = 0; i < STK_ARRAY_SIZE(layers); i++) {
@@ -95,24 +85,7 @@ static stk_status create_layers(stk_raft_update *update, stk_raft_loader *loader
         strcat(name, layers[i].name);
         STK_TRY(stk_raft_conv_load(layers[i].layer, loader, name, &layers[i].conv));
     }
-    STK_TRY(load_winograd(&update->motion, loader, "update_block.encoder.conv", size,
-                          (int[]){128, 80}));
-    STK_TRY(load_winograd(&update->head1, loader, "update_block.flow_head.conv1", size,
-                          (int[]){RAFT_STATE, 128}));
-    return create_unit(update, loader, size);
-}
-
-/* The Winograd layers run in turn and share their scratch. */
-static stk_status create_scratch(stk_raft_update *update) {
-    const stk_winograd_layer *layers[] = {update->motion, update->gates, update->wanted,
-                                          update->context, update->head1};
-    size_t most = 0;
-    for (size_t i = 0; i < STK_ARRAY_SIZE(layers); i++) {
-        const size_t floats = stk_winograd_scratch_floats(layers[i]);
-        if (floats > most) most = floats;
-    }
-    update->scratch = stk_calloc_aligned(most, sizeof(float));
-    return update->scratch != NULL ? STK_OK : stk_fail_memory("optical flow");
+    return create_unit(update, loader, h, w);
 }
 
 stk_status stk_raft_update_create(stk_raft_update *update, stk_raft_loader *loader, int height,
@@ -135,18 +108,16 @@ stk_status stk_raft_update_create(stk_raft_update *update, stk_raft_loader *load
             stk_calloc_aligned((size_t)update->pixels * blocks[i].channels, sizeof(float));
         if (*blocks[i].block == NULL) return stk_fail_memory("optical flow");
     }
-    STK_TRY(create_layers(update, loader, (int[]){height, width}));
-    return create_scratch(update);
+    return create_layers(update, loader, height, width);
 }
 
 void stk_raft_update_clear(stk_raft_update *update) {
-    stk_dnnl_layer **layers[] = {&update->corr, &update->flow1, &update->flow2, &update->head2};
-    stk_winograd_layer **threes[] = {&update->motion, &update->gates, &update->wanted,
-                                     &update->context, &update->head1};
+    stk_dnnl_layer **layers[] = {&update->corr,    &update->flow1, &update->flow2,
+                                 &update->motion,  &update->gates, &update->wanted,
+                                 &update->context, &update->head1, &update->head2};
     float *blocks[] = {update->taps,  update->wide,  update->joined, update->small,
-                       update->input, update->state, update->flow,   update->scratch};
+                       update->input, update->state, update->flow};
     for (size_t i = 0; i < STK_ARRAY_SIZE(layers); i++) stk_dnnl_layer_free(layers[i]);
-    for (size_t i = 0; i < STK_ARRAY_SIZE(threes); i++) stk_winograd_free(threes[i]);
     for (size_t i = 0; i < STK_ARRAY_SIZE(blocks); i++) stk_free(blocks[i]);
     *update = (stk_raft_update){0};
 }
@@ -166,25 +137,25 @@ static stk_status run_motion(stk_raft_update *u) {
     STK_TRY(stk_dnnl_layer_run(u->flow1, u->flow, u->wide));
     STK_TRY(stk_dnnl_layer_run(u->flow2, u->wide, u->small));
     put_columns(u->pixels, u->small, 32, u->joined + 96, 128);
-    STK_TRY(stk_winograd_run(u->motion, u->joined, u->scratch, u->wide));
+    STK_TRY(stk_dnnl_layer_run(u->motion, u->joined, u->wide));
     put_columns(u->pixels, u->wide, 80, u->input + RAFT_STATE, STK_FLOW_UNIT_IN);
     put_columns(u->pixels, u->flow, 2, u->input + RAFT_STATE + 80, STK_FLOW_UNIT_IN);
     return STK_OK;
 }
 
 stk_status stk_raft_context_run(const stk_raft_update *u, const float *context, float *added) {
-    return stk_winograd_run(u->context, context, u->scratch, added);
+    return stk_dnnl_layer_run(u->context, context, added);
 }
 
 stk_status stk_raft_update_run(stk_raft_update *u, const stk_flow_kernels *kernels,
                                const float *added) {
     STK_TRY(run_motion(u));
     put_columns(u->pixels, u->state, RAFT_STATE, u->input, STK_FLOW_UNIT_IN);
-    STK_TRY(stk_winograd_run(u->gates, u->input, u->scratch, u->wide));
+    STK_TRY(stk_dnnl_layer_run(u->gates, u->input, u->wide));
     kernels->unit_reset(u->pixels, added, u->state, u->wide, u->input);
-    STK_TRY(stk_winograd_run(u->wanted, u->input, u->scratch, u->small));
+    STK_TRY(stk_dnnl_layer_run(u->wanted, u->input, u->small));
     kernels->unit_update(u->pixels, added, u->wide, u->small, u->state);
-    STK_TRY(stk_winograd_run(u->head1, u->state, u->scratch, u->joined));
+    STK_TRY(stk_dnnl_layer_run(u->head1, u->state, u->joined));
     STK_TRY(stk_dnnl_layer_run(u->head2, u->joined, u->small));
     for (int i = 0; i < 2 * u->pixels; i++) u->flow[i] += u->small[i];
     return STK_OK;

@@ -12,12 +12,7 @@
 #include "kernels/bf16.h"
 #include "kernels/field.h"
 #include "kernels/x86/vector_avx512.h"
-
-#ifdef __clang__
-#define UNROLL _Pragma("unroll")
-#else
-#define UNROLL _Pragma("GCC unroll 8")
-#endif
+#include "kernels/x86/unroll.h"
 
 #ifndef STK_EMULATE_TILES
 /* bfloat16 of `low` in the lower half, of `high` in the upper. */

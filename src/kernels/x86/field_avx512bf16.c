@@ -8,9 +8,9 @@
 enum {
     FIELD_PAIRS_STEP = 1,
     FIELD_ROWS_STEP = 1,
-    BLOCK = 6, /* rows by 4 vectors of sums: 29 registers */
 };
 
+#include "kernels/x86/bf16_dots.h"
 #include "kernels/x86/field_bf16.h"
 
 /* clang-format off */
@@ -35,21 +35,9 @@ OP void finish_block(const product_job *p, int row, const int n, vf sum[BLOCK][C
 
 /* Rows row..row+n-1, n constant after inlining. */
 OP void product_block(const product_job *p, int row, const int n) {
-    const int pairs = p->m->pairs, stride = p->m->stride;
-    const uint32_t *w = p->m->w + row * stride, *x = p->x;
+    const int stride = p->m->stride;
     vf sum[BLOCK][COLUMNS];
-    UNROLL for (int j = 0; j < n; j++)
-        UNROLL for (int v = 0; v < COLUMNS; v++) sum[j][v] = vf_zero();
-    for (int k = 0; k < pairs; k++, w++, x += STK_TILE) {
-        __m512bh in[COLUMNS];
-        UNROLL for (int v = 0; v < COLUMNS; v++)
-            in[v] = (__m512bh)_mm512_loadu_si512(x + v * LANES);
-        UNROLL for (int j = 0; j < n; j++) {
-            __m512bh weight = (__m512bh)_mm512_set1_epi32((int)w[j * stride]);
-            UNROLL for (int v = 0; v < COLUMNS; v++)
-                sum[j][v] = _mm512_dpbf16_ps(sum[j][v], weight, in[v]);
-        }
-    }
+    dot_rows(p->m->w + row * stride, stride, p->m->pairs, p->x, n, sum);
     finish_block(p, row, n, sum);
 }
 

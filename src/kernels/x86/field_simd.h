@@ -10,12 +10,7 @@
  */
 #include "kernels/x86/grid_simd.h"
 #include "kernels/x86/vector_math.h"
-
-#ifdef __clang__
-#define UNROLL _Pragma("unroll")
-#else
-#define UNROLL _Pragma("GCC unroll 8")
-#endif
+#include "kernels/x86/unroll.h"
 
 enum { BLOCK = 6 };
 

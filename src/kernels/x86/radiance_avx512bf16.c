@@ -8,30 +8,18 @@
 enum {
     RADIANCE_PAIRS_STEP = 1,
     RADIANCE_ROWS_STEP = 1,
-    BLOCK = 6, /* 6 rows by 4 vectors of sums, one weight and 4 inputs: 29 registers */
 };
 
 static void product(const bf16_product *p);
+#include "kernels/x86/bf16_dots.h"
 #include "kernels/x86/radiance_bf16.h"
 
 /* clang-format off */
 /* Rows row..row+n-1, n constant after inlining. */
 STK_INLINE void product_block(const bf16_product *p, int row, const int n) {
     const int pairs = p->m->pairs;
-    const uint32_t *w = p->m->w + row * pairs, *x = p->x;
     vf sum[BLOCK][COLUMNS];
-    UNROLL for (int j = 0; j < n; j++)
-        UNROLL for (int v = 0; v < COLUMNS; v++) sum[j][v] = vf_zero();
-    for (int k = 0; k < pairs; k++, w++, x += STK_TILE) {
-        __m512bh in[COLUMNS];
-        UNROLL for (int v = 0; v < COLUMNS; v++)
-            in[v] = (__m512bh)_mm512_load_si512(x + v * LANES);
-        UNROLL for (int j = 0; j < n; j++) {
-            __m512bh weight = (__m512bh)_mm512_set1_epi32((int)w[j * pairs]);
-            UNROLL for (int v = 0; v < COLUMNS; v++)
-                sum[j][v] = _mm512_dpbf16_ps(sum[j][v], weight, in[v]);
-        }
-    }
+    dot_rows(p->m->w + row * pairs, pairs, pairs, p->x, n, sum);
     if (p->relu)
         UNROLL for (int j = 0; j < n; j++)
             UNROLL for (int v = 0; v < COLUMNS; v++) sum[j][v] = vf_max(sum[j][v], vf_zero());

@@ -8,12 +8,7 @@
 #include <string.h>
 
 #include "kernels/x86/vector_math.h"
-
-#ifdef __clang__
-#define UNROLL _Pragma("unroll")
-#else
-#define UNROLL _Pragma("GCC unroll 8")
-#endif
+#include "kernels/x86/unroll.h"
 
 enum { BLOCK = 4 };
 
