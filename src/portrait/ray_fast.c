@@ -11,11 +11,12 @@
  *           . . . . .       . . . . .       . . . . .       . d . d .
  *           a . . . a       a . . . a       a . c . a       a . c . a
  *
- * A pixel of passes 1 to 4 is interpolated from its four neighbours and the four behind them
- * (weights 9/32 and -1/32: exact for cubics) where the four agree, in all of colour and weight:
- * their spread and their bend stay below `flat`; else it gets a ray. What that does to pictures is
- * in doc/SPEED.md. A detail smaller than four pixels that falls between the lattice is missed, as
- * any picture at half the size would miss it.
+ * Passes 0 and 1 are rays: no pixel is farther than two from one. A pixel of passes 2 to 4 is
+ * interpolated from its four neighbours and the four behind them (weights 9/32 and -1/32: exact for
+ * cubics) where the four agree, in all of colour and weight: their spread and their bend stay below
+ * `flat`, twice and three times that in passes 3 and 4, whose neighbours are nearer; else it gets a
+ * ray. What that does to pictures is in doc/SPEED.md. A detail of two pixels may fall between; the
+ * lights in the eyes did where pass 1 was allowed to guess.
  *
  * Which samples. All lattice points of a ray are looked up at once in the occupancy grid (one bit
  * each). A worker keeps up to RAY_BATCH living rays in hand, and new ones take the place of those
@@ -32,6 +33,7 @@
 enum {
     LATTICE = 4,
     PASSES = 5,
+    FIRST_GUESS = 2,    /* pass that may interpolate */
     REACH = 6,          /* pixels that a pass looks beyond */
     BANDS_A_THREAD = 6, /* so that threads end a pass together */
     BAND_ROWS_MIN = 16,
@@ -202,7 +204,7 @@ static int interpolate(const ray_picture *p, const pattern *pass, int x, int y, 
     /* The two pairs' means differ by twice the error of either where the picture bends. */
     const quad bend = larger(sum0 - sum1, sum1 - sum0) * 0.5f;
     const quad spread = (high - low) * 0.25f;
-    const float flat = p->frame->flat;
+    const float flat = p->frame->flat * (float)(p->pass - 1);
     for (int k = 0; k < 4; k++)
         if (!(bend[k] < flat && spread[k] < flat)) return 0; /* nor where a sum is no number */
     mean = (sum0 + sum1) * 0.25f;
@@ -231,7 +233,7 @@ static int first_from(int from, int rest, int step) {
 static void visit_pixels(const ray_picture *p, ray_scratch *s, int kind, const stk_rect *part) {
     const pattern *pass = &patterns[p->pass];
     const int step = pass->step, half = LATTICE / 2;
-    const int may = p->pass > 0 && p->frame->flat > 0;
+    const int may = p->pass >= FIRST_GUESS && p->frame->flat > 0;
     const stk_rect *r = &p->rect;
     for (int y = first_from(part->y0, pass->first_y[kind], step); y < part->y1; y += step)
         for (int x = first_from(part->x0, pass->first_x[kind], step); x < part->x1; x += step) {
