@@ -36,9 +36,9 @@ typedef struct stk_ray_frame {
     stk_rect rect;           /* pixels to render; outside: weight 0 */
     int samples_max;         /* FAST: cap per ray; 0 = STK_FAST_SAMPLES_MAX */
     float transmittance_min; /* FAST: a ray ends below it; 0 = STK_TRANSMITTANCE_MIN */
-    /* FAST: a pixel between four others two pixels away is interpolated where these are flatter than
-     * this (largest channel, of 0..1), nearer ones where two or three times; 0 = a ray through every
-     * pixel. See ray_fast.c. */
+    /* FAST: a pixel between four others two away is interpolated where these are flatter than this
+     * (largest channel, of 0..1), between nearer ones where flatter than two or three times this;
+     * 0 = a ray through every pixel. See ray_fast.c. */
     float flat;
 } stk_ray_frame;
 
