@@ -149,13 +149,13 @@ static long maker_of(const char *name) {
 
 /* 1 when nobody writes it any more. The number of a process that is gone may be this one's now
  * (always so where a container gives every run the same one): then only the lock tells. */
-static int is_left_over(const char *path, long maker) {
+static int is_left_over(const char *path, long maker, mode_t kind) {
     int own = maker == (long)getpid();
     if (!own && (kill((pid_t)maker, 0) == 0 || errno != ESRCH)) return 0;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     if (fd < 0) return 0;
     struct stat info;
-    int left = fstat(fd, &info) == 0 && S_ISREG(info.st_mode);
+    int left = fstat(fd, &info) == 0 && (info.st_mode & S_IFMT) == kind;
     if (left && flock(fd, LOCK_EX | LOCK_NB) != 0) left = !own && errno != EWOULDBLOCK;
     close(fd);
     return left;
@@ -169,7 +169,54 @@ void stk_directory_remove_leftovers(const char *folder) {
         char path[STK_PATH_MAX];
         long maker = maker_of(entry->d_name);
         int n = maker > 0 ? snprintf(path, sizeof path, "%s/%s", folder, entry->d_name) : 0;
-        if (n > 0 && (size_t)n < sizeof path && is_left_over(path, maker)) unlink(path);
+        if (n > 0 && (size_t)n < sizeof path && is_left_over(path, maker, S_IFREG)) unlink(path);
+    }
+    pthread_mutex_unlock(&temporaries);
+    closedir(directory);
+}
+
+/* --- folders made in one piece ---------------------------------------------------------------- */
+
+int stk_part_folder_create(const char *target, char path[STK_PATH_MAX], int *lock) {
+    int made = 0;
+    *lock = -1;
+    pthread_mutex_lock(&temporaries);
+    for (int i = 0; i < NAMES_TRIED && !made; i++) {
+        int n = snprintf(path, STK_PATH_MAX, "%s" PART "%ld-%u", target, (long)getpid(),
+                         temporaries_made++);
+        if (n < 0 || n >= STK_PATH_MAX) {
+            errno = ENAMETOOLONG;
+            break;
+        }
+        made = mkdir(path, 0777) == 0;
+        if (!made && errno != EEXIST) break;
+    }
+    int error = errno;
+    if (made) *lock = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (*lock >= 0) (void)flock(*lock, LOCK_EX | LOCK_NB);
+    pthread_mutex_unlock(&temporaries);
+    errno = error;
+    return made;
+}
+
+void stk_part_folders_remove_leftovers(const char *target, void (*remove)(const char *path)) {
+    const char *slash = strrchr(target, '/'), *name = slash != NULL ? slash + 1 : target;
+    const size_t above = (size_t)(name - target), length = strlen(name);
+    char path[STK_PATH_MAX];
+    if (above + 2 > sizeof path) return;
+    memcpy(path, target, above);
+    strcpy(path + above, slash != NULL ? "" : ".");
+    DIR *directory = opendir(path);
+    if (directory == NULL) return;
+    pthread_mutex_lock(&temporaries);
+    for (struct dirent *entry; (entry = readdir(directory)) != NULL;) {
+        const char *found = entry->d_name;
+        if (strncmp(found, name, length) != 0 || strncmp(found + length, PART, strlen(PART)) != 0)
+            continue;
+        long maker = maker_of(found);
+        int n = snprintf(path, sizeof path, "%.*s%s", (int)above, target, found);
+        if (maker > 0 && n > 0 && (size_t)n < sizeof path && is_left_over(path, maker, S_IFDIR))
+            remove(path);
     }
     pthread_mutex_unlock(&temporaries);
     closedir(directory);

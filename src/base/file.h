@@ -12,6 +12,8 @@
 #include <stdint.h>
 #include "base/status.h"
 
+enum { STK_PATH_MAX = 4096, STK_SHA256_TEXT = 65 };
+
 typedef struct stk_outfile stk_outfile;
 
 /* STK_ERR_IO when the target exists and is not a regular file (a folder, /dev/null). */
@@ -48,10 +50,16 @@ stk_status stk_directory_create(const char *path);
 /* Removes the temporaries in this very folder ("<name>.part-<pid>[-<n>]") whose maker was killed;
  * those being written, by this process or another, stay. A folder that is absent is fine. */
 void stk_directory_remove_leftovers(const char *folder);
+/* Makes an empty folder beside the target, "<target>.part-<pid>-<n>", that counts as being written
+ * as long as the descriptor *lock is open (-1 where folders cannot be locked); errno tells why it
+ * is 0 instead of 1. */
+int stk_part_folder_create(const char *target, char path[STK_PATH_MAX], int *lock);
+/* Calls remove for each folder that stk_part_folder_create made for this target in a process that
+ * was killed. */
+void stk_part_folders_remove_leftovers(const char *target, void (*remove)(const char *path));
 /* "dir/name" into out; STK_ERR_ARGUMENT if it does not fit. */
 stk_status stk_path_join(char *out, size_t size, const char *directory, const char *name);
 
-enum { STK_PATH_MAX = 4096, STK_SHA256_TEXT = 65 };
 /* SHA-256 as 64 hex digits and a NUL. */
 void stk_sha256(const void *bytes, size_t size, char text[STK_SHA256_TEXT]);
 stk_status stk_sha256_file(const char *path, char text[STK_SHA256_TEXT]);

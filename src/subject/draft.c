@@ -3,15 +3,15 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { DEPTH_MAX = 4 }; /* no draft is deeper */
-static const char *const part = ".part-";
+enum {
+    DEPTH_MAX = 4,  /* no draft is deeper */
+    NAME_ROOM = 48, /* for what is put behind the name of a draft */
+};
 
 /* Links are removed, not followed. */
 static void remove_tree(const char *path, int depth) {
@@ -36,27 +36,15 @@ static void remove_tree(const char *path, int depth) {
 static void split(const char *path, char above[STK_PATH_MAX], const char **name) {
     const char *slash = strrchr(path, '/');
     *name = slash != NULL ? slash + 1 : path;
+    while (slash != NULL && slash > path && slash[-1] == '/') slash--;
     if (slash == NULL)
         snprintf(above, STK_PATH_MAX, ".");
     else
         snprintf(above, STK_PATH_MAX, "%.*s", slash == path ? 1 : (int)(slash - path), path);
 }
 
-static void remove_left_behind(const char *above, const char *name) {
-    DIR *directory = opendir(above);
-    size_t length = strlen(name), mark = strlen(part);
-    for (struct dirent *entry; directory != NULL && (entry = readdir(directory)) != NULL;) {
-        const char *found = entry->d_name;
-        char path[STK_PATH_MAX];
-        if (strncmp(found, name, length) != 0 || strncmp(found + length, part, mark) != 0) continue;
-        char *end;
-        long maker = strtol(found + length + mark, &end, 10);
-        if (*end != '\0' || maker <= 0 || stk_path_join(path, sizeof path, above, found) != STK_OK)
-            continue;
-        if (maker == (long)getpid() || (kill((pid_t)maker, 0) != 0 && errno == ESRCH))
-            if (stk_file_is_directory(path)) remove_tree(path, 0);
-    }
-    if (directory != NULL) closedir(directory);
+static void remove_draft(const char *path) {
+    remove_tree(path, 0);
 }
 
 static int is_empty(const char *folder) {
@@ -68,47 +56,114 @@ static int is_empty(const char *folder) {
     return entries <= 2;
 }
 
-stk_status stk_draft_create(stk_draft *draft, const char *place) {
-    char above[STK_PATH_MAX];
-    const char *name;
-    *draft = (stk_draft){0};
-    size_t length = strlen(place);
-    while (length > 1 && place[length - 1] == '/') length--;
-    if (length + 32 > STK_PATH_MAX)
-        return stk_fail(STK_ERR_ARGUMENT, "the path is too long: %.60s...", place);
-    snprintf(draft->place, sizeof draft->place, "%.*s", (int)length, place);
-    split(draft->place, above, &name);
-    if (stk_file_exists(draft->place) && !stk_file_is_directory(draft->place))
+/* What rename would refuse, said before the work. */
+static stk_status check_place(const char *place, const char *name) {
+    struct stat info;
+    if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || name[0] == '\0')
+        return stk_fail(STK_ERR_ARGUMENT,
+                        "%s: cannot be replaced by a folder made elsewhere; give the name of a new "
+                        "folder, such as %s/NAME",
+                        place, place);
+    if (lstat(place, &info) != 0) return STK_OK;
+    if (S_ISLNK(info.st_mode))
+        return stk_fail(STK_ERR_ARGUMENT, "%s: is a link; give the name of a new folder", place);
+    if (!S_ISDIR(info.st_mode))
         return stk_fail(STK_ERR_IO, "%s: is a file; give the name of a new folder", place);
-    if (stk_file_exists(draft->place) && !is_empty(draft->place))
+    if (!is_empty(place))
         return stk_fail(STK_ERR_ARGUMENT,
                         "%s: holds something already; give the name of a new or an empty folder",
                         place);
-    STK_TRY(stk_directory_create(above));
-    remove_left_behind(above, name);
-    char path[STK_PATH_MAX];
-    int used = snprintf(path, sizeof path, "%s", draft->place); /* its length was looked at */
-    snprintf(path + used, sizeof path - (size_t)used, "%s%ld", part, (long)getpid());
-    if (mkdir(path, 0777) != 0)
-        return stk_fail(STK_ERR_IO, "%s: cannot be made: %s; choose another folder", place,
-                        strerror(errno));
-    memcpy(draft->path, path, sizeof path);
     return STK_OK;
+}
+
+/* Bytes of the longest part of a path that names a folder that is there. */
+static size_t existing_part(const char *path) {
+    char part[STK_PATH_MAX];
+    size_t length = strlen(path);
+    snprintf(part, sizeof part, "%s", path);
+    while (length > 0 && !stk_file_exists(part)) {
+        while (length > 0 && part[length - 1] != '/') length--;
+        while (length > 0 && part[length - 1] == '/') length--;
+        part[length] = '\0';
+    }
+    return length;
+}
+
+/* Removes the folders above that were made for the draft, as long as they are empty. */
+static void remove_above(const stk_draft *draft) {
+    char above[STK_PATH_MAX];
+    const char *name;
+    split(draft->place, above, &name);
+    for (size_t length = strlen(above); length > draft->kept;) {
+        above[length] = '\0';
+        if (rmdir(above) != 0) return;
+        while (length > draft->kept && above[length - 1] != '/') length--;
+        while (length > draft->kept && above[length - 1] == '/') length--;
+    }
+}
+
+static stk_status make(stk_draft *draft, const char *above) {
+    struct stat info, inner;
+    STK_TRY(stk_directory_create(above));
+    if (stat(above, &info) == 0 && stat(draft->place, &inner) == 0 && info.st_dev != inner.st_dev)
+        return stk_fail(STK_ERR_ARGUMENT,
+                        "%s: is where another file system begins; give the name of a new folder "
+                        "in it, such as %s/NAME",
+                        draft->place, draft->place);
+    stk_part_folders_remove_leftovers(draft->place, remove_draft);
+    if (stk_part_folder_create(draft->place, draft->path, &draft->lock)) return STK_OK;
+    draft->path[0] = '\0';
+    return stk_fail(STK_ERR_IO, "%s: cannot be made: %s; choose another folder", draft->place,
+                    strerror(errno));
+}
+
+stk_status stk_draft_create(stk_draft *draft, const char *place) {
+    char above[STK_PATH_MAX];
+    const char *name;
+    *draft = (stk_draft){.lock = -1};
+    size_t length = strlen(place);
+    while (length > 1 && place[length - 1] == '/') length--;
+    if (length + NAME_ROOM > STK_PATH_MAX)
+        return stk_fail(STK_ERR_ARGUMENT, "the path is too long: %.60s...", place);
+    snprintf(draft->place, sizeof draft->place, "%.*s", (int)length, place);
+    split(draft->place, above, &name);
+    STK_TRY(check_place(draft->place, name));
+    draft->kept = existing_part(above);
+    stk_status status = make(draft, above);
+    if (status != STK_OK) remove_above(draft);
+    return status;
 }
 
 stk_status stk_draft_path(const stk_draft *draft, const char *name, char path[STK_PATH_MAX]) {
     return stk_path_join(path, STK_PATH_MAX, draft->path, name);
 }
 
+static void unlock(stk_draft *draft) {
+    if (draft->lock >= 0) close(draft->lock);
+    draft->lock = -1;
+}
+
 stk_status stk_draft_commit(stk_draft *draft) {
-    if (rename(draft->path, draft->place) != 0)
-        return stk_fail(STK_ERR_IO, "%s: cannot be renamed into place: %s", draft->place,
-                        strerror(errno));
+    if (rename(draft->path, draft->place) != 0) {
+        if (errno == ENOTEMPTY || errno == EEXIST || errno == ENOTDIR)
+            return stk_fail(STK_ERR_IO,
+                            "%s: was made by another program meanwhile; use that one, or run again "
+                            "with the name of a new folder",
+                            draft->place);
+        return stk_fail(STK_ERR_IO,
+                        "%s: cannot be renamed into place: %s; run again with the name of a new "
+                        "folder",
+                        draft->place, strerror(errno));
+    }
     draft->path[0] = '\0';
+    unlock(draft);
     return STK_OK;
 }
 
 void stk_draft_discard(stk_draft *draft) {
-    if (draft->path[0] != '\0') remove_tree(draft->path, 0);
+    if (draft->path[0] == '\0') return;
+    remove_tree(draft->path, 0);
     draft->path[0] = '\0';
+    unlock(draft);
+    remove_above(draft);
 }

@@ -1,5 +1,6 @@
 /* draft.h - a whole folder that appears at once: made under a temporary name beside its place,
- * "<name>.part-<pid>", then renamed. One thread. */
+ * "<name>.part-<pid>-<n>", then renamed. One thread each; drafts of one place may be made at once:
+ * the first that is finished gets it. */
 #ifndef STK_SUBJECT_DRAFT_H
 #define STK_SUBJECT_DRAFT_H
 
@@ -8,15 +9,18 @@
 typedef struct stk_draft {
     char place[STK_PATH_MAX]; /* where it will lie */
     char path[STK_PATH_MAX];  /* where it lies now; "" when there is none */
+    int lock;                 /* of the draft, while there is one */
+    size_t kept;              /* bytes of place that name a folder that was there before */
 } stk_draft;
 
-/* Refuses a place that is a file or a folder that holds something. Drafts of the same place whose
- * maker was killed are removed. */
+/* Refuses a place that a folder cannot be renamed to: a file, a link, a folder that holds
+ * something, one named "." or "..", or one where another file system begins. Drafts of the same
+ * place whose maker was killed are removed. */
 stk_status stk_draft_create(stk_draft *draft, const char *place);
 /* draft/name */
 stk_status stk_draft_path(const stk_draft *draft, const char *name, char path[STK_PATH_MAX]);
 stk_status stk_draft_commit(stk_draft *draft);
-/* Removes what is there; nothing after a commit. */
+/* Removes what is there, and the folders above that were made for it; nothing after a commit. */
 void stk_draft_discard(stk_draft *draft);
 
 #endif

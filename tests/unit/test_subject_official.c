@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "base/rng.h"
 #include "face_sync/face_capture.h"
+#include "subject/draft.h"
 #include "subject/official.h"
 #include "subject/regions.h"
 
@@ -23,9 +24,12 @@ static int stop_at = -1;          /* progress report that asks to stop */
 
 static int fresh_folder(void **state) {
     (void)state;
-    snprintf(folder, sizeof folder, "%s", test_temporary_folder());
+    static char above[STK_PATH_MAX - 16]; /* one for all: a program may ask for 16 */
+    static int count;
+    if (count == 0) snprintf(above, sizeof above, "%s", test_temporary_folder());
+    snprintf(folder, sizeof folder, "%s/%d", above, count++);
     stop_at = -1;
-    return 0;
+    return stk_directory_create(folder);
 }
 
 static const char *in(const char *name) {
@@ -448,6 +452,61 @@ static void places_that_hold_something_are_refused(void **state) {
     assert_int_equal(export("official", "out"), STK_ERR_FORMAT);
 }
 
+/* What rename would refuse is told before the work: progress was not reported. */
+static void places_that_cannot_be_replaced_are_refused_at_once(void **state) {
+    (void)state;
+    TEST_OK(official_folder_write(in("official"), 4, SIDE, SIDE));
+    TEST_OK(stk_directory_create(in("empty")));
+    assert_int_equal(symlink(in("empty"), in("link")), 0);
+    assert_int_equal(symlink("nowhere", in("dangling")), 0);
+    static const char *const places[] = {"empty/.", "empty/..", "link", "dangling", "link/"};
+    for (size_t i = 0; i < STK_ARRAY_SIZE(places); i++) {
+        stk_draft draft;
+        assert_int_equal(stk_draft_create(&draft, in(places[i])), STK_ERR_ARGUMENT);
+        assert_non_null(strstr(stk_error_text(), "give the name of a new folder"));
+        stk_draft_discard(&draft);
+        assert_int_equal(import("official", places[i], NULL), STK_ERR_ARGUMENT);
+    }
+}
+
+/* One process or several, one place: every draft lives until its own end, the first gets it. */
+static void drafts_of_one_place_do_not_remove_each_other(void **state) {
+    (void)state;
+    char left[STK_PATH_MAX];
+    stk_draft a, b;
+    snprintf(left, sizeof left, "%.3000s.part-%ld", in("place"), (long)getpid());
+    TEST_OK(stk_directory_create(left)); /* of a killed process that had this one's number */
+    TEST_OK(stk_draft_create(&a, in("place")));
+    assert_false(stk_file_exists(left));
+    TEST_OK(stk_draft_create(&b, in("place")));
+    assert_true(stk_file_is_directory(a.path) && stk_file_is_directory(b.path));
+    TEST_OK(stk_directory_create(in("place")));
+    char path[STK_PATH_MAX];
+    TEST_OK(stk_draft_path(&a, "one", path));
+    TEST_OK(stk_file_write(path, "1", 1));
+    TEST_OK(stk_draft_commit(&a));
+    assert_int_equal(stk_draft_commit(&b), STK_ERR_IO);
+    assert_non_null(strstr(stk_error_text(), "the name of a new folder"));
+    char other[STK_PATH_MAX];
+    snprintf(other, sizeof other, "%s", b.path);
+    stk_draft_discard(&a), stk_draft_discard(&b);
+    assert_false(stk_file_exists(other));
+    assert_true(stk_file_exists(in("place/one")));
+}
+
+/* Folders above the place that were made for it go with it; those that were there stay. */
+static void failed_imports_leave_no_folders_above(void **state) {
+    (void)state;
+    TEST_OK(official_folder_write(in("official"), 4, SIDE, SIDE));
+    unlink(in("official/aud.wav"));
+    TEST_OK(stk_directory_create(in("kept")));
+    assert_int_not_equal(import("official", "newp/sub//x", NULL), STK_OK);
+    assert_int_not_equal(import("official", "kept/sub/x/", NULL), STK_OK);
+    assert_false(stk_file_exists(in("newp")));
+    assert_true(stk_file_exists(in("kept")));
+    assert_false(stk_file_exists(in("kept/sub")));
+}
+
 static void stopped_runs_leave_nothing(void **state) {
     (void)state;
     TEST_OK(official_folder_write(in("official"), 24, SIDE, SIDE));
@@ -482,6 +541,9 @@ int main(void) {
         cmocka_unit_test_setup(spoiled_pictures_are_refused, fresh_folder),
         cmocka_unit_test_setup(random_damage_gives_a_subject_or_nothing, fresh_folder),
         cmocka_unit_test_setup(places_that_hold_something_are_refused, fresh_folder),
+        cmocka_unit_test_setup(places_that_cannot_be_replaced_are_refused_at_once, fresh_folder),
+        cmocka_unit_test_setup(drafts_of_one_place_do_not_remove_each_other, fresh_folder),
+        cmocka_unit_test_setup(failed_imports_leave_no_folders_above, fresh_folder),
         cmocka_unit_test_setup(stopped_runs_leave_nothing, fresh_folder),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
