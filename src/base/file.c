@@ -161,21 +161,70 @@ static int is_left_over(const char *path, long maker, mode_t kind) {
     return left;
 }
 
-void stk_directory_remove_leftovers(const char *folder) {
-    DIR *directory = opendir(folder);
-    if (directory == NULL) return;
+static int is_locked(const char *path) {
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    if (fd < 0) return 0;
+    int locked = flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+    close(fd);
+    return locked;
+}
+
+/* Removes the temporaries of target ("folder/" stands for all files in it) that are left over.
+ * Returns how many others are locked, the own one not counted; 0 without an own one. */
+static int sweep(const char *target, mode_t kind, void (*remove)(const char *path),
+                 const char *own) {
+    const char *slash = strrchr(target, '/'), *name = slash != NULL ? slash + 1 : target;
+    const size_t above = (size_t)(name - target), length = strlen(name);
+    char path[STK_PATH_MAX];
+    int locked = 0;
+    if (above + 2 > sizeof path) return 0;
+    snprintf(path, sizeof path, "%.*s", above > 0 ? (int)above : 1, above > 0 ? target : ".");
+    DIR *directory = opendir(path);
+    if (directory == NULL) return 0;
     pthread_mutex_lock(&temporaries);
     for (struct dirent *entry; (entry = readdir(directory)) != NULL;) {
-        char path[STK_PATH_MAX];
-        long maker = maker_of(entry->d_name);
-        int n = maker > 0 ? snprintf(path, sizeof path, "%s/%s", folder, entry->d_name) : 0;
-        if (n > 0 && (size_t)n < sizeof path && is_left_over(path, maker, S_IFREG)) unlink(path);
+        const char *found = entry->d_name;
+        long maker = maker_of(found);
+        if (maker <= 0) continue;
+        if (length > 0 &&
+            (strncmp(found, name, length) != 0 || strncmp(found + length, PART, strlen(PART)) != 0))
+            continue;
+        int n = snprintf(path, sizeof path, "%.*s%s", (int)above, target, found);
+        if (n < 0 || (size_t)n >= sizeof path) continue;
+        if (is_left_over(path, maker, kind))
+            remove(path);
+        else
+            locked += own != NULL && strcmp(path, own) != 0 && is_locked(path);
     }
     pthread_mutex_unlock(&temporaries);
     closedir(directory);
+    return locked;
+}
+
+static void remove_file(const char *path) {
+    unlink(path);
+}
+
+void stk_directory_remove_leftovers(const char *folder) {
+    char path[STK_PATH_MAX];
+    if (stk_path_join(path, sizeof path, folder, "") == STK_OK)
+        sweep(path, S_IFREG, remove_file, NULL);
+}
+
+int stk_outfile_has_rival(const stk_outfile *file) {
+    return sweep(file->path, S_IFREG, remove_file, file->temporary) > 0;
 }
 
 /* --- folders made in one piece ---------------------------------------------------------------- */
+
+int stk_directory_lock(const char *folder) {
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) == 0) return fd;
+    int error = errno;
+    close(fd);
+    errno = error;
+    return -1;
+}
 
 int stk_part_folder_create(const char *target, char path[STK_PATH_MAX], int *lock) {
     int made = 0;
@@ -192,34 +241,14 @@ int stk_part_folder_create(const char *target, char path[STK_PATH_MAX], int *loc
         if (!made && errno != EEXIST) break;
     }
     int error = errno;
-    if (made) *lock = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (*lock >= 0) (void)flock(*lock, LOCK_EX | LOCK_NB);
+    if (made) *lock = stk_directory_lock(path);
     pthread_mutex_unlock(&temporaries);
     errno = error;
     return made;
 }
 
 void stk_part_folders_remove_leftovers(const char *target, void (*remove)(const char *path)) {
-    const char *slash = strrchr(target, '/'), *name = slash != NULL ? slash + 1 : target;
-    const size_t above = (size_t)(name - target), length = strlen(name);
-    char path[STK_PATH_MAX];
-    if (above + 2 > sizeof path) return;
-    memcpy(path, target, above);
-    strcpy(path + above, slash != NULL ? "" : ".");
-    DIR *directory = opendir(path);
-    if (directory == NULL) return;
-    pthread_mutex_lock(&temporaries);
-    for (struct dirent *entry; (entry = readdir(directory)) != NULL;) {
-        const char *found = entry->d_name;
-        if (strncmp(found, name, length) != 0 || strncmp(found + length, PART, strlen(PART)) != 0)
-            continue;
-        long maker = maker_of(found);
-        int n = snprintf(path, sizeof path, "%.*s%s", (int)above, target, found);
-        if (maker > 0 && n > 0 && (size_t)n < sizeof path && is_left_over(path, maker, S_IFDIR))
-            remove(path);
-    }
-    pthread_mutex_unlock(&temporaries);
-    closedir(directory);
+    sweep(target, S_IFDIR, remove, NULL);
 }
 
 stk_status stk_map_open(stk_map *map, const char *path) {
@@ -291,6 +320,26 @@ stk_status stk_file_keep_input(const char *output, const char *input) {
                     "%s and %s are one file, which is read and would be lost; give the output "
                     "another name",
                     output, input);
+}
+
+int stk_file_is_same(const char *a, const char *b) {
+    struct stat one, other;
+    const char *const paths[2] = {a, b};
+    const char *names[2];
+    char above[2][STK_PATH_MAX];
+    if (stat(a, &one) == 0 && stat(b, &other) == 0)
+        return one.st_dev == other.st_dev && one.st_ino == other.st_ino;
+    for (int i = 0; i < 2; i++) {
+        const char *slash = strrchr(paths[i], '/');
+        names[i] = slash != NULL ? slash + 1 : paths[i];
+        int n =
+            snprintf(above[i], STK_PATH_MAX, "%.*s", slash != NULL ? (int)(names[i] - paths[i]) : 1,
+                     slash != NULL ? paths[i] : ".");
+        if (n < 0 || n >= STK_PATH_MAX) return 0;
+    }
+    if (strcmp(names[0], names[1]) != 0) return 0;
+    if (stat(above[0], &one) != 0 || stat(above[1], &other) != 0) return strcmp(a, b) == 0;
+    return one.st_dev == other.st_dev && one.st_ino == other.st_ino;
 }
 
 stk_status stk_directory_create(const char *path) {

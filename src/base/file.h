@@ -21,6 +21,9 @@ stk_status stk_outfile_create(stk_outfile **file, const char *path);
 stk_status stk_outfile_write(stk_outfile *file, const void *bytes, size_t size);
 /* The temporary's path, for libraries that open files themselves. */
 const char *stk_outfile_temporary(const stk_outfile *file);
+/* 1 while another handle, of any process, is open on the same path. Temporaries of the path whose
+ * maker was killed are removed. */
+int stk_outfile_has_rival(const stk_outfile *file);
 /* fsync + rename; frees the handle whatever the outcome. */
 stk_status stk_outfile_commit(stk_outfile **file);
 /* Removes the temporary; frees the handle. Takes NULL. */
@@ -45,11 +48,16 @@ int64_t stk_file_size(const char *path); /* -1 when absent */
 /* STK_ERR_ARGUMENT when writing `output` would replace `input`: the same regular file, under
  * another name or through links, too. NULLs and files that are absent are fine. */
 stk_status stk_file_keep_input(const char *output, const char *input);
+/* 1 when both paths name one file, be it there or not. */
+int stk_file_is_same(const char *a, const char *b);
 /* Creates a directory and its parents; existing is fine. */
 stk_status stk_directory_create(const char *path);
 /* Removes the temporaries in this very folder ("<name>.part-<pid>[-<n>]") whose maker was killed;
  * those being written, by this process or another, stay. A folder that is absent is fine. */
 void stk_directory_remove_leftovers(const char *folder);
+/* A descriptor that keeps the folder locked until it is closed; -1 where that cannot be, with errno
+ * EWOULDBLOCK while somebody else has it locked. */
+int stk_directory_lock(const char *folder);
 /* Makes an empty folder beside the target, "<target>.part-<pid>-<n>", that counts as being written
  * as long as the descriptor *lock is open (-1 where folders cannot be locked); errno tells why it
  * is 0 instead of 1. */

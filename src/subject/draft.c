@@ -32,10 +32,8 @@ static void remove_tree(const char *path, int depth) {
     rmdir(path);
 }
 
-/* The folder above and the last word of a path. */
-static void split(const char *path, char above[STK_PATH_MAX], const char **name) {
+static void folder_above(const char *path, char above[STK_PATH_MAX]) {
     const char *slash = strrchr(path, '/');
-    *name = slash != NULL ? slash + 1 : path;
     while (slash != NULL && slash > path && slash[-1] == '/') slash--;
     if (slash == NULL)
         snprintf(above, STK_PATH_MAX, ".");
@@ -56,23 +54,50 @@ static int is_empty(const char *folder) {
     return entries <= 2;
 }
 
-/* What rename would refuse, said before the work. */
-static stk_status check_place(const char *place, const char *name) {
+/* Without slashes at its end; they would lead through a link. */
+static stk_status trim(const char *place, char trimmed[STK_PATH_MAX]) {
+    size_t length = strlen(place);
+    while (length > 1 && place[length - 1] == '/') length--;
+    if (length + NAME_ROOM > STK_PATH_MAX)
+        return stk_fail(STK_ERR_ARGUMENT, "the path is too long: %.60s...", place);
+    snprintf(trimmed, STK_PATH_MAX, "%.*s", (int)length, place);
+    return STK_OK;
+}
+
+stk_status stk_place_check(const char *place) {
     struct stat info;
+    char path[STK_PATH_MAX];
+    STK_TRY(trim(place, path));
+    const char *slash = strrchr(path, '/'), *name = slash != NULL ? slash + 1 : path;
     if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || name[0] == '\0')
         return stk_fail(STK_ERR_ARGUMENT,
-                        "%s: cannot be replaced by a folder made elsewhere; give the name of a new "
-                        "folder, such as %s/NAME",
-                        place, place);
-    if (lstat(place, &info) != 0) return STK_OK;
+                        "%s: is no name of its own; give the name of a new folder, such as "
+                        "%s%sNAME",
+                        path, path, name[0] == '\0' ? "" : "/");
+    if (lstat(path, &info) != 0) return STK_OK;
     if (S_ISLNK(info.st_mode))
-        return stk_fail(STK_ERR_ARGUMENT, "%s: is a link; give the name of a new folder", place);
+        return stk_fail(STK_ERR_ARGUMENT,
+                        "%s: is a link; give the name of a new folder, or the one it leads to",
+                        path);
     if (!S_ISDIR(info.st_mode))
-        return stk_fail(STK_ERR_IO, "%s: is a file; give the name of a new folder", place);
+        return stk_fail(STK_ERR_IO, "%s: is a file; give the name of a new folder", path);
+    return STK_OK;
+}
+
+/* What rename would refuse, or what it would pull from under the caller's feet. */
+static stk_status check_replaceable(const char *place) {
+    struct stat info, here;
+    STK_TRY(stk_place_check(place));
+    if (stat(place, &info) != 0) return STK_OK;
     if (!is_empty(place))
         return stk_fail(STK_ERR_ARGUMENT,
                         "%s: holds something already; give the name of a new or an empty folder",
                         place);
+    if (stat(".", &here) == 0 && here.st_dev == info.st_dev && here.st_ino == info.st_ino)
+        return stk_fail(STK_ERR_ARGUMENT,
+                        "%s: is the folder this runs in and would be replaced; give the name of a "
+                        "new folder, such as %s/NAME",
+                        place, place);
     return STK_OK;
 }
 
@@ -92,8 +117,7 @@ static size_t existing_part(const char *path) {
 /* Removes the folders above that were made for the draft, as long as they are empty. */
 static void remove_above(const stk_draft *draft) {
     char above[STK_PATH_MAX];
-    const char *name;
-    split(draft->place, above, &name);
+    folder_above(draft->place, above);
     for (size_t length = strlen(above); length > draft->kept;) {
         above[length] = '\0';
         if (rmdir(above) != 0) return;
@@ -119,15 +143,10 @@ static stk_status make(stk_draft *draft, const char *above) {
 
 stk_status stk_draft_create(stk_draft *draft, const char *place) {
     char above[STK_PATH_MAX];
-    const char *name;
     *draft = (stk_draft){.lock = -1};
-    size_t length = strlen(place);
-    while (length > 1 && place[length - 1] == '/') length--;
-    if (length + NAME_ROOM > STK_PATH_MAX)
-        return stk_fail(STK_ERR_ARGUMENT, "the path is too long: %.60s...", place);
-    snprintf(draft->place, sizeof draft->place, "%.*s", (int)length, place);
-    split(draft->place, above, &name);
-    STK_TRY(check_place(draft->place, name));
+    STK_TRY(trim(place, draft->place));
+    STK_TRY(check_replaceable(draft->place));
+    folder_above(draft->place, above);
     draft->kept = existing_part(above);
     stk_status status = make(draft, above);
     if (status != STK_OK) remove_above(draft);

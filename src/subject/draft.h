@@ -13,8 +13,10 @@ typedef struct stk_draft {
     size_t kept;              /* bytes of place that name a folder that was there before */
 } stk_draft;
 
-/* Refuses a place that a folder cannot be renamed to: a file, a link, a folder that holds
- * something, one named "." or "..", or one where another file system begins. Drafts of the same
+/* Refuses what is no place for a folder of its own: ".", "..", a link, a file. */
+stk_status stk_place_check(const char *place);
+/* Refuses a place that a folder cannot be renamed to: those, a folder that holds something, the one
+ * this runs in, or one where another file system begins. Drafts of the same
  * place whose maker was killed are removed. */
 stk_status stk_draft_create(stk_draft *draft, const char *place);
 /* draft/name */

@@ -104,13 +104,13 @@ static stk_status check_settings(const stk_convert_settings *s) {
 static stk_status run(stk_import *import) {
     double start_s = stk_clock_s();
     stk_subject *subject;
+    STK_TRY(stk_draft_create(&import->draft, import->settings.folder));
     STK_TRY(stk_manifest_init(&import->manifest));
     STK_TRY(stk_pool_create(&import->pool, import->settings.threads));
     stk_import_step(import, "transforms");
     STK_TRY(stk_import_tick(import, 0, 0));
     STK_TRY(stk_import_transforms(import));
     STK_TRY(describe_source(import));
-    STK_TRY(stk_draft_create(&import->draft, import->settings.folder));
     STK_TRY(stk_import_tables(import)); /* first: it finds most mistakes in seconds */
     STK_TRY(stk_import_pictures(import));
     STK_TRY(write_manifest(import, stk_clock_s() - start_s));

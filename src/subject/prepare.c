@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "nn/weights.h"
+#include "subject/draft.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -181,16 +182,25 @@ static stk_status look_into(const char *folder, char *other, size_t size) {
     return STK_OK;
 }
 
+/* Two runs would mix their files. */
+static stk_status lock_folder(stk_prepare *prepare) {
+    prepare->lock = stk_directory_lock(prepare->settings.folder);
+    if (prepare->lock >= 0 || errno != EWOULDBLOCK) return STK_OK;
+    return stk_fail(STK_ERR_IO,
+                    "%s: another run is preparing it; wait until that has ended, or give the name "
+                    "of a new folder",
+                    prepare->settings.folder);
+}
+
 /* Creates the folder or takes up what an earlier run left there. */
 static stk_status open_folder(stk_prepare *prepare) {
     char path[STK_PATH_MAX], cache[STK_PATH_MAX], other[256];
     const char *folder = prepare->settings.folder;
     STK_TRY(stk_prepare_path(prepare, "manifest.json", path));
     STK_TRY(stk_prepare_path(prepare, "cache", cache));
-    int exists = stk_file_exists(folder);
-    if (exists && !stk_file_is_directory(folder))
-        return stk_fail(STK_ERR_IO, "%s: is a file; give the name of a new folder", folder);
-    if (!exists) STK_TRY(stk_directory_create(folder));
+    STK_TRY(stk_place_check(folder));
+    if (!stk_file_exists(folder)) STK_TRY(stk_directory_create(folder));
+    STK_TRY(lock_folder(prepare));
     stk_directory_remove_leftovers(folder);
     stk_directory_remove_leftovers(cache);
     STK_TRY(look_into(folder, other, sizeof other));
@@ -324,7 +334,7 @@ static stk_status check_settings(stk_prepare_settings *s) {
 
 stk_status stk_subject_prepare(const stk_prepare_settings *settings, const stk_job *job) {
     stk_media_info media;
-    stk_prepare prepare = {.settings = *settings, .job = job};
+    stk_prepare prepare = {.settings = *settings, .job = job, .lock = -1};
     STK_TRY(check_settings(&prepare.settings));
     STK_TRY(stk_media_probe(prepare.settings.clip, &media)); /* before anything is created */
     stk_status status = open_folder(&prepare);
@@ -333,5 +343,6 @@ stk_status stk_subject_prepare(const stk_prepare_settings *settings, const stk_j
     if (status == STK_OK) status = run_steps(&prepare);
     stk_pool_free(&prepare.pool);
     stk_manifest_clear(&prepare.manifest);
+    if (prepare.lock >= 0) close(prepare.lock);
     return status;
 }

@@ -17,6 +17,7 @@ typedef struct stk_prepare {
     const stk_job *job;
     stk_pool *pool;
     stk_manifest manifest;
+    int lock;         /* on the folder; -1 where folders cannot be locked */
     const char *step; /* the one that runs, for progress */
     double start_s;   /* when it began */
 } stk_prepare;

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -20,6 +21,7 @@ typedef struct run {
     const stk_job *job;
     stk_preview *preview;
     stk_snapshot snapshot;
+    stk_outfile *held; /* open on the model's name all the time: one run at a time writes it */
     char checkpoint[STK_PATH_MAX], picture[STK_PATH_MAX], torso[STK_PATH_MAX];
     double start_s, before_s; /* this run's start; seconds trained before it */
     double checkpoint_s, preview_s;
@@ -60,14 +62,16 @@ static stk_status save_checkpoint(run *r) {
 }
 
 /* Appends text to the curve; an empty one only proves that it can be written. */
-static stk_status append_curve(const run *r, const char *line) {
-    const char *path = r->trainer->settings.curve;
+static stk_status append_curve(const char *path, const char *line) {
     if (path == NULL) return STK_OK;
     FILE *file = fopen(path, "a");
-    if (file == NULL) return stk_fail(STK_ERR_IO, "%s: cannot be written", path);
+    if (file == NULL)
+        return stk_fail(STK_ERR_IO, "%s: cannot be written: %s; give the curve another place", path,
+                        strerror(errno));
     size_t length = strlen(line);
     int failed = fwrite(line, 1, length, file) != length;
-    if (fclose(file) != 0 || failed) return stk_fail(STK_ERR_IO, "%s: writing failed", path);
+    if (fclose(file) != 0 || failed)
+        return stk_fail(STK_ERR_IO, "%s: writing failed; free some space", path);
     return STK_OK;
 }
 
@@ -84,7 +88,7 @@ static stk_status show(run *r) {
     char line[128];
     snprintf(line, sizeof line, "%.1f,%lld,%.6f,%.3f\n", trained_s(r), (long long)t->step,
              t->mean_loss, r->psnr);
-    STK_TRY(append_curve(r, line));
+    STK_TRY(append_curve(t->settings.curve, line));
     stk_log(
         STK_LOG_DEBUG,
         "step=%lld loss=%.5f psnr=%.2f seconds=%.0f lips=%.3f samples_per_ray=%.2f occupied=%.4f "
@@ -165,7 +169,6 @@ static stk_status loop(run *r) {
     }
 }
 
-/* An unwritable place is found before the work, not after it. */
 static stk_status check_writable(const char *path) {
     stk_outfile *file;
     STK_TRY(stk_outfile_create(&file, path));
@@ -173,22 +176,46 @@ static stk_status check_writable(const char *path) {
     return STK_OK;
 }
 
-static stk_status name_files(run *r) {
-    const stk_train_settings *s = &r->trainer->settings;
+static stk_status name_files(run *r, const stk_train_settings *s) {
     int n = snprintf(r->checkpoint, sizeof r->checkpoint, "%s.train", s->output);
     int m = s->preview != NULL ? snprintf(r->picture, sizeof r->picture, "%s", s->preview)
                                : snprintf(r->picture, sizeof r->picture, "%s.png", s->output);
     if (n < 0 || m < 0 || (size_t)n >= sizeof r->checkpoint || (size_t)m >= sizeof r->picture)
         return stk_fail(STK_ERR_ARGUMENT, "the path is too long: %.60s...", s->output);
-    return stk_subject_path(r->trainer->subject, "torso.mp4", r->torso);
+    return STK_OK;
+}
+
+/* What replaces each other must not be one file. */
+static stk_status check_apart(const run *r, const stk_train_settings *s) {
+    const char *const paths[] = {s->output, r->checkpoint, r->picture, s->curve};
+    static const char *const names[] = {"the model", "its training state", "the preview",
+                                        "the curve"};
+    for (size_t i = 1; i < STK_ARRAY_SIZE(paths); i++)
+        for (size_t k = 0; k < i && paths[i] != NULL; k++)
+            if (stk_file_is_same(paths[k], paths[i]))
+                return stk_fail(STK_ERR_ARGUMENT,
+                                "%s: would be both %s and %s; give one of them another name",
+                                paths[i], names[k], names[i]);
+    return STK_OK;
+}
+
+/* The places of the outputs: found unfit before the work, not after it. */
+static stk_status reserve(run *r, const stk_train_settings *s) {
+    STK_TRY(name_files(r, s));
+    STK_TRY(check_apart(r, s));
+    STK_TRY(stk_outfile_create(&r->held, s->output));
+    if (stk_outfile_has_rival(r->held))
+        return stk_fail(STK_ERR_IO,
+                        "%s: another run is training it; wait until that has ended, or give the "
+                        "model another name",
+                        s->output);
+    STK_TRY(check_writable(r->checkpoint));
+    return append_curve(s->curve, "");
 }
 
 static stk_status start(run *r) {
     stk_trainer *t = r->trainer;
-    STK_TRY(name_files(r));
-    STK_TRY(check_writable(t->settings.output));
-    STK_TRY(check_writable(r->checkpoint));
-    STK_TRY(append_curve(r, ""));
+    STK_TRY(stk_subject_path(t->subject, "torso.mp4", r->torso));
     if (t->settings.resume) STK_TRY(stk_checkpoint_load(t, r->checkpoint));
     STK_TRY(stk_preview_create(&r->preview, t));
     STK_TRY(stk_snapshot_init(&r->snapshot, t));
@@ -220,7 +247,8 @@ stk_status stk_train_run(const stk_train_settings *settings, const stk_job *job,
                          stk_train_figures *figures) {
     *figures = (stk_train_figures){0};
     run r = {.job = job};
-    stk_status status = stk_trainer_create(&r.trainer, settings, job);
+    stk_status status = reserve(&r, settings);
+    if (status == STK_OK) status = stk_trainer_create(&r.trainer, settings, job);
     if (status == STK_OK) status = start(&r);
     if (status == STK_OK) {
         status = loop(&r);
@@ -237,5 +265,6 @@ stk_status stk_train_run(const stk_train_settings *settings, const stk_job *job,
     stk_snapshot_clear(&r.snapshot);
     stk_preview_free(&r.preview);
     stk_trainer_free(&r.trainer);
+    stk_outfile_discard(&r.held);
     return status;
 }

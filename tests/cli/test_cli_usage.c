@@ -7,8 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *const commands[] = {"prepare", "train", "render", "eval", "info", "sheet",
-                                       "presenter", "bench"};
+static const char *const commands[] = {"prepare", "train", "render",    "eval",
+                                       "info",    "sheet", "presenter", "bench"};
 
 static char *in_folder(const char *folder, const char *name) {
     static char paths[4][STK_PATH_MAX];
@@ -78,6 +78,30 @@ static void unwritable_folder_is_refused(void **state) {
     program_assert_refuses(program_run("prepare %s -o /proc/nowhere", clip), 1, "/proc/nowhere");
 }
 
+/* Refused before the subject is looked at, which is not there. */
+static void train_outputs_that_meet_are_refused(void **state) {
+    (void)state;
+    const char *folder = test_temporary_folder(), *stk = in_folder(folder, "m.stk");
+    static const char *const meeting[][2] = {
+        {"--curve", "m.stk"},       {"--preview", "m.stk"},   {"--curve", "./m.stk"},
+        {"--curve", "m.stk.train"}, {"--curve", "m.stk.png"}, {"--preview", "m.stk.train"}};
+    for (size_t i = 0; i < sizeof meeting / sizeof *meeting; i++)
+        program_assert_refuses(program_run("train /nonexistent -o %s %s %s/%s", stk, meeting[i][0],
+                                           folder, meeting[i][1]),
+                               2, "give one of them another name");
+    program_assert_refuses(
+        program_run("train /nonexistent -o %s --preview %s/c --curve %s/c", stk, folder, folder), 2,
+        "both the preview and the curve");
+    stk_outfile *rival;
+    TEST_OK(stk_outfile_create(&rival, stk)); /* as a run that trains it has it */
+    program_assert_refuses(program_run("train /nonexistent -o %s", stk), 1,
+                           "another run is training it; wait");
+    stk_outfile_discard(&rival);
+    program_assert_refuses(program_run("train /nonexistent -o %s --curve /nonexistent/c", stk), 1,
+                           "give the curve another place");
+    program_assert_refuses(program_run("train /nonexistent -o %s", stk), 1, "/nonexistent");
+}
+
 static void info_names_what_it_sees(void **state) {
     (void)state;
     const char *clip = test_shared_or_skip("clips/may.mp4");
@@ -100,6 +124,7 @@ int main(void) {
         cmocka_unit_test(missing_files_are_named),
         cmocka_unit_test(text_named_mp4_is_refused),
         cmocka_unit_test(unwritable_folder_is_refused),
+        cmocka_unit_test(train_outputs_that_meet_are_refused),
         cmocka_unit_test(info_names_what_it_sees),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -123,6 +124,59 @@ static long dead_process(void) {
     return (long)child;
 }
 
+static void has_rival_sees_other_handles_on_the_path_only(void **state) {
+    (void)state;
+    const char *folder = test_temporary_folder();
+    char left[STK_PATH_MAX], longer[STK_PATH_MAX];
+    TEST_OK(stk_path_join(path, sizeof path, folder, "m.stk"));
+    TEST_OK(stk_path_join(left, sizeof left, folder, "m.stk.part-999999999-0"));
+    TEST_OK(stk_path_join(longer, sizeof longer, folder, "m.stk.train"));
+    TEST_OK(stk_file_write(left, "half", 4)); /* of a killed run: removed, no rival */
+    stk_outfile *first, *second, *other;
+    TEST_OK(stk_outfile_create(&first, path));
+    TEST_OK(stk_outfile_create(&other, longer));
+    assert_false(stk_outfile_has_rival(first));
+    assert_false(stk_file_exists(left));
+    TEST_OK(stk_outfile_create(&second, path));
+    assert_true(stk_outfile_has_rival(first) && stk_outfile_has_rival(second));
+    stk_outfile_discard(&second);
+    assert_false(stk_outfile_has_rival(first));
+    stk_outfile_discard(&first);
+    stk_outfile_discard(&other);
+}
+
+static void is_same_compares_places_not_spellings(void **state) {
+    (void)state;
+    const char *folder = test_temporary_folder();
+    char same[STK_PATH_MAX], other[STK_PATH_MAX], link[STK_PATH_MAX];
+    TEST_OK(stk_path_join(path, sizeof path, folder, "a"));
+    TEST_OK(stk_path_join(same, sizeof same, folder, ".//a"));
+    TEST_OK(stk_path_join(other, sizeof other, folder, "b"));
+    TEST_OK(stk_path_join(link, sizeof link, folder, "link"));
+    for (int there = 0; there < 2; there++) {
+        assert_true(stk_file_is_same(path, path) && stk_file_is_same(path, same));
+        assert_false(stk_file_is_same(path, other));
+        TEST_OK(stk_file_write(path, "x", 1));
+    }
+    assert_int_equal(symlink(path, link), 0);
+    assert_true(stk_file_is_same(link, path));
+    assert_true(stk_file_is_same("/nonexistent/x", "/nonexistent/x"));
+    assert_true(stk_file_is_same("x.nonexistent", "./x.nonexistent"));
+}
+
+static void lock_of_a_folder_is_had_once(void **state) {
+    (void)state;
+    const char *folder = test_temporary_folder();
+    int lock = stk_directory_lock(folder);
+    assert_true(lock >= 0);
+    assert_int_equal(stk_directory_lock(folder), -1);
+    assert_int_equal(errno, EWOULDBLOCK);
+    close(lock);
+    lock = stk_directory_lock(folder);
+    assert_true(lock >= 0);
+    close(lock);
+}
+
 static void remove_leftovers_takes_only_those_of_the_dead(void **state) {
     (void)state;
     const char *folder = test_temporary_folder();
@@ -182,6 +236,9 @@ int main(void) {
         cmocka_unit_test(create_honours_the_umask),
         cmocka_unit_test(create_over_what_is_no_file_is_refused),
         cmocka_unit_test(keep_input_knows_one_file_by_all_its_names),
+        cmocka_unit_test(has_rival_sees_other_handles_on_the_path_only),
+        cmocka_unit_test(is_same_compares_places_not_spellings),
+        cmocka_unit_test(lock_of_a_folder_is_had_once),
         cmocka_unit_test(remove_leftovers_takes_only_those_of_the_dead),
         cmocka_unit_test(sha256_known_answer),
     };

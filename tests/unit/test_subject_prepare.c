@@ -130,6 +130,18 @@ static void prepare_removes_what_killed_runs_left(void **state) {
     for (int i = 0; i < 2; i++) assert_false(stk_file_exists(left[i]));
 }
 
+static void prepare_of_a_folder_being_prepared_is_refused(void **state) {
+    (void)state;
+    const char *folder = test_temporary_folder();
+    const char *clip = make_clip(folder, "wall.mp4", 60, 1), *out = in_folder(folder, "person");
+    TEST_OK(stk_directory_create(out));
+    int lock = stk_directory_lock(out); /* as the other run has it */
+    expect_refusal(clip, out, NULL, STK_ERR_IO, "another run is preparing it; wait");
+    assert_int_equal(count_entries(out), 0);
+    close(lock);
+    expect_refusal(clip, out, weights(), STK_ERR_CONTENT, "no face");
+}
+
 static void prepare_of_an_impossible_size_is_refused(void **state) {
     (void)state;
     const char *folder = test_temporary_folder();
@@ -151,6 +163,14 @@ static void prepare_into_foreign_or_impossible_folder_is_refused(void **state) {
     assert_true(stk_file_exists(clip));
     expect_refusal(clip, clip, NULL, STK_ERR_IO, "is a file");
     expect_refusal(clip, in_folder(clip, "below"), NULL, STK_ERR_IO, "below");
+    const char *empty = in_folder(folder, "empty"), *link = in_folder(folder, "link");
+    TEST_OK(stk_directory_create(empty));
+    assert_int_equal(symlink(empty, link), 0);
+    expect_refusal(clip, link, NULL, STK_ERR_ARGUMENT, "is a link; give the name of a new folder");
+    expect_refusal(clip, in_folder(link, ""), NULL, STK_ERR_ARGUMENT, "is a link");
+    expect_refusal(clip, ".", NULL, STK_ERR_ARGUMENT, "give the name of a new folder");
+    expect_refusal(clip, in_folder(empty, ".."), NULL, STK_ERR_ARGUMENT, "such as");
+    assert_int_equal(count_entries(empty), 0);
     const char *newer = in_folder(folder, "newer");
     static const char text[] = "{\"format\": \"synctalk subject\", \"version\": 77}";
     TEST_OK(stk_directory_create(newer));
@@ -300,6 +320,7 @@ int main(void) {
         cmocka_unit_test(prepare_text_named_mp4_is_refused_and_creates_nothing),
         cmocka_unit_test(prepare_clip_without_sound_short_or_faceless_is_refused),
         cmocka_unit_test(prepare_removes_what_killed_runs_left),
+        cmocka_unit_test(prepare_of_a_folder_being_prepared_is_refused),
         cmocka_unit_test(prepare_of_an_impossible_size_is_refused),
         cmocka_unit_test(prepare_into_foreign_or_impossible_folder_is_refused),
         cmocka_unit_test(prepare_truncated_clip_is_refused_or_shorter),
