@@ -61,7 +61,7 @@
     X(FLAG, json,    "--json",    0, 0, 1,        "",       "print one JSON object")
 
 #define STK_INFO_OPTIONS(X) \
-    X(TEXT, path,    "",          NULL, 0, 0,     "FILE",   "subject folder, model, clip or weight file") \
+    X(TEXT, path,    "",          NULL, 0, 0,     "FILE",   "subject or dataset folder, model, clip or weight file") \
     X(FLAG, json,    "--json",    0, 0, 1,        "",       "print one JSON object")
 
 #define STK_SHEET_OPTIONS(X) \

@@ -1,6 +1,7 @@
-/* info.c - what is this file? Tried in order: subject folder, model or other safetensors, PyTorch
- * file, TFLite graph or .task bundle known by its digest, media. The answer is built once as JSON;
- * the text form is the same object, a line per member.
+/* info.c - what is this file? Tried in order: subject folder, dataset folder of the published
+ * system, model or other safetensors, PyTorch file, TFLite graph or .task bundle known by its
+ * digest, media. The answer is built once as JSON; the text form is the same object, a line per
+ * member.
  */
 #include "base/status.h"
 #include "api/context.h"
@@ -43,6 +44,50 @@ static stk_status describe_subject(const char *path, cJSON *o) {
     put(o, "face", info->face_mode);
     put(o, "parsing", info->parse_mode);
     stk_subject_close(&subject);
+    return STK_OK;
+}
+
+/* Frames of one of its tables; -1 when it cannot be read. */
+static int count_official_frames(const char *folder, const char *name) {
+    enum { JSON_BYTES_MAX = 48 << 20 };
+    char path[STK_PATH_MAX], *text;
+    if (stk_path_join(path, sizeof path, folder, name) != STK_OK ||
+        stk_file_read_text(path, JSON_BYTES_MAX, &text) != STK_OK)
+        return -1;
+    cJSON *root = cJSON_Parse(text);
+    const cJSON *frames = cJSON_GetObjectItemCaseSensitive(root, "frames");
+    int count = cJSON_IsArray(frames) ? cJSON_GetArraySize(frames) : -1;
+    cJSON_Delete(root);
+    stk_free(text);
+    return count;
+}
+
+/* A data set folder of the published system; what is in it, not whether all of it can be used. */
+static void describe_official(const char *folder, cJSON *o) {
+    static const char *const sounds[] = {"aud_ave.npy", "aud_ds.npy", "aud_hu.npy", "aud_eo.npy",
+                                         "aud.npy"};
+    const int train = count_official_frames(folder, "transforms_train.json");
+    const int held_out = count_official_frames(folder, "transforms_val.json");
+    char found[128] = "", path[STK_PATH_MAX];
+    put(o, "kind", "dataset folder of the published system");
+    if (train >= 0) put_number(o, "train_frames", train);
+    if (held_out >= 0) put_number(o, "held_out_frames", held_out);
+    for (size_t i = 0; i < STK_ARRAY_SIZE(sounds); i++) {
+        if (stk_path_join(path, sizeof path, folder, sounds[i]) != STK_OK || !stk_file_exists(path))
+            continue;
+        size_t used = strlen(found);
+        snprintf(found + used, sizeof found - used, "%s%s", used > 0 ? " " : "", sounds[i]);
+    }
+    put(o, "sound_features", found[0] != '\0' ? found : "none");
+    put(o, "next", "`synctalk subject import DIR -o FOLDER` makes a subject of it");
+}
+
+static stk_status describe_folder(const char *path, cJSON *o) {
+    char manifest[STK_PATH_MAX], transforms[STK_PATH_MAX];
+    STK_TRY(stk_path_join(manifest, sizeof manifest, path, "manifest.json"));
+    STK_TRY(stk_path_join(transforms, sizeof transforms, path, "transforms_train.json"));
+    if (stk_file_exists(manifest) || !stk_file_exists(transforms)) return describe_subject(path, o);
+    describe_official(path, o);
     return STK_OK;
 }
 
@@ -194,7 +239,7 @@ static stk_status describe(const char *path, cJSON *o) {
     if (path == NULL) return stk_fail(STK_ERR_ARGUMENT, "FILE is missing; see --help");
     put(o, "path", path);
     if (!stk_file_exists(path)) return stk_fail(STK_ERR_IO, "%s: does not exist", path);
-    if (stk_file_is_directory(path)) return describe_subject(path, o);
+    if (stk_file_is_directory(path)) return describe_folder(path, o);
     put_number(o, "bytes", (double)stk_file_size(path));
     if (describe_weights(path, o)) return STK_OK;
     file_kind kind;

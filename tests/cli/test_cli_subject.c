@@ -19,8 +19,12 @@ static void imported_subject_trains_and_is_measured(void **state) {
     char official[STK_PATH_MAX];
     TEST_OK(stk_path_join(official, sizeof official, folder, "official"));
     TEST_OK(official_folder_write(official, 24, 96, 64));
-    const program_result *r =
-        must_run(program_run("subject import %s -o %s/subject", official, folder));
+    const program_result *r = must_run(program_run("info %s", official));
+    assert_non_null(strstr(r->out, "dataset folder of the published system"));
+    assert_non_null(strstr(r->out, "synctalk subject import"));
+    r = must_run(program_run("info %s --json", official));
+    assert_non_null(strstr(r->out, "\"train_frames\":22,\"held_out_frames\":2,"));
+    r = must_run(program_run("subject import %s -o %s/subject", official, folder));
     assert_non_null(strstr(r->err, "imported: frames=24 train_frames=22 skipped=0 size=96x64"));
     r = must_run(program_run("info %s/subject --json", folder));
     assert_non_null(strstr(r->out, "\"frames\":24"));
