@@ -47,16 +47,20 @@ static stk_status check(stk_feature_file *file, const char *path) {
     char shape[128];
     if (!shape_fits(info, file->kind)) {
         describe_shape(info, shape);
-        return stk_fail(STK_ERR_MISMATCH,
-                        "%s: has %s; this model hears \"%s\" features, shape [frames][%d][%d]",
-                        path, shape, stk_audio_kind_name(file->kind), file->steps, file->channels);
+        return stk_fail(
+            STK_ERR_MISMATCH,
+            "%s: has %s; this model hears \"%s\" features, shape [frames][%d][%d]: give those",
+            path, shape, stk_audio_kind_name(file->kind), file->steps, file->channels);
     }
     if (info->dtype != STK_F32 && info->dtype != STK_F64)
-        return stk_fail(STK_ERR_FORMAT, "%s: holds %s numbers; features are F32 or F64", path,
-                        stk_dtype_name(info->dtype));
+        return stk_fail(STK_ERR_FORMAT, "%s: holds %s numbers; save the features as F32 or F64",
+                        path, stk_dtype_name(info->dtype));
     if (info->shape[0] < 1 || info->shape[0] > INT32_MAX / 2)
-        return stk_fail(STK_ERR_CONTENT, "%s: has features of %lld frames", path,
-                        (long long)info->shape[0]);
+        return stk_fail(
+            STK_ERR_CONTENT,
+            "%s: has features of %lld frames; make them again from a sound of 0.04 s or "
+            "more",
+            path, (long long)info->shape[0]);
     file->rows = (int)info->shape[0];
     return STK_OK;
 }
@@ -107,8 +111,10 @@ stk_status stk_feature_file_row(const stk_feature_file *file, int row, float *ou
         }
     }
     if (!finite)
-        return stk_fail(STK_ERR_CONTENT, "%s: the features of frame %d are not numbers", file->path,
-                        row);
+        return stk_fail(STK_ERR_CONTENT,
+                        "%s: the features of frame %d are not numbers (NaN or infinite); make them "
+                        "again from the sound",
+                        file->path, row);
     if (largest <= LARGEST) return STK_OK;
     return stk_fail(STK_ERR_CONTENT,
                     "%s: the features of frame %d reach %.3g; models hear features of order 10, "

@@ -96,8 +96,12 @@ static void warn_if_short(stk_decoder *decoder) {
                 decoder->input.name, (long long)decoder->decoded,
                 video ? "pictures" : "blocks of sound");
     else if (decoder->damaged > 0)
-        stk_log(STK_LOG_WARN, "%s: %lld damaged pieces were skipped", decoder->input.name,
-                (long long)decoder->damaged);
+        stk_log(STK_LOG_WARN,
+                "%s: %lld damaged %s left out; if picture or sound stumble there, copy or make the "
+                "file "
+                "again",
+                decoder->input.name, (long long)decoder->damaged,
+                decoder->damaged == 1 ? "piece was" : "pieces were");
 }
 
 /* Feeds the codec one packet, or the end of the stream. */

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { HEADER_LIMIT = 65535, PREAMBLE = 8 };
+enum { HEADER_LIMIT = 65535, PREAMBLE = 8, CODE_SHOWN = 8 };
 static const char MAGIC[6] = {(char)0x93, 'N', 'U', 'M', 'P', 'Y'};
 
 struct stk_npy {
@@ -16,7 +16,10 @@ struct stk_npy {
 };
 
 static stk_status damaged(const stk_npy *file, const char *reason) {
-    return stk_fail(STK_ERR_FORMAT, "%s: not a valid .npy file: %s", file->path, reason);
+    return stk_fail(STK_ERR_FORMAT,
+                    "%s: not a valid .npy file: %s; save the array with numpy.save again, or copy "
+                    "the file again",
+                    file->path, reason);
 }
 
 static const char *skip_spaces(const char *at) {
@@ -42,17 +45,20 @@ static stk_status parse_type(stk_npy *file, const char *text) {
                  {"u1", STK_U8},  {"b1", STK_BOOL}};
     if (text == NULL || (*text != '\'' && *text != '"')) return damaged(file, "no element type");
     if (strchr("<|=", text[1]) == NULL || text[1] == 0)
-        return stk_fail(STK_ERR_UNSUPPORTED, "%s: holds big-endian or structured elements",
+        return stk_fail(STK_ERR_UNSUPPORTED,
+                        "%s: holds big-endian or structured elements; save the array as float32",
                         file->path);
     for (size_t i = 0; i < STK_ARRAY_SIZE(TYPES); i++) {
         if (strncmp(text + 2, TYPES[i].code, 2) != 0 || text[4] != text[0]) continue;
         file->info.dtype = TYPES[i].dtype;
         return STK_OK;
     }
+    const char *code = text + 1; /* up to its quote */
+    const int length = (int)strcspn(code, "'\"");
     return stk_fail(STK_ERR_UNSUPPORTED,
-                    "%s: elements of type %.6s are not read; save the array as "
-                    "float32",
-                    file->path, text + 1);
+                    "%s: elements of type %.*s%s are not read; save the array as float32",
+                    file->path, length < CODE_SHOWN ? length : CODE_SHOWN, code,
+                    code[1] == 'O' ? " (Python objects)" : "");
 }
 
 static stk_status parse_shape(stk_npy *file, const char *at) {

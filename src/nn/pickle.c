@@ -46,7 +46,10 @@ void stk_pickle_clear(stk_pickle *pickle) {
 }
 
 stk_status stk_pickle_refuse(const stk_pickle *pickle, const char *reason) {
-    return stk_fail(STK_ERR_FORMAT, "%s: not a readable PyTorch file: %s", pickle->path, reason);
+    return stk_fail(
+        STK_ERR_FORMAT,
+        "%s: not a readable PyTorch file: %s; fetch it again, or save it again with torch.save",
+        pickle->path, reason);
 }
 
 static stk_status no_memory(const stk_pickle *pickle) {

@@ -277,7 +277,10 @@ stk_status stk_pickle_persistent(stk_pickle *pickle, const stk_pth_value *id,
         id->items[2]->count >= STK_PICKLE_KEY)
         return stk_pickle_refuse(pickle, "a storage is described wrongly");
     if (id->count > 5 && id->items[5]->type != STK_PTH_NONE)
-        return stk_fail(STK_ERR_UNSUPPORTED, "%s: holds views into shared storages", pickle->path);
+        return stk_fail(STK_ERR_UNSUPPORTED,
+                        "%s: holds views into shared storages, which are not read; save it again "
+                        "with every tensor cloned",
+                        pickle->path);
     const char *key = id->items[2]->text;
     stk_dtype dtype = CLASSES[id->items[1]->integer].dtype;
     int index = find_storage(pickle, key);

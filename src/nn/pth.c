@@ -32,13 +32,21 @@ static stk_status read_entry(stk_pth *file, const char *name, int64_t expected, 
                              void **block, size_t *size) {
     zip_stat_t info;
     if (zip_stat(file->zip, name, 0, &info) != 0)
-        return stk_fail(STK_ERR_FORMAT, "%s: entry %.100s is missing", file->path, name);
+        return stk_fail(
+            STK_ERR_FORMAT,
+            "%s: entry %.100s is missing; fetch the file again, or save it again with torch.save",
+            file->path, name);
     if (info.comp_method != ZIP_CM_STORE || info.encryption_method != ZIP_EM_NONE)
-        return stk_fail(STK_ERR_UNSUPPORTED, "%s: entry %.100s is compressed or encrypted",
+        return stk_fail(STK_ERR_UNSUPPORTED,
+                        "%s: entry %.100s is compressed or encrypted, which torch.save never does: "
+                        "somebody packed the file anew; save it again with torch.save",
                         file->path, name);
     if (info.size > limit || info.size != info.comp_size ||
         (expected >= 0 && info.size != (uint64_t)expected))
-        return stk_fail(STK_ERR_FORMAT, "%s: entry %.100s has the wrong size", file->path, name);
+        return stk_fail(STK_ERR_FORMAT,
+                        "%s: entry %.100s has the wrong size; fetch the file again, or save it "
+                        "again with torch.save",
+                        file->path, name);
     zip_file_t *entry = zip_fopen(file->zip, name, 0);
     uint8_t *bytes = stk_calloc_aligned(1, info.size);
     stk_status status = bytes != NULL ? STK_OK : stk_fail_memory(file->path);
@@ -102,7 +110,9 @@ static stk_status read_zip(stk_pth *file) {
         STK_TRY(status);
         return load_storages(file, name, (int)(length - (sizeof SUFFIX - 1)));
     }
-    return stk_fail(STK_ERR_FORMAT, "%s: is an archive, but not one that torch.save wrote",
+    return stk_fail(STK_ERR_FORMAT,
+                    "%s: is an archive, but not one that torch.save wrote (it has no data.pkl); "
+                    "give the checkpoint itself",
                     file->path);
 }
 
@@ -164,7 +174,10 @@ static stk_status read_file(stk_pth *file) {
     else if (size > sizeof LEGACY_MAGIC && memcmp(bytes, LEGACY_MAGIC, sizeof LEGACY_MAGIC) == 0)
         STK_TRY(read_legacy(file));
     else
-        return stk_fail(STK_ERR_FORMAT, "%s: is not a file that torch.save wrote", file->path);
+        return stk_fail(STK_ERR_FORMAT,
+                        "%s: is not a file that torch.save wrote; give the checkpoint itself, or "
+                        "fetch it again",
+                        file->path);
     stk_pickle_resolve(&file->pickle);
     return STK_OK;
 }

@@ -22,7 +22,8 @@ struct stk_safetensors {
 };
 
 static stk_status damaged(const stk_safetensors *file, const char *name, const char *reason) {
-    return stk_fail(STK_ERR_FORMAT, "%s: not a valid safetensors file: %s%s%s", file->path,
+    return stk_fail(STK_ERR_FORMAT,
+                    "%s: not a valid safetensors file: %s%s%s; make or copy it again", file->path,
                     name != NULL ? name : "", name != NULL ? ": " : "", reason);
 }
 

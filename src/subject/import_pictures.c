@@ -69,7 +69,7 @@ static stk_status read_exactly(const char *path, stk_image *target) {
         stk_image view = stk_image_view(&whole, (stk_rect){0, 0, target->width, target->height});
         stk_image_copy(target, &view);
     } else {
-        status = stk_fail(STK_ERR_FORMAT, "%s: is damaged", path);
+        status = stk_fail(STK_ERR_FORMAT, "%s: is damaged; copy or make it again", path);
     }
     stk_image_clear(&whole);
     return status;

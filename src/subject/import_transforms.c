@@ -205,7 +205,9 @@ static stk_status take_file(stk_import *import, const char *name, int first) {
     stk_free(text);
     stk_status status = STK_OK;
     if (!cJSON_IsObject(root))
-        status = stk_fail(STK_ERR_FORMAT, "%s: is no JSON object, or damaged", path);
+        status =
+            stk_fail(STK_ERR_FORMAT,
+                     "%s: is no JSON object, or damaged; run the published task 10 again", path);
     stk_camera before = import->manifest.info.camera;
     if (status == STK_OK) status = take_camera(import, root, path);
     const stk_camera *now = &import->manifest.info.camera;

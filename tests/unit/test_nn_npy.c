@@ -99,8 +99,12 @@ static void open_unusable_is_refused(void **state) {
         {"", STK_ERR_FORMAT},
     };
     stk_npy *file;
-    for (size_t i = 0; i < STK_ARRAY_SIZE(CASES); i++)
+    for (size_t i = 0; i < STK_ARRAY_SIZE(CASES); i++) {
         assert_int_equal(open_made(1, CASES[i].header, "\0\0\x80\x3f", 4, &file), CASES[i].status);
+        assert_non_null(strstr(stk_error_text(), "save ")); /* what to do about it */
+    }
+    open_made(1, CASES[0].header, "", 0, &file);
+    assert_non_null(strstr(stk_error_text(), "elements of type |O (Python objects) are not read"));
     assert_int_equal(open_made(9, "{}", "", 0, &file), STK_ERR_FORMAT);
     TEST_OK(stk_file_write(path, "\x93NUMPY\1\0\xff\xff{}", 12));
     assert_int_equal(stk_npy_open(&file, path), STK_ERR_FORMAT);

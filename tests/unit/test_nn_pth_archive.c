@@ -138,6 +138,7 @@ static void open_compressed_entry_is_refused(void **state) {
     add_entry(zip, "m/data/0", zeros, sizeof zeros, ZIP_CM_DEFLATE);
     assert_int_equal(zip_close(zip), 0);
     assert_refused("is compressed or encrypted");
+    assert_refused("save it again with torch.save");
 }
 
 /* --- archives that were changed --------------------------------------------------------------- */

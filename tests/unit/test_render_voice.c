@@ -396,6 +396,8 @@ static void features_that_do_not_fit_are_said(void **state) {
     refuses(&source, &nets, STK_ERR_MISMATCH, "leave out --features");
     stk_free(write_features(path, "short.npy", (int[]){24, 2, 1024}, 0));
     refuses(&source, &hearing, STK_ERR_CONTENT, "has features of 24 frames");
+    stk_free(write_features(path, "none.npy", (int[]){0, 2, 1024}, 0));
+    refuses(&source, &hearing, STK_ERR_CONTENT, "has features of 0 frames; make them again");
     refuses(&(stk_voice_source){.sound = "/nowhere.wav", .features = path}, &hearing, STK_ERR_IO,
             "/nowhere.wav");
     stk_nets_clear(&hearing);
@@ -434,7 +436,7 @@ static void assert_feature_is_said(float value, const char *part) {
 
 static void feature_that_is_no_number_or_absurd_is_said(void **state) {
     (void)state;
-    assert_feature_is_said(NAN, "not numbers");
+    assert_feature_is_said(NAN, "not numbers (NaN or infinite); make them again");
     assert_feature_is_said(-INFINITY, "not numbers");
     assert_feature_is_said(3e38f, "reach 3e+38");
     assert_feature_is_said(-10001, "reach 1e+04");

@@ -286,7 +286,7 @@ static void spoiled_transforms_are_refused(void **state) {
     TEST_OK(official_folder_write(in("official"), 4, SIDE, SIDE));
     memset(nested, '[', sizeof nested - 1);
     spoiled_text_is_refused(name, "", name);
-    spoiled_text_is_refused(name, nested, "no JSON object");
+    spoiled_text_is_refused(name, nested, "no JSON object, or damaged; run");
     spoiled_text_is_refused(name, "[1,2", "no JSON object");
     spoiled_text_is_refused(name, "{\"frames\":[]}", "no focal length");
     spoiled_text_is_refused(name, "{\"cx\":32,\"cy\":32,\"frames\":[]}", "no focal length");
