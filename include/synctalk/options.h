@@ -42,6 +42,7 @@
     X(TEXT, encoder, "--encoder", NULL, 0, 0,       "FILE",   "audio_visual_encoder.pth or .safetensors, for \"ave\" models; else looked for") \
     X(TEXT, output,  "-o",        NULL, 0, 0,       "FILE",   "mp4 to write, or - for raw y4m on stdout") \
     X(TEXT, frames,  "--frames",  NULL, 0, 0,       "FOLDER", "write PNG frames here instead of a video") \
+    X(TEXT, portrait, "--portrait", NULL, 0, 0,     "FOLDER", "paste the face into the frames of this, the model's own subject: hair, ears and background stay") \
     X(INT,  size,    "--size",    0, 0, 2048,       "PIXELS", "side of the picture, 0 = as trained; even") \
     X(INT,  crf,     "--crf",     18, 0, 51,        "Q",      "H.264 quality, smaller is better") \
     X(INT,  threads, "--threads", 0, 0, 256,        "N",      "threads, 0 = all") \
@@ -58,6 +59,7 @@
     X(INT,  threads, "--threads", 0, 0, 256,      "N",      "threads, 0 = all") \
     X(FLAG, reference_march, "--reference-march", 0, 0, 1, "", "march rays by the published rule (float32, slower), for comparisons") \
     X(FLAG, every_pixel, "--every-pixel", 0, 0, 1, "", "a ray through every pixel, none interpolated (slower), for comparisons") \
+    X(FLAG, portrait, "--portrait", 0, 0, 1,      "",       "compare frames with the face pasted into them, as `render --portrait` makes them") \
     X(FLAG, json,    "--json",    0, 0, 1,        "",       "print one JSON object")
 
 #define STK_INFO_OPTIONS(X) \
@@ -93,7 +95,7 @@
 
 #define STK_BENCH_OPTIONS(X) \
     X(TEXT, model,   "-m",        NULL, 0, 0,     "MODEL",  "model file to measure with") \
-    X(TEXT, subject, "--subject", NULL, 0, 0,     "FOLDER", "a subject folder: adds the face rectangle and training steps") \
+    X(TEXT, subject, "--subject", NULL, 0, 0,     "FOLDER", "the model's subject folder: adds portraits and training steps") \
     X(TEXT, audio,   "--audio",   NULL, 0, 0,     "SOUND",  "sound for the wav-to-mp4 rows; default: some made speech") \
     X(TEXT, features, "--features", NULL, 0, 0,   "NPY",    "features of --audio, for models that hear through another program's") \
     X(TEXT, encoder, "--encoder", NULL, 0, 0,     "FILE",   "audio_visual_encoder.pth or .safetensors, for \"ave\" models; else looked for") \

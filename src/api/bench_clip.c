@@ -66,6 +66,7 @@ stk_status stk_bench_sound(stk_bench_session *b) {
 typedef struct clip_cell {
     const stk_bench_session *bench;
     const stk_bench_isa *isa;
+    int portrait;
     double limit_s, end_s;
     int64_t done;
     int frames; /* of the last run */
@@ -93,6 +94,8 @@ static stk_status run_clip(void *ctx, double *seconds) {
                                           .audio = cell->bench->sound,
                                           .features = cell->bench->options->features,
                                           .encoder = cell->bench->options->encoder,
+                                          .portrait =
+                                              cell->portrait ? cell->bench->options->subject : NULL,
                                           .output = path,
                                           .crf = CRF,
                                           .threads = cell->bench->threads[0]};
@@ -107,21 +110,26 @@ static stk_status run_clip(void *ctx, double *seconds) {
 }
 
 stk_status stk_bench_clip(stk_bench_session *b, double deadline_s) {
-    clip_cell list[STK_BENCH_ISAS];
-    stk_bench_cell cells[STK_BENCH_ISAS] = {0};
-    const double share_s = (deadline_s - stk_clock_s()) / (RUNS * b->isa_count);
-    for (int i = 0; i < b->isa_count; i++) {
-        list[i] = (clip_cell){.bench = b, .isa = &b->isas[i], .limit_s = share_s};
+    enum { WAYS = 2 }; /* the model's own picture, the face in the subject's frames */
+    static const char *const names[WAYS] = {"wav to mp4", "wav to mp4, portrait"};
+    clip_cell list[WAYS * STK_BENCH_ISAS];
+    stk_bench_cell cells[WAYS * STK_BENCH_ISAS] = {0};
+    const int count = b->isa_count * (b->options->subject != NULL ? WAYS : 1);
+    const double share_s = (deadline_s - stk_clock_s()) / (RUNS * count);
+    for (int i = 0; i < count; i++) {
+        list[i] = (clip_cell){.bench = b,
+                              .isa = &b->isas[i % b->isa_count],
+                              .portrait = i >= b->isa_count,
+                              .limit_s = share_s};
         cells[i] = (stk_bench_cell){.run = run_clip, .ctx = &list[i], .cost = 1};
     }
-    stk_status status =
-        stk_bench_measure(cells, b->isa_count, deadline_s, NULL, "wav to mp4", b->job);
-    for (int i = 0; i < b->isa_count; i++) {
+    stk_status status = stk_bench_measure(cells, count, deadline_s, NULL, "wav to mp4", b->job);
+    for (int i = 0; i < count; i++) {
         stk_bench_times times;
         if (!stk_bench_cell_times(&cells[i], &times) || list[i].frames == 0) continue;
         cJSON *row = stk_bench_row(b, "clip");
-        cJSON_AddStringToObject(row, "what", "wav to mp4");
-        cJSON_AddStringToObject(row, "isa", b->isas[i].name);
+        cJSON_AddStringToObject(row, "what", names[list[i].portrait]);
+        cJSON_AddStringToObject(row, "isa", list[i].isa->name);
         stk_bench_put(row, "threads", b->threads[0]);
         stk_bench_put(row, "frames_per_s", 1 / times.median_s);
         stk_bench_put(row, "realtime_factor", 1 / (times.median_s * STK_FPS));

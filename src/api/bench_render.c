@@ -3,7 +3,8 @@
  *
  * One source frame is rendered over and over: of nine spread over the performance the one with the
  * median number of samples. Its backdrop is decoded once, so a figure of "head" is what
- * stk_frame_render takes; decoding and encoding are rows of their own among the stages. Renderers
+ * stk_frame_render takes; decoding and encoding are rows of their own among the stages. "portrait"
+ * is the face pasted into the source frame: rays for the mask's pixels, and the pasting. Renderers
  * of one size live at the same time, so that all cells of a size can take turns.
  */
 #include "api/bench.h"
@@ -12,7 +13,9 @@
 #include "base/memory.h"
 #include "kernels/image.h"
 #include "media/media.h"
+#include "portrait_sync/portrait.h"
 #include "render/frame.h"
+#include "render/portrait.h"
 #include "render/voice.h"
 #include "subject/subject.h"
 
@@ -36,6 +39,7 @@ typedef struct scene {
     stk_image backdrop, picture;
     stk_camera camera;
     stk_rect rect;
+    stk_portrait_frame source; /* mask.data NULL: no subject was given */
 } scene;
 
 typedef struct render_cell {
@@ -45,7 +49,7 @@ typedef struct render_cell {
     const char *what;
     stk_frame_renderer *renderer; /* shared by the cells of an instruction set and thread count */
     const scene *scene;
-    stk_rect rect;
+    int portrait;
     const uint8_t *bits; /* NULL = the model's */
     stk_ray_stats stats;
 } render_cell;
@@ -55,6 +59,7 @@ typedef struct render_cell {
 static void clear_scene(scene *s) {
     stk_image_clear(&s->backdrop);
     stk_image_clear(&s->picture);
+    stk_portrait_frame_clear(&s->source);
 }
 
 static stk_status open_film(const stk_bench_session *b, stk_frame_store **film) {
@@ -66,14 +71,19 @@ static stk_status open_film(const stk_bench_session *b, stk_frame_store **film) 
                     b->options->model);
 }
 
-/* size: the width, as `render --size` has it. */
-static stk_status make_scene(const stk_bench_session *b, int size, int frame, scene *s) {
+/* size: the width, as `render --size` has it. portrait: may be NULL. */
+static stk_status make_scene(const stk_bench_session *b, int size, int frame,
+                             stk_portrait_source *portrait, scene *s) {
     const stk_performance *source = &b->isas[0].model->performance;
     const int height = (int)((int64_t)size * source->height / source->width) & ~1;
     *s = (scene){.camera = stk_camera_scaled(&source->camera, size, height)};
     s->rect = stk_rect_scaled(&source->head_rect, &source->camera, &s->camera);
     STK_TRY(stk_image_init(&s->backdrop, size, height, 3));
     STK_TRY(stk_image_init(&s->picture, size, height, 3));
+    if (portrait != NULL) {
+        STK_TRY(stk_portrait_frame_init(&s->source, size, height));
+        STK_TRY(stk_portrait_read(portrait, frame, &s->source));
+    }
     stk_frame_store *film;
     const stk_image *decoded;
     STK_TRY(open_film(b, &film));
@@ -98,12 +108,14 @@ static void render_once(const render_cell *cell, int frame) {
         .pose = source->poses[frame],
         .audio_code = cell->bench->code,
         .expression = source->expressions[frame],
-        .rect = cell->rect,
+        .rect = cell->portrait ? s->source.rect : s->rect,
+        .spans = cell->portrait ? (const int(*)[2])s->source.spans : NULL,
         .backdrop = &s->backdrop,
         .rule = STK_MARCH_FAST,
     };
     stk_image picture = s->picture;
     stk_frame_render(cell->renderer, &request, &picture);
+    if (cell->portrait) stk_portrait_paste(&picture, &s->source.mask, &s->source.frame);
 }
 
 static stk_status run_render(void *ctx, double *seconds) {
@@ -135,12 +147,11 @@ stk_status stk_bench_choose_frame(stk_bench_session *b) {
     scene s;
     render_cell cell = {.bench = b, .isa = &b->isas[0], .scene = &s};
     stk_bench_use(cell.isa);
-    stk_status status = make_scene(b, CANDIDATE_SIZE, 0, &s);
+    stk_status status = make_scene(b, CANDIDATE_SIZE, 0, NULL, &s);
     if (status == STK_OK)
         status =
             stk_frame_renderer_create(&cell.renderer, s.camera.width, s.camera.height, b->pools[0]);
     if (status == STK_OK) status = load(&cell);
-    cell.rect = s.rect;
     for (int i = 0; status == STK_OK && i < CANDIDATES; i++) {
         stk_ray_stats stats;
         list[i].frame = (int)((int64_t)frames * (2 * i + 1) / (2 * CANDIDATES));
@@ -159,43 +170,20 @@ stk_status stk_bench_choose_frame(stk_bench_session *b) {
 
 /* --- sizes ------------------------------------------------------------------------------------ */
 
-static int pixels_of(const stk_rect *r) {
-    return r->x1 > r->x0 && r->y1 > r->y0 ? (r->x1 - r->x0) * (r->y1 - r->y0) : 0;
-}
-
-/* The rectangle around the face's landmarks in the chosen frame, cut to what the head can cover,
- * and how many of its pixels are labelled head, both at the subject's size. */
-static stk_status find_face(const stk_bench_session *b, stk_rect *rect, int *labelled) {
-    stk_subject *subject;
-    stk_image labels = {0};
-    *rect = (stk_rect){0};
-    if (b->options->subject == NULL) return STK_OK;
-    STK_TRY(stk_subject_open(&subject, b->options->subject));
-    const stk_subject_info *info = stk_subject_get_info(subject);
-    const stk_rect *head = &b->isas[0].model->performance.head_rect;
-    stk_status status = stk_image_init(&labels, info->width, info->height, 1);
-    if (b->frame >= info->frames || info->width != b->isas[0].model->performance.width ||
-        info->height != b->isas[0].model->performance.height)
-        status = stk_fail(STK_ERR_MISMATCH, "%s: is not the subject that %s was trained on",
-                          b->options->subject, b->options->model);
-    if (status == STK_OK) status = stk_subject_labels(subject, b->frame, &labels);
-    if (status == STK_OK) {
-        const stk_rect face = stk_subject_regions(subject, b->frame).face;
-        *rect = (stk_rect){
-            stk_clampi(face.x0, head->x0, head->x1), stk_clampi(face.y0, head->y0, head->y1),
-            stk_clampi(face.x1, head->x0, head->x1), stk_clampi(face.y1, head->y0, head->y1)};
-        *labelled = 0;
-        for (int y = rect->y0; y < rect->y1; y++)
-            for (int x = rect->x0; x < rect->x1; x++)
-                *labelled += stk_image_row(&labels, y)[x] == STK_LABEL_HEAD;
-    }
-    stk_image_clear(&labels);
-    stk_subject_close(&subject);
-    return status;
+/* Pixels that may get a ray. */
+static int pixels_of(const render_cell *cell) {
+    const scene *s = cell->scene;
+    const stk_rect *r = &s->rect;
+    int pixels = 0;
+    if (!cell->portrait)
+        return r->x1 > r->x0 && r->y1 > r->y0 ? (r->x1 - r->x0) * (r->y1 - r->y0) : 0;
+    for (int y = 0; y < s->source.mask.height; y++)
+        pixels += s->source.spans[y][1] - s->source.spans[y][0];
+    return pixels;
 }
 
 /* Cells of one size: the best instruction set with every thread count, the others with the most
- * threads and with one. faces: 1 = a face rectangle each, too. */
+ * threads and with one; a portrait each, too, where there is a subject. */
 typedef struct size_cells {
     render_cell list[CELLS_MAX];
     stk_bench_cell cells[CELLS_MAX];
@@ -209,12 +197,11 @@ static void add_cell(size_cells *all, const render_cell *cell) {
     all->cells[at] = (stk_bench_cell){
         .run = run_render,
         .ctx = &all->list[at],
-        .cost = slow * pixels_of(&cell->rect) / cell->bench->threads[cell->thread],
+        .cost = slow * pixels_of(cell) / cell->bench->threads[cell->thread],
     };
 }
 
-static stk_status add_cells(size_cells *all, const stk_bench_session *b, const scene *s,
-                            const stk_rect *face) {
+static stk_status add_cells(size_cells *all, const stk_bench_session *b, const scene *s) {
     for (int i = 0; i < b->isa_count; i++) {
         for (int t = 0; t < b->thread_count; t++) {
             if (i > 0 && t > 0 && t < b->thread_count - 1) continue;
@@ -223,12 +210,11 @@ static stk_status add_cells(size_cells *all, const stk_bench_session *b, const s
             STK_TRY(stk_frame_renderer_create(&cell.renderer, s->camera.width, s->camera.height,
                                               b->pools[t]));
             cell.what = "head";
-            cell.rect = s->rect;
             add_cell(all, &cell); /* freed with the list from here on */
             STK_TRY(load(&cell));
-            if (pixels_of(face) == 0) continue;
-            cell.what = "face rectangle";
-            cell.rect = *face;
+            if (s->source.mask.data == NULL) continue;
+            cell.what = "portrait";
+            cell.portrait = 1;
             add_cell(all, &cell);
         }
     }
@@ -256,7 +242,7 @@ static void report_cells(stk_bench_session *b, const size_cells *all, int size) 
         stk_bench_put(row, "threads", b->threads[cell->thread]);
         stk_bench_put(row, "frames_per_s", 1 / times.median_s);
         stk_bench_put_times(row, &times);
-        cJSON_AddNumberToObject(row, "pixels", pixels_of(&cell->rect));
+        cJSON_AddNumberToObject(row, "pixels", pixels_of(cell));
         cJSON_AddNumberToObject(row, "rays", (double)cell->stats.rays);
         cJSON_AddNumberToObject(row, "samples", (double)cell->stats.samples);
         const double samples = (double)(cell->stats.samples > 0 ? cell->stats.samples : 1);
@@ -264,19 +250,15 @@ static void report_cells(stk_bench_session *b, const size_cells *all, int size) 
     }
 }
 
-static stk_status measure_size(stk_bench_session *b, int size, const stk_rect *face, double *ratio,
-                               double deadline_s) {
-    scene s;
+static stk_status measure_size(stk_bench_session *b, int size, stk_portrait_source *portrait,
+                               double *ratio, double deadline_s) {
+    scene s = {0};
     size_cells *all = stk_calloc_aligned(1, sizeof *all);
     if (all == NULL) return stk_fail_memory("bench");
     char step[32];
     snprintf(step, sizeof step, "render %d", size);
-    stk_status status = make_scene(b, size, b->frame, &s);
-    if (status == STK_OK) {
-        const stk_camera *camera = &b->isas[0].model->performance.camera;
-        const stk_rect scaled = stk_rect_scaled(face, camera, &s.camera);
-        status = add_cells(all, b, &s, &scaled);
-    }
+    stk_status status = make_scene(b, size, b->frame, portrait, &s);
+    if (status == STK_OK) status = add_cells(all, b, &s);
     if (status == STK_OK)
         status = stk_bench_measure(all->cells, all->count, deadline_s, ratio, step, b->job);
     report_cells(b, all, size);
@@ -285,19 +267,26 @@ static stk_status measure_size(stk_bench_session *b, int size, const stk_rect *f
     return status;
 }
 
+/* The subject that portraits are made from; both NULL when none was given. */
+static stk_status open_portrait(const stk_bench_session *b, stk_subject **subject,
+                                stk_portrait_source **portrait) {
+    if (b->options->subject == NULL) return STK_OK;
+    STK_TRY(stk_subject_open(subject, b->options->subject));
+    STK_TRY(stk_model_check_subject(b->isas[0].model, b->options->model, *subject,
+                                    b->options->subject));
+    return stk_portrait_open(portrait, *subject);
+}
+
 stk_status stk_bench_render(stk_bench_session *b, double deadline_s) {
     const double start_s = stk_clock_s();
-    stk_rect face;
-    int labelled = 0;
+    stk_subject *subject = NULL;
+    stk_portrait_source *portrait = NULL;
     double ratio = 0;
-    STK_TRY(find_face(b, &face, &labelled));
-    if (pixels_of(&face) > 0) {
-        cJSON *settings = cJSON_GetObjectItem(b->report, "settings");
-        cJSON_AddNumberToObject(settings, "face_pixels", pixels_of(&face));
-        cJSON_AddNumberToObject(settings, "face_pixels_labelled_head", labelled);
-    }
-    for (int i = 0; i < STK_BENCH_SIZES; i++)
-        STK_TRY(measure_size(b, sizes[i], &face, &ratio,
-                             start_s + size_shares[i] * (deadline_s - start_s)));
-    return STK_OK;
+    stk_status status = open_portrait(b, &subject, &portrait);
+    for (int i = 0; i < STK_BENCH_SIZES && status == STK_OK; i++)
+        status = measure_size(b, sizes[i], portrait, &ratio,
+                              start_s + size_shares[i] * (deadline_s - start_s));
+    stk_portrait_close(&portrait);
+    stk_subject_close(&subject);
+    return status;
 }

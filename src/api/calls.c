@@ -154,6 +154,7 @@ static stk_status render(stk_context *ctx, const stk_render_options *options, co
         .threads = options->threads,
         .reference_march = options->reference_march,
         .every_pixel = options->every_pixel,
+        .portrait = options->portrait,
     };
     if (ctx->callbacks.frame != NULL) settings.sink = (stk_frame_sink){forward_frame, ctx};
     stk_render_figures figures;
@@ -215,6 +216,7 @@ static stk_status evaluate(const stk_eval_options *options, const stk_job *job,
         .threads = options->threads,
         .reference_march = options->reference_march,
         .every_pixel = options->every_pixel,
+        .portrait = options->portrait,
     };
     stk_scores scores;
     STK_TRY(stk_evaluate(&settings, job, &scores));

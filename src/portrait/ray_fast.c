@@ -34,7 +34,6 @@ enum {
     LATTICE = 4,
     PASSES = 5,
     FIRST_GUESS = 2,    /* pass that may interpolate */
-    REACH = 6,          /* pixels that a pass looks beyond */
     BANDS_A_THREAD = 6, /* so that threads end a pass together */
     BAND_ROWS_MIN = 16,
     STRIP = 64, /* columns gone through together: what their rays touch stays in cache */
@@ -237,7 +236,8 @@ static void visit_pixels(const ray_picture *p, ray_scratch *s, int kind, const s
     const stk_rect *r = &p->rect;
     for (int y = first_from(part->y0, pass->first_y[kind], step); y < part->y1; y += step)
         for (int x = first_from(part->x0, pass->first_x[kind], step); x < part->x1; x += step) {
-            if (may && within(r, x, y, half) && interpolate(p, pass, x, y, within(r, x, y, REACH)))
+            if (may && within(r, x, y, half) &&
+                interpolate(p, pass, x, y, within(r, x, y, STK_RAY_REACH)))
                 continue;
             if (stk_ray_start(p, x, y, &s->rays[s->living + s->fresh])) add_ray(p, s);
         }

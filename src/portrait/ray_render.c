@@ -43,11 +43,13 @@ void stk_ray_renderer_stats(const stk_ray_renderer *renderer, stk_ray_stats *sta
     *stats = renderer->stats;
 }
 
-/* Ray of a pixel at its entry into the box; returns 0 for a miss. */
+/* Ray of a pixel at its entry into the box; returns 0 for a miss, and beyond the row's span. */
 int stk_ray_start(const ray_picture *p, int col, int row, ray_state *ray) {
     const stk_ngp_camera *camera = &p->frame->camera;
+    const int(*spans)[2] = p->frame->spans;
     float near_far[2];
     *ray = (ray_state){.T = 1, .pixel = row * p->width + col};
+    if (spans != NULL && (col < spans[row][0] || col >= spans[row][1])) return 0;
     stk_ngp_ray(camera, (float)col, (float)row, ray->d);
     p->renderer->march.near_far(1, camera->origin, ray->d, near_far);
     ray->t = near_far[0];

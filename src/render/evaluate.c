@@ -12,8 +12,10 @@
 #include "base/memory.h"
 #include "face_sync/face_capture.h"
 #include "metrics/picture.h"
+#include "portrait_sync/portrait.h"
 #include "render/backdrop.h"
 #include "render/frame.h"
+#include "render/portrait.h"
 #include "render/subject_rows.h"
 #include "render/voice.h"
 
@@ -30,26 +32,13 @@ typedef struct evaluation {
     stk_frame_renderer *renderer;
     stk_face_capture *real_face, *made_face; /* NULL: no landmark graph */
     stk_image made, labels, sheet;
-    stk_image backdrop; /* painted by a torso branch */
+    stk_image backdrop;            /* painted by a torso branch */
+    stk_portrait_source *portrait; /* NULL: not pasted into real frames */
+    stk_portrait_frame real;
     float *ssim_scratch, *acts;
     double render_seconds;
     int whole_frames, head_frames, mouth_frames; /* in which the region was not empty */
 } evaluation;
-
-static stk_status check_pair(const evaluation *e) {
-    const stk_subject_info *info = stk_subject_get_info(e->subject);
-    const stk_performance *p = &e->model->performance;
-    if (strcmp(info->identity, p->subject_identity) != 0 || info->frames != p->frames)
-        return stk_fail(
-            STK_ERR_MISMATCH,
-            "%s: was trained on another subject (\"%s\" %.8s), not on %s (\"%s\" %.8s); evaluate "
-            "it with its own subject folder",
-            e->settings->model, p->subject_name, p->subject_identity, e->settings->subject,
-            info->name, info->identity);
-    if (info->frames <= info->train_frames)
-        return stk_fail(STK_ERR_CONTENT, "%s: has no held-out frames", e->settings->subject);
-    return STK_OK;
-}
 
 static stk_status open_faces(evaluation *e) {
     stk_status status = stk_face_capture_create(&e->real_face, e->settings->models);
@@ -66,8 +55,11 @@ static stk_status open_evaluation(evaluation *e) {
     STK_TRY(stk_model_open(&e->model, e->settings->model));
     STK_TRY(stk_model_need_performance(e->model, e->settings->model));
     STK_TRY(stk_subject_open(&e->subject, e->settings->subject));
-    STK_TRY(check_pair(e));
+    STK_TRY(
+        stk_model_check_subject(e->model, e->settings->model, e->subject, e->settings->subject));
     const stk_subject_info *info = stk_subject_get_info(e->subject);
+    if (info->frames <= info->train_frames)
+        return stk_fail(STK_ERR_CONTENT, "%s: has no held-out frames", e->settings->subject);
     int w = info->width, h = info->height;
     STK_TRY(stk_subject_rows_init(&e->rows, e->subject, e->model->nets.config.audio_kind,
                                   info->train_frames - STK_AUDIO_WINDOW / 2, e->settings->encoder));
@@ -81,6 +73,10 @@ static stk_status open_evaluation(evaluation *e) {
     STK_TRY(stk_image_init(&e->backdrop, w, h, 3));
     STK_TRY(stk_image_init(&e->labels, w, h, 1));
     STK_TRY(stk_image_init(&e->sheet, 2 * w, h, 3));
+    if (e->settings->portrait) {
+        STK_TRY(stk_portrait_open(&e->portrait, e->subject));
+        STK_TRY(stk_portrait_frame_init(&e->real, w, h));
+    }
     e->ssim_scratch = stk_calloc_aligned(stk_ssim_scratch_floats(w, h), sizeof(float));
     e->acts = stk_calloc_aligned(stk_audio_net_act_floats(&e->model->nets.audio), sizeof(float));
     if (e->ssim_scratch == NULL || e->acts == NULL) return stk_fail_memory("evaluation");
@@ -91,6 +87,8 @@ static stk_status open_evaluation(evaluation *e) {
 static void close_evaluation(evaluation *e) {
     stk_free(e->acts);
     stk_free(e->ssim_scratch);
+    stk_portrait_frame_clear(&e->real);
+    stk_portrait_close(&e->portrait);
     stk_image_clear(&e->sheet);
     stk_image_clear(&e->labels);
     stk_image_clear(&e->backdrop);
@@ -124,18 +122,25 @@ static stk_status render_held_out(evaluation *e, int frame) {
     STK_ALIGNED(64) float code[STK_AUDIO_CODE];
     stk_audio_net_forward(&model->nets.audio, &model->nets.params, model->nets.params.value, window,
                           e->acts, code);
-    const stk_frame_request request = {
+    stk_frame_request request = {
         .bits = model->bits,
         .camera = info->camera,
         .pose = stk_subject_poses(e->subject)[frame],
         .audio_code = code,
         .expression = model->performance.expressions[frame],
-        .rect = reference ? (stk_rect){0, 0, info->width, info->height} : info->head_rect,
         .backdrop = backdrop,
         .rule = reference ? STK_MARCH_REFERENCE : STK_MARCH_FAST,
         .every_pixel = e->settings->every_pixel,
     };
+    if (e->portrait != NULL) STK_TRY(stk_portrait_read(e->portrait, frame, &e->real));
+    request.rect = e->portrait != NULL ? e->real.rect : info->head_rect;
+    request.spans = e->portrait != NULL ? (const int(*)[2])e->real.spans : NULL;
+    if (reference) {
+        request.rect = (stk_rect){0, 0, info->width, info->height};
+        request.spans = NULL;
+    }
     stk_frame_render(e->renderer, &request, &e->made);
+    if (e->portrait != NULL) stk_portrait_paste(&e->made, &e->real.mask, &e->real.frame);
     e->render_seconds += stk_clock_s() - start_s;
     return STK_OK;
 }

@@ -15,6 +15,7 @@ typedef struct stk_evaluate_settings {
     int threads;
     int reference_march; /* the published marching rule over the whole picture */
     int every_pixel;     /* a ray through every pixel, none interpolated */
+    int portrait;        /* the face pasted into the real frame */
 } stk_evaluate_settings;
 
 typedef struct stk_scores {

@@ -135,6 +135,7 @@ void stk_frame_render(stk_frame_renderer *renderer, const stk_frame_request *req
         .code = cond.code,
         .bits = request->bits,
         .rect = request->rect,
+        .spans = request->spans,
         .transmittance_min = STK_FAST_TRANSMITTANCE,
         .samples_max = STK_TRAIN_SAMPLES_MAX, /* what a ray could see in training */
         .flat = request->every_pixel ? 0 : STK_FAST_FLAT,

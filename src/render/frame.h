@@ -40,6 +40,7 @@ typedef struct stk_frame_request {
     const float *expression;   /* [7] */
     int code_row;              /* individual code; 0 when rendering (reference.md 3.5) */
     stk_rect rect;             /* pixels the head can cover */
+    const int (*spans)[2];     /* of each row only these columns; NULL = all (ray_render.h) */
     const stk_image *backdrop; /* RGB, of the picture's size; may be the picture itself */
     stk_march_rule rule;
     int every_pixel; /* FAST: a ray through every pixel, none interpolated */

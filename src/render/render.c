@@ -5,6 +5,7 @@
  *   head       Dynamic Portrait Renderer: rays through the field
  *   backdrop   Portrait-Sync Generator: torso over plate of the same source frame, composited;
  *              of a model with a torso branch, what that paints over the plate at this pose
+ *   portrait   Portrait-Sync Generator, if asked for: the face pasted into the source frame itself
  *   writer     encoded and muxed as it is made; memory does not grow with the sound's length
  */
 #include "render/render.h"
@@ -15,8 +16,10 @@
 #include "base/memory.h"
 #include "kernels/image.h"
 #include "media/media.h"
+#include "portrait_sync/portrait.h"
 #include "render/backdrop.h"
 #include "render/frame.h"
+#include "render/portrait.h"
 #include "render/voice.h"
 
 #include <stdio.h>
@@ -24,7 +27,8 @@
 
 typedef struct frame_slot {
     STK_ALIGNED(64) float code[STK_AUDIO_CODE];
-    stk_image picture; /* RGB: the backdrop, then the frame */
+    stk_image picture;         /* RGB: the backdrop, then the frame */
+    stk_portrait_frame source; /* in portrait mode */
 } frame_slot;
 
 typedef struct session {
@@ -34,6 +38,8 @@ typedef struct session {
     stk_voice *voice;
     stk_pool *pool;
     stk_frame_store *torsos;
+    stk_subject *subject; /* of portrait mode, else NULL */
+    stk_portrait_source *portrait;
     stk_frame_renderer **renderers; /* [workers]: each thread renders whole frames by itself */
     stk_video_writer *writer;
     frame_slot *slots; /* [slot_count], of the frames under way */
@@ -77,13 +83,21 @@ static stk_status backdrop_stage(void *ctx, stk_line_place *at) {
     return STK_OK;
 }
 
-/* Pose, then head over backdrop. */
+/* The frame that the face is pasted into. */
+static stk_status source_stage(void *ctx, stk_line_place *at) {
+    session *s = ctx;
+    if (s->portrait == NULL) return STK_OK;
+    const int k = stk_mirror_index(at->item, s->model->performance.frames);
+    return stk_portrait_read(s->portrait, k, &s->slots[at->slot].source);
+}
+
+/* Pose, then head over backdrop, then that pasted into the source frame. */
 static stk_status head_stage(void *ctx, stk_line_place *at) {
     session *s = ctx;
     frame_slot *slot = &s->slots[at->slot];
     const stk_performance *source = &s->model->performance;
     const int k = stk_mirror_index(at->item, source->frames);
-    const stk_frame_request request = {
+    stk_frame_request request = {
         .bits = s->model->bits,
         .camera = s->camera,
         .pose = source->poses[k],
@@ -95,7 +109,13 @@ static stk_status head_stage(void *ctx, stk_line_place *at) {
         .rule = s->settings->reference_march ? STK_MARCH_REFERENCE : STK_MARCH_FAST,
         .every_pixel = s->settings->every_pixel,
     };
+    if (s->portrait != NULL && !s->settings->reference_march) {
+        request.rect = slot->source.rect;
+        request.spans = (const int(*)[2])slot->source.spans;
+    }
     stk_frame_render(s->renderers[at->worker], &request, &slot->picture);
+    if (s->portrait != NULL)
+        stk_portrait_paste(&slot->picture, &slot->source.mask, &slot->source.frame);
     return STK_OK;
 }
 
@@ -120,10 +140,11 @@ static stk_status writer_stage(void *ctx, stk_line_place *at) {
 /* Frames pass these stages one behind the other (base/line.h); what is made does not depend on the
  * number of threads. */
 static stk_status render_frames(session *s, stk_render_figures *figures) {
-    enum { VOICE, BACKDROP, HEAD, SINK, WRITER, STAGES };
+    enum { VOICE, BACKDROP, SOURCE, HEAD, SINK, WRITER, STAGES };
     stk_line line = {.items = s->frames, .slots = s->slot_count, .ctx = s};
     line.stages[VOICE] = (stk_line_stage){"voice", STK_LINE_IN_ORDER, voice_stage, 0, 0};
     line.stages[BACKDROP] = (stk_line_stage){"backdrop", STK_LINE_IN_ORDER, backdrop_stage, 0, 0};
+    line.stages[SOURCE] = (stk_line_stage){"source", STK_LINE_IN_ORDER, source_stage, 0, 0};
     line.stages[HEAD] = (stk_line_stage){"head", STK_LINE_WIDE, head_stage, 0, 0};
     line.stages[SINK] = (stk_line_stage){"sink", STK_LINE_CALLER, sink_stage, 0, 0};
     line.stages[WRITER] = (stk_line_stage){"writer", STK_LINE_IN_ORDER, writer_stage, 0, 0};
@@ -213,9 +234,22 @@ static stk_status open_slots(session *s) {
     const int slots = 2 * s->workers + 2;
     s->slots = stk_calloc_aligned((size_t)slots, sizeof *s->slots);
     if (s->slots == NULL) return stk_fail_memory("frames under way");
-    for (; s->slot_count < slots; s->slot_count++)
-        STK_TRY(stk_image_init(&s->slots[s->slot_count].picture, width, height, 3));
+    s->slot_count = slots;
+    for (int i = 0; i < slots; i++) {
+        STK_TRY(stk_image_init(&s->slots[i].picture, width, height, 3));
+        if (s->portrait != NULL)
+            STK_TRY(stk_portrait_frame_init(&s->slots[i].source, width, height));
+    }
     return STK_OK;
+}
+
+/* Portrait mode: the subject whose frames the model's poses belong to. */
+static stk_status open_source(session *s) {
+    const stk_render_settings *settings = s->settings;
+    if (settings->portrait == NULL) return STK_OK;
+    STK_TRY(stk_subject_open(&s->subject, settings->portrait));
+    STK_TRY(stk_model_check_subject(s->model, settings->model, s->subject, settings->portrait));
+    return stk_portrait_open(&s->portrait, s->subject);
 }
 
 static stk_status open_session(session *s) {
@@ -243,6 +277,7 @@ static stk_status open_session(session *s) {
                         "it again",
                         settings->model, stk_frame_store_count(s->torsos), source->frames);
     STK_TRY(check_film(s));
+    STK_TRY(open_source(s));
     STK_TRY(open_slots(s));
     if (s->model->plate.data != NULL) {
         STK_TRY(stk_image_init(&s->plate, s->camera.width, s->camera.height, 3));
@@ -254,8 +289,13 @@ static stk_status open_session(session *s) {
 static void close_session(session *s) {
     stk_video_writer_discard(&s->writer, 0);
     stk_image_clear(&s->plate);
-    for (int i = 0; i < s->slot_count; i++) stk_image_clear(&s->slots[i].picture);
+    for (int i = 0; i < s->slot_count; i++) {
+        stk_image_clear(&s->slots[i].picture);
+        stk_portrait_frame_clear(&s->slots[i].source);
+    }
     stk_free(s->slots);
+    stk_portrait_close(&s->portrait);
+    stk_subject_close(&s->subject);
     for (int i = 0; s->renderers != NULL && i < s->workers; i++)
         stk_frame_renderer_free(&s->renderers[i]);
     stk_free(s->renderers);

@@ -14,9 +14,10 @@ typedef struct stk_frame_sink {
 typedef struct stk_render_settings {
     const char *model, *audio;
     const char *features, *encoder; /* of voice.h, NULL = none given */
-    const char *output;             /* mp4, "-" = y4m on stdout, NULL = none */
-    const char *frames;             /* PNG folder, NULL = none */
-    int size;                       /* 0 = as trained */
+    const char *portrait; /* subject folder: faces are pasted into its frames; NULL = not */
+    const char *output;   /* mp4, "-" = y4m on stdout, NULL = none */
+    const char *frames;   /* PNG folder, NULL = none */
+    int size;             /* 0 = as trained */
     int crf, threads;
     int reference_march; /* the published marching rule over the whole picture */
     int every_pixel;     /* a ray through every pixel, none interpolated */

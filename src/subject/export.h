@@ -24,14 +24,6 @@ stk_status stk_export_path(const stk_export *export, const char *folder, int fra
 /* ori_imgs (pictures and .lms), gt_imgs, torso_imgs, parsing, face_mask, bc.jpg. */
 stk_status stk_export_pictures(stk_export *export);
 
-/* --- export_face.c ---------------------------------------------------------------------------- */
-/* Floats of scratch for stk_export_face. */
-size_t stk_export_face_scratch(void);
-/* The pasting mask of reference.md 6.2 at the picture's size (3 channels, preallocated): face is
- * the oval of the mesh inside the head class. */
-void stk_export_face(const float (*landmarks)[3], const stk_image *labels, float *scratch,
-                     stk_image *mask);
-
 /* --- export_tables.c -------------------------------------------------------------------------- */
 /* transforms_train.json, transforms_val.json, bs.npy, au.csv, aud.wav, aud_*.npy. */
 stk_status stk_export_tables(const stk_export *export);

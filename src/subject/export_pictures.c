@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/image.h"
 #include "base/memory.h"
+#include "portrait_sync/portrait.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,7 +26,7 @@ enum {
 };
 
 typedef struct slot {
-    stk_image rgb, torso, labels, colours, rgba;
+    stk_image rgb, torso, labels, mask, colours, rgba;
     float *scratch;
     stk_status status;
     char text[1024];
@@ -100,6 +101,18 @@ static stk_status write_points(const char *path, const float (*landmarks)[3]) {
     return stk_file_write(path, text, used);
 }
 
+/* The pasting mask as the published script writes it: blue on white, green is 255 (1 - mask). */
+static void colour_face(slot *s) {
+    for (int y = 0; y < s->mask.height; y++) {
+        const uint8_t *mask = stk_image_row(&s->mask, y);
+        uint8_t *out = stk_image_row(&s->colours, y);
+        for (int x = 0; x < s->mask.width; x++) {
+            out[3 * x] = out[3 * x + 1] = (uint8_t)(255 - mask[x]);
+            out[3 * x + 2] = 255;
+        }
+    }
+}
+
 static stk_status write_classes(const work *w, int frame, slot *s) {
     static const uint8_t classes[4][3] = {{255, 255, 255}, {0, 0, 255}, {0, 255, 0}, {255, 0, 0}};
     static const uint8_t head[4][3] = {{0}, {255, 255, 255}, {0}, {0}};
@@ -111,7 +124,8 @@ static stk_status write_classes(const work *w, int frame, slot *s) {
     colour_labels(s, head);
     STK_TRY(stk_export_path(w->export, "face_mask", frame, ".png", path));
     STK_TRY(stk_png_write(path, &s->colours));
-    stk_export_face(landmarks, &s->labels, s->scratch, &s->colours);
+    stk_face_mask(landmarks, &s->labels, s->scratch, &s->mask);
+    colour_face(s);
     STK_TRY(stk_export_path(w->export, "parsing", frame, "_face.png", path));
     STK_TRY(stk_png_write(path, &s->colours));
     STK_TRY(stk_export_path(w->export, "ori_imgs", frame, ".lms", path));
@@ -174,9 +188,10 @@ static stk_status open_work(work *w) {
         STK_TRY(stk_image_init(&s->rgb, info->width, info->height, 3));
         STK_TRY(stk_image_init(&s->torso, info->width, info->height, 3));
         STK_TRY(stk_image_init(&s->labels, info->width, info->height, 1));
+        STK_TRY(stk_image_init(&s->mask, info->width, info->height, 1));
         STK_TRY(stk_image_init(&s->colours, info->width, info->height, 3));
         STK_TRY(stk_image_init(&s->rgba, info->width, info->height, 4));
-        s->scratch = stk_calloc_aligned(stk_export_face_scratch(), sizeof *s->scratch);
+        s->scratch = stk_calloc_aligned(stk_face_mask_scratch(), sizeof *s->scratch);
         if (s->scratch == NULL) return stk_fail_memory("pictures");
     }
     STK_TRY(stk_subject_open_pictures(export->subject, &w->pictures));
@@ -192,6 +207,7 @@ static void clear_work(work *w) {
         stk_image_clear(&s->rgb);
         stk_image_clear(&s->torso);
         stk_image_clear(&s->labels);
+        stk_image_clear(&s->mask);
         stk_image_clear(&s->colours);
         stk_image_clear(&s->rgba);
         stk_free(s->scratch);

@@ -4,6 +4,7 @@
 #include "base/image.h"
 #include "base/memory.h"
 #include "metrics/picture.h"
+#include "portrait_sync/parts.h"
 #include "subject/labels.h"
 #include "subject/manifest.h"
 #include "subject/tables.h"
@@ -97,8 +98,8 @@ static stk_status write_labels(const char *folder, int frames, int size) {
     return status;
 }
 
-/* A spiral of landmarks around the eyes, those of the lips on an ellipse below: the rectangles made
- * from them lie inside the head. */
+/* A spiral of landmarks around the eyes, those of the lips on an ellipse below, those of the face's
+ * outline on one around both: all lie inside the head. */
 static void fill_landmarks(float (*landmarks)[3], int frame, int size) {
     float c[2], s = (float)size;
     synthetic_subject_centre(frame, size, c);
@@ -107,6 +108,11 @@ static void fill_landmarks(float (*landmarks)[3], int frame, int size) {
         landmarks[k][0] = c[0] + r * cosf(angle);
         landmarks[k][1] = c[1] - 0.06f * s + r * sinf(angle);
         landmarks[k][2] = 0.0f;
+    }
+    for (int k = 0; k < STK_OVAL_POINTS; k++) {
+        float *rim = landmarks[stk_jaw_indices[k]];
+        rim[0] = c[0] + 0.14f * s * sinf(0.17453f * (float)k);
+        rim[1] = c[1] - 0.16f * s * cosf(0.17453f * (float)k);
     }
     for (int k = 0; k < 20; k++) {
         float *lip = landmarks[stk_mouth_landmarks[k]];

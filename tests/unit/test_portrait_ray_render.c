@@ -6,6 +6,7 @@
 #include "portrait/ray_render.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { W = 75, H = 52, PIXELS = W * H }; /* not whole blocks */
@@ -175,6 +176,40 @@ static void render_rectangle_equals_whole_picture_inside(void **state) {
     assert_int_equal(render(&frame, 1, 1).samples, 0);
 }
 
+/* Spans: outside nothing; inside, all that is farther than STK_RAY_REACH from their ends is as in the
+ * whole picture, also where it is interpolated. A pixel outside whose four neighbours are nothing
+ * takes 1/32 of the four behind them. */
+static void render_spans_equal_whole_picture_inside(void **state) {
+    (void)state;
+    int spans[H][2];
+    ball_sigma = 20;
+    for (int y = 0; y < H; y++) {
+        const int half = y < 8 || y > 45 ? 0 : 24 - abs(y - 26) / 3;
+        spans[y][0] = half > 0 ? W / 2 - half : 0;
+        spans[y][1] = half > 0 ? W / 2 + half : 0;
+    }
+    stk_ray_frame frame = make_frame(STK_MARCH_FAST);
+    frame.flat = 0.02f;
+    const stk_ray_stats all = render(&frame, 0, 1);
+    frame.spans = (const int(*)[2])spans;
+    const stk_ray_stats some = render(&frame, 1, 2);
+    assert_true(some.rays < all.rays);
+    int compared = 0;
+    for (int y = 0; y < H; y++)
+        for (int x = 0; x < W; x++) {
+            const float *a = rgba[0] + 4 * (y * W + x), *b = rgba[1] + 4 * (y * W + x);
+            int deep = 1;
+            for (int v = y - STK_RAY_REACH; v <= y + STK_RAY_REACH; v++)
+                deep = deep && v >= 0 && v < H && x >= spans[v][0] + STK_RAY_REACH &&
+                       x < spans[v][1] - STK_RAY_REACH;
+            if (deep) assert_memory_equal(a, b, 4 * sizeof *a);
+            if (x < spans[y][0] || x >= spans[y][1]) assert_float_equal(b[3], 0, 4 / 32.0f);
+            compared += deep;
+        }
+    assert_true(compared > 300);
+    ball_sigma = 2000;
+}
+
 static void render_cap_and_empty_grid_bound_the_samples(void **state) {
     (void)state;
     ball_sigma = 0;
@@ -221,6 +256,7 @@ int main(void) {
         cmocka_unit_test(render_any_thread_count_same_bytes),
         cmocka_unit_test(render_interpolated_any_thread_count_same_bytes),
         cmocka_unit_test(render_rectangle_equals_whole_picture_inside),
+        cmocka_unit_test(render_spans_equal_whole_picture_inside),
         cmocka_unit_test(render_cap_and_empty_grid_bound_the_samples),
         cmocka_unit_test(render_higher_transmittance_limit_takes_fewer_samples),
         cmocka_unit_test(create_impossible_size_is_refused),

@@ -1,17 +1,15 @@
-/* export_face.c - the mask by which the published system pastes a rendered face into the original
+/* face_mask.c - the mask by which the published system pastes a rendered face into the original
  * frame (reference.md 6.2).
  *
  *   oval of the mesh, at 512 x 512, where the class is head -> face
  *     -> the chin lengthened by 10 rows over the middle half of the columns
- *     -> Gaussian 9 x 9 of sigma 4, border reflected (Q8) -> nearest pixel at the picture's size
- *
- * Stored as blue on white: green is 255 (1 - mask).
+ *     -> Gaussian 9 x 9 of sigma 4, border reflected (Q8) -> nearest pixel at the mask's size
  *
  * DIFFERS: the published face is the classes skin, brows, eyes, glasses, nose and mouth of a parser
  * of 19 classes; ours knows the head as one, so the mesh's oval stands for them. A frame without a
  * face gives an empty mask where the published script stops (Q33).
  */
-#include "subject/export.h"
+#include "portrait_sync/portrait.h"
 
 #include "kernels/image.h"
 #include "portrait_sync/parts.h"
@@ -22,7 +20,7 @@
 enum { SIDE = 512, CHIN = 5, BLUR_RADIUS = 4 };
 static const float BLUR_SIGMA = 4.0f;
 
-size_t stk_export_face_scratch(void) {
+size_t stk_face_mask_scratch(void) {
     return (size_t)SIDE * SIDE * 2;
 }
 
@@ -86,20 +84,34 @@ static void lengthen_chin(float *plane) {
     }
 }
 
-void stk_export_face(const float (*landmarks)[3], const stk_image *labels, float *scratch,
-                     stk_image *mask) {
+static int row_has_face(const float *plane, int y) {
+    for (int x = 0; x < SIDE; x++)
+        if (plane[y * SIDE + x] != 0.0f) return 1;
+    return 0;
+}
+
+/* Blurs the rows that the face and its rim reach. */
+static void soften(float *plane, float *scratch) {
+    int first = 0, end = SIDE;
+    while (first < end && !row_has_face(plane, first)) first++;
+    while (end > first && !row_has_face(plane, end - 1)) end--;
+    if (first == end) return;
+    first = first > 2 * BLUR_RADIUS ? first - 2 * BLUR_RADIUS : 0;
+    end = end + 2 * BLUR_RADIUS < SIDE ? end + 2 * BLUR_RADIUS : SIDE;
+    stk_plane_blur(plane + (size_t)first * SIDE, scratch, SIDE, end - first, BLUR_SIGMA,
+                   BLUR_RADIUS);
+}
+
+void stk_face_mask(const float (*landmarks)[3], const stk_image *labels, float *scratch,
+                   stk_image *mask) {
     float *plane = scratch;
     fill_oval(landmarks, labels, plane);
     lengthen_chin(plane);
-    stk_plane_blur(plane, scratch + SIDE * SIDE, SIDE, SIDE, BLUR_SIGMA, BLUR_RADIUS);
+    soften(plane, scratch + SIDE * SIDE);
     for (int y = 0; y < mask->height; y++) {
         const float *row = plane + (size_t)(y * SIDE / mask->height) * SIDE;
         uint8_t *out = stk_image_row(mask, y);
-        for (int x = 0; x < mask->width; x++) {
-            float v = row[x * SIDE / mask->width];
-            uint8_t rest = (uint8_t)lrintf(255.0f * (1.0f - stk_clampf(v, 0.0f, 1.0f)));
-            out[3 * x] = out[3 * x + 1] = rest;
-            out[3 * x + 2] = 255;
-        }
+        for (int x = 0; x < mask->width; x++)
+            out[x] = (uint8_t)lrintf(255.0f * stk_clampf(row[x * SIDE / mask->width], 0, 1));
     }
 }

@@ -1,0 +1,161 @@
+/* `render --portrait` and `eval --portrait` on a small made subject: outside the face the source's
+ * own frames stay as they are, forth and back; inside stands what is rendered without it; another
+ * person's frames are refused. */
+#include "support.h"
+#include "program.h"
+#include "synthetic_subject.h"
+#include "base/file.h"
+#include "base/image.h"
+#include "base/memory.h"
+#include "media/media.h"
+#include "portrait_sync/portrait.h"
+#include "subject/subject.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { FRAMES = 33, SIZE = 64, SOUND_FRAMES = 40 }; /* the sound turns the source round */
+static char folder[STK_PATH_MAX], subject[STK_PATH_MAX], other[STK_PATH_MAX], model[STK_PATH_MAX],
+    sound[STK_PATH_MAX];
+
+static const program_result *must_run(const program_result *r) {
+    if (r->exit_code != 0) fail_msg("exit %d: %s", r->exit_code, r->err);
+    return r;
+}
+
+static int make_model(void **state) {
+    (void)state;
+    snprintf(folder, sizeof folder, "%s", test_temporary_folder());
+    TEST_OK(stk_path_join(subject, sizeof subject, folder, "subject"));
+    TEST_OK(stk_path_join(other, sizeof other, folder, "other"));
+    TEST_OK(stk_path_join(model, sizeof model, folder, "model.stk"));
+    TEST_OK(stk_path_join(sound, sizeof sound, folder, "sound.wav"));
+    TEST_OK(synthetic_subject_write(subject, FRAMES, SIZE));
+    TEST_OK(synthetic_subject_write(other, FRAMES + 2, SIZE));
+    stk_sound tone = {.count = SOUND_FRAMES * STK_SAMPLE_RATE / STK_FPS, .rate = STK_SAMPLE_RATE};
+    tone.samples = stk_calloc_aligned((size_t)tone.count, sizeof(float));
+    assert_non_null(tone.samples);
+    for (int i = 0; i < tone.count; i++) tone.samples[i] = 0.1f * sinf(0.05f * (float)i);
+    TEST_OK(stk_sound_write_wav(sound, &tone));
+    stk_sound_clear(&tone);
+    must_run(program_run("train %s -o %s --steps 4 --rays 512 --frames 4 -q", subject, model));
+    return 0;
+}
+
+static void read_frame(const char *name, int frame, stk_image *picture) {
+    char list[STK_PATH_MAX], path[STK_PATH_MAX], file[32];
+    snprintf(file, sizeof file, "%06d.png", frame);
+    TEST_OK(stk_path_join(list, sizeof list, folder, name));
+    TEST_OK(stk_path_join(path, sizeof path, list, file));
+    TEST_OK(stk_picture_read(path, 3, picture));
+}
+
+static void compare_frame(const stk_subject *s, const stk_image *source, int frame, int k) {
+    stk_image labels, mask, made, plain;
+    float *scratch = stk_calloc_aligned(stk_face_mask_scratch(), sizeof *scratch);
+    assert_non_null(scratch);
+    TEST_OK(stk_image_init(&labels, SIZE, SIZE, 1));
+    TEST_OK(stk_image_init(&mask, SIZE, SIZE, 1));
+    TEST_OK(stk_subject_labels(s, k, &labels));
+    stk_face_mask(stk_subject_landmarks(s, k), &labels, scratch, &mask);
+    read_frame("made", frame, &made);
+    read_frame("plain", frame, &plain);
+    int outside = 0, full = 0, changed = 0;
+    for (int y = 0; y < SIZE; y++)
+        for (int x = 0; x < SIZE; x++) {
+            const uint8_t m = stk_image_row(&mask, y)[x];
+            const uint8_t *a = stk_image_row(&made, y) + 3 * x;
+            const uint8_t *b = stk_image_row(source, y) + 3 * x;
+            const uint8_t *c = stk_image_row(&plain, y) + 3 * x;
+            if (m == 0) assert_memory_equal(a, b, 3);
+            if (m == 255) assert_memory_equal(a, c, 3);
+            outside += m == 0;
+            full += m == 255;
+            changed += m == 255 && memcmp(a, b, 3) != 0;
+        }
+    assert_true(outside > SIZE * SIZE / 4 && full > 20 && changed > 10);
+    stk_image_clear(&plain);
+    stk_image_clear(&made);
+    stk_image_clear(&mask);
+    stk_image_clear(&labels);
+    stk_free(scratch);
+}
+
+/* --every-pixel: without it, pixels at the rim of the span and only there may be interpolated from
+ * others than in the whole picture. */
+static void render_keeps_the_source_outside_the_face(void **state) {
+    (void)state;
+    must_run(
+        program_run("render -m %s -a %s --frames %s/plain --every-pixel -q", model, sound, folder));
+    must_run(program_run("render -m %s -a %s --frames %s/made --portrait %s --every-pixel -q",
+                         model, sound, folder, subject));
+    stk_subject *s;
+    stk_frame_store *pictures;
+    TEST_OK(stk_subject_open(&s, subject));
+    TEST_OK(stk_subject_open_pictures(s, &pictures));
+    static const int frames[][2] = {{0, 0}, {7, 7}, {FRAMES, FRAMES - 1}, {FRAMES + 5, FRAMES - 6}};
+    for (size_t i = 0; i < sizeof frames / sizeof *frames; i++) {
+        const stk_image *source;
+        TEST_OK(stk_frame_store_get(pictures, frames[i][1], &source));
+        compare_frame(s, source, frames[i][0], frames[i][1]);
+    }
+    stk_frame_store_close(&pictures);
+    stk_subject_close(&s);
+}
+
+static void render_thread_count_does_not_change_the_picture(void **state) {
+    (void)state;
+    stk_image one, three;
+    must_run(
+        program_run("render -m %s -a %s --frames %s/one --portrait %s --threads 1 --size 96 -q",
+                    model, sound, folder, subject));
+    must_run(program_run("render -m %s -a %s --frames %s/three --portrait %s --threads 3 --size 96 "
+                         "-q",
+                         model, sound, folder, subject));
+    read_frame("one", 3, &one);
+    read_frame("three", 3, &three);
+    assert_int_equal(one.width, 96);
+    for (int y = 0; y < one.height; y++)
+        assert_memory_equal(stk_image_row(&one, y), stk_image_row(&three, y), 3 * 96);
+    stk_image_clear(&one);
+    stk_image_clear(&three);
+}
+
+static void eval_is_nearer_to_the_frame_it_is_pasted_into(void **state) {
+    (void)state;
+    double psnr[2];
+    for (int portrait = 0; portrait < 2; portrait++) {
+        const program_result *r = must_run(program_run("eval -m %s %s --json -q%s", model, subject,
+                                                       portrait ? " --portrait" : ""));
+        const char *at = strstr(r->out, "\"psnr\":");
+        assert_non_null(at);
+        psnr[portrait] = strtod(at + 7, NULL);
+    }
+    print_message("psnr %.2f, portrait %.2f\n", psnr[0], psnr[1]);
+    assert_true(psnr[1] > psnr[0] + 0.5 && psnr[1] < 60);
+}
+
+static void frames_of_another_subject_are_refused(void **state) {
+    (void)state;
+    char film[STK_PATH_MAX];
+    TEST_OK(stk_path_join(film, sizeof film, folder, "film.mp4"));
+    program_assert_refuses(
+        program_run("render -m %s -a %s -o %s --portrait %s", model, sound, film, other), 1,
+        "another subject");
+    program_assert_refuses(
+        program_run("render -m %s -a %s -o %s --portrait %s", model, sound, film, model), 1,
+        "model.stk");
+    assert_false(stk_file_exists(film));
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(render_keeps_the_source_outside_the_face),
+        cmocka_unit_test(render_thread_count_does_not_change_the_picture),
+        cmocka_unit_test(eval_is_nearer_to_the_frame_it_is_pasted_into),
+        cmocka_unit_test(frames_of_another_subject_are_refused),
+    };
+    return cmocka_run_group_tests(tests, make_model, NULL);
+}
