@@ -12,7 +12,7 @@ int tool_prepare(tool *t) {
     char *report;
     stk_status status = stk_prepare(t->ctx, &options, &report);
     tool_progress_end();
-    if (status == STK_OK && !t->quiet) fputs(report, stdout);
+    if (report != NULL && (options.json || !t->quiet)) fputs(report, stdout);
     stk_text_free(&report);
     return tool_exit_code(t, status);
 }

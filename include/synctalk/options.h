@@ -17,7 +17,8 @@
     X(TEXT, models,  "--models",  NULL, 0, 0,     "FOLDER", "where the pretrained weights lie") \
     X(INT,  size,    "--size",    512, 64, 1024,  "PIXELS", "side of the square picture") \
     X(INT,  threads, "--threads", 0, 0, 256,      "N",      "threads, 0 = all") \
-    X(FLAG, restart, "--restart", 0, 0, 1,        "",       "redo every step")
+    X(FLAG, restart, "--restart", 0, 0, 1,        "",       "redo every step") \
+    X(FLAG, json,    "--json",    0, 0, 1,        "",       "print the report as one JSON object")
 
 #define STK_TRAIN_OPTIONS(X) \
     X(TEXT, subject,  "",           NULL, 0, 0,         "FOLDER", "subject made by `synctalk prepare`") \

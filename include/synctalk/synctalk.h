@@ -120,7 +120,8 @@ typedef struct stk_prepare_options {
 } stk_prepare_options;
 void stk_prepare_options_init(stk_prepare_options *options);
 /* Steps already finished for the same input are not redone. The report is FOLDER/report.txt, also
- * given as text when `report` is not NULL. */
+ * given as text when `report` is not NULL; with options->json FOLDER/report.json, and then of a
+ * failure, too: {"result":"fail","reason":...}. */
 stk_status stk_prepare(stk_context *ctx, const stk_prepare_options *options, char **report);
 
 /* ---- subject: the published system's dataset folder <-> a subject folder --------------------- */

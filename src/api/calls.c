@@ -41,7 +41,18 @@ static stk_status keep_files(const char *output, const char *folder, const char 
     return STK_OK;
 }
 
+/* The object as text for a caller, and its end; NULL without memory. */
+static char *json_text(cJSON *object) {
+    char *printed = object != NULL ? cJSON_PrintUnformatted(object) : NULL;
+    char *text = printed != NULL ? stk_text_copy(printed) : NULL;
+    cJSON_free(printed);
+    cJSON_Delete(object);
+    return text;
+}
+
 /* --- prepare --------------------------------------------------------------------------------- */
+
+enum { REPORT_BYTES_MAX = 4 << 20 };
 
 static stk_status prepare(const stk_prepare_options *options, const stk_job *job, char **report) {
     static const char *const made[] = {"picture.mp4", "torso.mp4", "audio.wav"};
@@ -62,14 +73,48 @@ static stk_status prepare(const stk_prepare_options *options, const stk_job *job
     STK_TRY(stk_subject_prepare(&settings, job));
     if (report == NULL) return STK_OK;
     char path[STK_PATH_MAX];
-    STK_TRY(stk_path_join(path, sizeof path, options->output, "report.txt"));
-    return stk_file_read_text(path, 1 << 20, report);
+    STK_TRY(stk_path_join(path, sizeof path, options->output,
+                          options->json ? "report.json" : "report.txt"));
+    return stk_file_read_text(path, REPORT_BYTES_MAX, report);
+}
+
+/* The folder's report.json when it tells of this very failure: its reason is the sentence. */
+static char *failure_in_folder(const char *folder, const char *sentence) {
+    char path[STK_PATH_MAX], *text = NULL;
+    if (stk_path_join(path, sizeof path, folder, "report.json") != STK_OK ||
+        stk_file_read_text(path, REPORT_BYTES_MAX, &text) != STK_OK)
+        return NULL;
+    cJSON *root = cJSON_Parse(text);
+    const char *reason = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(root, "reason"));
+    int same = reason != NULL && strcmp(reason, sentence) == 0;
+    cJSON_Delete(root);
+    if (same) return text;
+    stk_free(text);
+    return NULL;
+}
+
+/* What a program reads of a failed call. NULL without memory. */
+static char *failure_report(const stk_prepare_options *options) {
+    char sentence[1024];
+    stk_error_take(sentence, sizeof sentence);
+    char *text = options->output != NULL ? failure_in_folder(options->output, sentence) : NULL;
+    if (text == NULL) {
+        cJSON *root = cJSON_CreateObject();
+        cJSON_AddStringToObject(root, "result", "fail");
+        if (options->clip != NULL) cJSON_AddStringToObject(root, "clip", options->clip);
+        cJSON_AddStringToObject(root, "reason", sentence);
+        text = json_text(root);
+    }
+    stk_error_put(sentence);
+    return text;
 }
 
 stk_status stk_prepare(stk_context *ctx, const stk_prepare_options *options, char **report) {
     stk_job job = stk_context_job(ctx);
     if (report != NULL) *report = NULL;
-    return stk_context_finish(ctx, prepare(options, &job, report));
+    stk_status status = prepare(options, &job, report);
+    if (status != STK_OK && options->json && report != NULL) *report = failure_report(options);
+    return stk_context_finish(ctx, status);
 }
 
 /* --- train ----------------------------------------------------------------------------------- */
@@ -193,11 +238,7 @@ static stk_status scores_json(const stk_scores *s, char **json) {
         cJSON_AddNullToObject(object, "lmd");
     cJSON_AddNumberToObject(object, "lmd_frames", s->lmd_frames);
     cJSON_AddNumberToObject(object, "render_fps", s->render_fps);
-    char *text = cJSON_PrintUnformatted(object);
-    cJSON_Delete(object);
-    if (text == NULL) return stk_fail_memory("JSON");
-    *json = stk_text_copy(text);
-    cJSON_free(text);
+    *json = json_text(object);
     return *json != NULL ? STK_OK : stk_fail_memory("JSON");
 }
 

@@ -184,9 +184,9 @@ static stk_status open_smoothers(smoothing *s) {
     for (int from = 0; from < b->frames; from = take_end(b, from)) {
         stk_pose_smoother **smoother = &s->smoothers[b->take[from]];
         stk_pose_smoother_free(smoother);
-        STK_TRY(stk_pose_smoother_create(smoother, b->poses + from,
-                                         (const double(*)[36])b->information + from,
-                                         b->usable + from, take_end(b, from) - from, b->pool));
+        STK_TRY(stk_pose_smoother_create(
+            smoother, b->poses + from, (const double(*)[36])b->information + from, b->usable + from,
+            NULL, take_end(b, from) - from, b->pool));
     }
     return STK_OK;
 }

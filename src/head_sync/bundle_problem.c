@@ -107,12 +107,17 @@ static void drop_doubles(stk_bundle_problem *b) {
             b->list[k].weight = 0;
 }
 
-/* A new take begins at a frame of which no point was seen in the frame before, unless either frame
- * has none at all. */
-static void find_takes(stk_bundle_problem *b) {
+/* A new take begins where the caller says, else at a frame of which no point was seen in the frame
+ * before, unless either frame has none at all. */
+static void find_takes(stk_bundle_problem *b, const int32_t *given) {
     int32_t take = 0;
     for (int f = 0; f < b->frames; f++) {
         int joined = 0;
+        if (given != NULL) {
+            take += f > 0 && given[f] != given[f - 1];
+            b->take[f] = take;
+            continue;
+        }
         for (int64_t k = b->frame_first[f]; !joined && k < b->frame_first[f + 1]; k++) {
             int64_t at = b->by_frame[k];
             joined = at > 0 && b->list[at - 1].point == b->list[at].point &&
@@ -222,7 +227,7 @@ stk_status stk_bundle_problem_init(stk_bundle_problem *b, const stk_bundle_input
     STK_TRY(allocate(b));
     sort_observations(b, t);
     drop_doubles(b);
-    find_takes(b);
+    find_takes(b, input->take);
     for (int f = 0; f < b->frames; f++) {
         for (int i = 0; i < 9; i++) b->poses[f].R[i] = input->poses[f].R[i];
         for (int i = 0; i < 3; i++) b->poses[f].t[i] = input->poses[f].t[i];

@@ -30,6 +30,7 @@ static const double SMOOTH_PRICE = 1.21;
 typedef struct tracker {
     const stk_landmarks *landmarks;
     int frames;
+    const int32_t *take; /* [frames] or NULL */
     uint8_t *valid;
     stk_se3 *poses, *smooth;   /* [frames] */
     double *error_px;          /* [frames] of the closed start, then squared errors */
@@ -228,7 +229,7 @@ static double sum_errors(tracker *t, const stk_se3 *poses) {
 
 static void measure_jitter(const tracker *t, const stk_se3 *poses, float *rot_deg, float *px) {
     double turn_deg, shift_px;
-    stk_pose_jitter(poses, t->valid, NULL, t->frames, t->model.focal_px, &turn_deg, &shift_px);
+    stk_pose_jitter(poses, t->valid, t->take, t->frames, t->model.focal_px, &turn_deg, &shift_px);
     *rot_deg = (float)turn_deg;
     *px = (float)shift_px;
 }
@@ -256,7 +257,7 @@ static stk_status smooth_poses(tracker *t, stk_head_track *track) {
     measure_jitter(t, t->poses, &raw_deg, &track->jitter_raw_px);
     double fitted = sum_errors(t, t->poses), least = INFINITY;
     STK_TRY(stk_pose_smoother_create(&smoother, t->poses, (const double(*)[36])t->information,
-                                     t->valid, t->frames, t->pool));
+                                     t->valid, t->take, t->frames, t->pool));
     for (int k = 0; k < STEPS; k++) {
         double error = held_out_error(t, smoother, LADDER[k]);
         if (error >= least) continue;
@@ -279,20 +280,27 @@ static stk_status smooth_poses(tracker *t, stk_head_track *track) {
 
 /* --- result ----------------------------------------------------------------------------------- */
 
+static int same_take(const tracker *t, int a, int b) {
+    return t->take == NULL || t->take[a] == t->take[b];
+}
+
+/* Frames without a pose: between their neighbours within the take, held at its ends; a take
+ * without any takes the nearest before it. */
 static void fill_gaps(tracker *t) {
     int before = -1;
-    for (int i = 0; i < t->frames; i++) {
-        if (!t->valid[i]) continue;
+    for (int i = 0; i <= t->frames; i++) {
+        if (i < t->frames && !t->valid[i]) continue;
         for (int k = before + 1; k < i; k++) {
-            if (before < 0)
-                t->poses[k] = t->poses[i];
-            else
+            const int left = before >= 0 && same_take(t, before, k);
+            const int right = i < t->frames && same_take(t, i, k);
+            if (left && right)
                 stk_se3_between(&t->poses[before], &t->poses[i],
                                 (double)(k - before) / (i - before), &t->poses[k]);
+            else
+                t->poses[k] = t->poses[before < 0 || (right && !left) ? i : before];
         }
         before = i;
     }
-    for (int k = before + 1; k < t->frames; k++) t->poses[k] = t->poses[before];
 }
 
 /* Unweighted rms distance over the rigid vertices, per frame, and its quantiles. */
@@ -350,33 +358,41 @@ static stk_status track_frames(tracker *t, stk_head_track *track) {
     return STK_OK;
 }
 
-stk_status stk_head_track_clip(const stk_landmarks *landmarks, const uint8_t *valid, int frames,
-                               int width, int height, stk_pool *pool, const stk_job *job,
-                               stk_head_track *track) {
+stk_status stk_head_track_takes(const stk_head_clip *clip, stk_pool *pool, const stk_job *job,
+                                stk_head_track *track) {
+    const int width = clip->width, height = clip->height;
     memset(track, 0, sizeof *track);
-    if (frames < 1 || width < 1 || height < 1)
-        return stk_fail(STK_ERR_ARGUMENT, "head tracker: %d frames of %dx%d px", frames, width,
-                        height);
+    if (clip->frames < 1 || width < 1 || height < 1)
+        return stk_fail(STK_ERR_ARGUMENT, "head tracker: %d frames of %dx%d px", clip->frames,
+                        width, height);
     tracker *t = stk_calloc_aligned(1, sizeof *t);
     if (t == NULL) return stk_fail_memory("the head motion tracker");
-    t->landmarks = landmarks;
-    t->frames = track->frames = frames;
+    t->landmarks = clip->landmarks;
+    t->take = clip->take;
+    t->frames = track->frames = clip->frames;
     t->pool = pool;
     t->job = job;
     track->camera = (stk_camera){0, 0.5f * (float)width, 0.5f * (float)height, width, height};
     t->model.cx_px = track->camera.cx_px;
     t->model.cy_px = track->camera.cy_px;
     t->model.focal_px = width > height ? width : height; /* any: the first look is orthographic */
-    t->views = (stk_head_views){landmarks, t->view_frames, t->view_poses, t->view_costs, 0};
+    t->views = (stk_head_views){t->landmarks, t->view_frames, t->view_poses, t->view_costs, 0};
     stk_head_shape_init(&t->shape);
     stk_head_shape_attach(&t->shape, &t->model);
     stk_status status = tracker_allocate(t, track);
     if (status == STK_OK) {
-        for (int i = 0; i < frames; i++) t->valid[i] = valid[i] != 0;
+        for (int i = 0; i < t->frames; i++) t->valid[i] = clip->valid[i] != 0;
         status = track_frames(t, track);
     }
     tracker_clear(t);
     stk_free(t);
     if (status != STK_OK) stk_head_track_clear(track);
     return status;
+}
+
+stk_status stk_head_track_clip(const stk_landmarks *landmarks, const uint8_t *valid, int frames,
+                               int width, int height, stk_pool *pool, const stk_job *job,
+                               stk_head_track *track) {
+    const stk_head_clip clip = {landmarks, valid, NULL, frames, width, height};
+    return stk_head_track_takes(&clip, pool, job, track);
 }

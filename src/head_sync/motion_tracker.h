@@ -41,6 +41,16 @@ typedef struct stk_head_track {
 stk_status stk_head_track_clip(const stk_landmarks *landmarks, const uint8_t *valid, int frames,
                                int width, int height, stk_pool *pool, const stk_job *job,
                                stk_head_track *track);
+/* The same of a clip that was cut: take (borrowed; NULL: one) rises at each cut. Focal length and
+ * shape are the clip's, but no pose is smoothed or interpolated across a cut. */
+typedef struct stk_head_clip {
+    const stk_landmarks *landmarks; /* [frames], borrowed like all here */
+    const uint8_t *valid;           /* [frames] */
+    const int32_t *take;            /* [frames] or NULL */
+    int frames, width, height;
+} stk_head_clip;
+stk_status stk_head_track_takes(const stk_head_clip *clip, stk_pool *pool, const stk_job *job,
+                                stk_head_track *track);
 void stk_head_track_clear(stk_head_track *track);
 /* Projects a head point: px. */
 void stk_pose_project(const stk_camera *camera, const stk_pose *pose, const float head[3],

@@ -61,6 +61,7 @@ typedef struct pyramid {
 struct stk_points_tracker {
     int width, height, frames, alive, next; /* next: frame to come */
     stk_pool *pool;
+    const int32_t *take; /* [frames] or NULL */
     stk_lk_kernels kernels;
     stk_head_shape shape;
     stk_picker picker;
@@ -135,6 +136,7 @@ stk_status stk_points_tracker_create(stk_points_tracker **tracker, int width, in
     t->frames = frames;
     t->alive = settings->alive > 0 ? settings->alive : STK_POINTS_ALIVE;
     t->pool = settings->pool;
+    t->take = settings->take;
     t->last_face = t->key = -1;
     t->now = &t->pyramids[0];
     t->past = &t->pyramids[1];
@@ -414,17 +416,21 @@ static void record(stk_points_tracker *t) {
     }
 }
 
+/* 1 when this frame's face, seen by its landmarks alone, cannot be the last one's. */
+static int face_jumped(const stk_points_tracker *t, int frame) {
+    if (t->take != NULL) return t->last_face >= 0 && t->take[frame] != t->take[t->last_face];
+    if (t->last_face != frame - 1) return 0;
+    const change jump = face_change(t, t->last_px, t->rigid_px);
+    return jump.shift > JUMP_PART || jump.scale > JUMP_SCALE || jump.scale * JUMP_SCALE < 1;
+}
+
 static void follow(stk_points_tracker *t, int frame) {
     int found = 0, had = t->seen;
-    if (t->last_face == frame - 1 && t->count > 0) {
-        const change jump = face_change(t, t->last_px, t->rigid_px);
-        if (jump.shift > JUMP_PART || jump.scale > JUMP_SCALE || jump.scale * JUMP_SCALE < 1)
-            end_all(t);
-    }
+    if (t->count > 0 && face_jumped(t, frame)) end_all(t);
     stk_pool_run(t->pool, t->count, follow_task, t);
     for (int k = 0; k < t->count; k++) found += t->order[k]->weight > 0;
-    if (had >= ANCHORS_MIN && (float)(had - found) > LOST_CUT_PART * (float)had &&
-        picture_change(t) > CUT_LEVELS)
+    if (t->take == NULL && had >= ANCHORS_MIN &&
+        (float)(had - found) > LOST_CUT_PART * (float)had && picture_change(t) > CUT_LEVELS)
         end_all(t);
     record(t);
 }

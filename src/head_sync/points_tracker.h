@@ -31,6 +31,9 @@ enum { STK_POINTS_ALIVE = 300, STK_POINTS_ALIVE_MAX = 1000 };
 typedef struct stk_points_settings {
     int alive;      /* points followed at once, at most; 0 = STK_POINTS_ALIVE */
     stk_pool *pool; /* borrowed; may be NULL */
+    /* [frames] rising at each cut, where all points end; borrowed. NULL: the tracker looks for cuts
+     * itself, by jumps of the face and points that are lost together. */
+    const int32_t *take;
 } stk_points_settings;
 
 typedef struct stk_points_figures {

@@ -18,8 +18,8 @@ static const double ARM_M = 0.1; /* half a head: 1 rad of turn moves its surface
                                   * 2-5 % worse, 0.05 the nose 2-3 %.) */
 /* Keeps the system definite where frames know nothing; too weak to pull any that do. */
 static const double RIDGE = 1e-9;
-/* Larger steps between neighbouring frames are cuts, not motion (25/s). */
-static const double CUT_RAD = 0.35, CUT_M = 0.08, CUT_DEPTH_RATIO = 0.15;
+/* Larger steps between neighbouring frames are mistakes, not motion (25/s). */
+static const double JUMP_RAD = 0.35, JUMP_M = 0.08, JUMP_DEPTH_RATIO = 0.15;
 
 typedef struct smooth_block {
     int first, last;           /* frames solved together [first, last) */
@@ -40,17 +40,18 @@ struct stk_pose_smoother {
     stk_se3 *smooth;
 };
 
-static int is_cut(const stk_se3 *a, const stk_se3 *b) {
+static int is_jump(const stk_se3 *a, const stk_se3 *b) {
     double relative[9], w[3], dx = b->t[0] - a->t[0], dy = b->t[1] - a->t[1];
     stk_mat3_mul_bt(b->R, a->R, relative);
     stk_so3_log(relative, w);
-    return w[0] * w[0] + w[1] * w[1] + w[2] * w[2] > CUT_RAD * CUT_RAD ||
-           dx * dx + dy * dy > CUT_M * CUT_M ||
-           fabs(b->t[2] - a->t[2]) > CUT_DEPTH_RATIO * fabs(a->t[2]);
+    return w[0] * w[0] + w[1] * w[1] + w[2] * w[2] > JUMP_RAD * JUMP_RAD ||
+           dx * dx + dy * dy > JUMP_M * JUMP_M ||
+           fabs(b->t[2] - a->t[2]) > JUMP_DEPTH_RATIO * fabs(a->t[2]);
 }
 
 /* Walks the runs and their blocks; list may be NULL to count only. */
-static int find_blocks(const stk_se3 *poses, const uint8_t *valid, int frames, smooth_block *list) {
+static int find_blocks(const stk_se3 *poses, const uint8_t *valid, const int32_t *take, int frames,
+                       smooth_block *list) {
     int count = 0;
     for (int first = 0; first < frames;) {
         if (!valid[first]) {
@@ -58,7 +59,9 @@ static int find_blocks(const stk_se3 *poses, const uint8_t *valid, int frames, s
             continue;
         }
         int last = first + 1;
-        while (last < frames && valid[last] && !is_cut(&poses[last - 1], &poses[last])) last++;
+        while (last < frames && valid[last] && (take == NULL || take[last] == take[first]) &&
+               !is_jump(&poses[last - 1], &poses[last]))
+            last++;
         for (int core = first; core < last; core += CORE, count++) {
             if (list == NULL) continue;
             smooth_block *block = &list[count];
@@ -75,13 +78,13 @@ static int find_blocks(const stk_se3 *poses, const uint8_t *valid, int frames, s
 
 stk_status stk_pose_smoother_create(stk_pose_smoother **smoother, const stk_se3 *poses,
                                     const double (*information)[36], const uint8_t *valid,
-                                    int frames, stk_pool *pool) {
+                                    const int32_t *take, int frames, stk_pool *pool) {
     stk_pose_smoother *s = *smoother = stk_calloc_aligned(1, sizeof *s);
     if (s == NULL) return stk_fail_memory("the pose smoother");
     s->poses = poses;
     s->information = information;
     s->pool = pool;
-    s->blocks = find_blocks(poses, valid, frames, NULL);
+    s->blocks = find_blocks(poses, valid, take, frames, NULL);
     s->list = stk_calloc_aligned((size_t)s->blocks + 1, sizeof *s->list);
     size_t threads = pool != NULL ? (size_t)stk_pool_threads(pool) : 1;
     s->workspace = stk_calloc_aligned(threads * BLOCK * DOF * (WIDTH + 1), sizeof(double));
@@ -89,7 +92,7 @@ stk_status stk_pose_smoother_create(stk_pose_smoother **smoother, const stk_se3 
         stk_pose_smoother_free(smoother);
         return stk_fail_memory("the pose smoother");
     }
-    find_blocks(poses, valid, frames, s->list);
+    find_blocks(poses, valid, take, frames, s->list);
     double sum = 0, used = 0;
     for (int i = 0; i < frames; i++) {
         if (!valid[i]) continue;

@@ -6,7 +6,8 @@
  * x_i = (rotation vector relative to the run's reference, translation); H_i is what the landmarks
  * of frame i know about its pose, so depth (barely seen) is smoothed more than the place in the
  * picture (sharply seen). D2 is the second difference, S weighs 1 rad as 0.1 m. Symmetric, so
- * without delay. A run ends at frames without a face and at cuts. Runs are cut into overlapping
+ * without delay. A run ends at frames without a face, where a take ends, and where a pose
+ * jumps farther than a head moves. Runs are cut into overlapping
  * blocks of fixed size, solved by banded Cholesky, one task each: memory does not grow with the
  * clip.
  */
@@ -21,10 +22,11 @@
 
 typedef struct stk_pose_smoother stk_pose_smoother;
 
-/* Finds the runs and allocates the blocks' workspaces. Borrows the arrays until it is freed. */
+/* Finds the runs and allocates the blocks' workspaces. take (NULL: one) rises at each cut. Borrows
+ * the arrays but take until it is freed. */
 stk_status stk_pose_smoother_create(stk_pose_smoother **smoother, const stk_se3 *poses,
                                     const double (*information)[36], const uint8_t *valid,
-                                    int frames, stk_pool *pool);
+                                    const int32_t *take, int frames, stk_pool *pool);
 void stk_pose_smoother_free(stk_pose_smoother **smoother);
 /* stiffness: s in units of the information's mean diagonal of x and y; 1 passes periods longer than
  * about 6 frames, 16 longer than 13. fold in [0, STK_SMOOTH_FOLDS) holds out every frame of that

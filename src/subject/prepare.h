@@ -56,6 +56,7 @@ typedef struct stk_face_table {
     stk_landmarks *landmarks;              /* [frames]; gaps are filled between their neighbours */
     float (*blendshapes)[STK_BLENDSHAPES]; /* [frames], smoothed */
     uint8_t *found;                        /* [frames] */
+    int32_t *take;                         /* [frames] rising by one at each cut (cuts.h) */
 } stk_face_table;
 /* Reads cache/face.safetensors; blendshapes are left out when with_blendshapes is 0. */
 stk_status stk_face_table_read(const stk_prepare *prepare, int with_blendshapes,

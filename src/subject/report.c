@@ -4,6 +4,7 @@
  * Written from the manifest's figures alone, so that it is the same after a resumed run; written
  * for a failed run too, then with the failed step and its sentence.
  */
+#include "subject/pose_report.h"
 #include "subject/prepare.h"
 
 #include "base/memory.h"
@@ -30,6 +31,7 @@ typedef struct report {
     size_t used;
     char warnings[WARNINGS_MAX][WARNING_BYTES];
     int warning_count;
+    stk_pose_verdict pose;
 } report;
 
 static void STK_PRINTF(2, 3) put(report *r, const char *format, ...) {
@@ -78,27 +80,16 @@ static void judge_sound(report *r, const stk_manifest *m) {
 static void judge_face(report *r, const stk_manifest *m) {
     double frames = m->info.frames, found = stk_manifest_figure(m, "face", "faces_found", frames);
     if (found < frames) warn(r, "%.0f frames without a face were filled in", frames - found);
-    double jumps = stk_manifest_figure(m, "face", "jumps", 0);
-    double at = stk_manifest_figure(m, "face", "first_jump_frame", 0);
-    if (jumps > 0)
-        warn(r,
-             "the face jumps at %.0f places (first at frame %.0f, %.2f s): cut the clip there, "
-             "a single take is best",
-             jumps, at, m->info.source_start_s + at / STK_FPS);
+    char cuts[160];
+    stk_pose_cuts_text(m, cuts, sizeof cuts);
+    if (cuts[0] != '\0')
+        warn(r, "the clip is cut at %s: each take is followed on its own; a single take is best",
+             cuts);
     if (strstr(m->info.face_mode, "468") != NULL)
         warn(r, "face_landmarker.task is missing: the expression comes from landmarks alone");
 }
 
-static void judge_pose(report *r, const stk_manifest *m) {
-    double scale = m->info.width / 512.0; /* thresholds hold for 512 pixels */
-    double error = stk_manifest_figure(m, "pose", "reprojection_median_px", 0);
-    double jitter = stk_manifest_figure(m, "pose", "jitter_px", 0);
-    if (error > 4.0 * scale)
-        warn(r,
-             "the head is followed badly (%.1f px): the face should be seen from the front, "
-             "unhidden",
-             error);
-    if (jitter > 2.0 * scale) warn(r, "the head shakes (%.2f px/frame^2)", jitter);
+static void judge_plate(report *r, const stk_manifest *m) {
     double seen = stk_manifest_figure(m, "parse", "plate_seen_share", 1);
     if (seen < 0.15)
         warn(r, "only %.0f %% of the wall is ever seen: the rest is made up", 100 * seen);
@@ -111,6 +102,7 @@ static void put_figures(report *r, const cJSON *figures) {
     size_t column = FIGURES_COLUMN;
     cJSON_ArrayForEach(figure, figures) {
         char entry[96];
+        if (!cJSON_IsNumber(figure)) continue; /* lists are for programs */
         int n = snprintf(entry, sizeof entry, "%s=%.10g", figure->string, figure->valuedouble);
         if (column + (size_t)n + 2 > LINE_MAX) {
             put(r, "\n%*s", FIGURES_COLUMN, "");
@@ -159,6 +151,8 @@ static void put_all(report *r, const stk_prepare *prepare, const char *failed,
     put(r, "\n");
     put_steps(r, m, failed);
     put(r, "\n");
+    put(r, "%-12s%s: %s\n", "pose", r->pose.word, r->pose.reason);
+    if (strcmp(r->pose.word, "good") != 0) put(r, "%-12s%s\n", "advice", r->pose.advice);
     for (int k = 0; k < r->warning_count; k++) put(r, "WARNING     %s\n", r->warnings[k]);
     if (failed != NULL)
         put(r, "FAIL        %s: %s\n", failed, sentence);
@@ -180,6 +174,7 @@ static stk_status write_json(const report *r, const stk_prepare *prepare, const 
         cJSON_AddStringToObject(root, "failed_step", failed);
         cJSON_AddStringToObject(root, "reason", sentence);
     }
+    cJSON_AddItemToObject(root, "pose", stk_pose_block(m, &r->pose));
     cJSON *warnings = cJSON_AddArrayToObject(root, "warnings");
     for (int i = 0; i < r->warning_count; i++)
         cJSON_AddItemToArray(warnings, cJSON_CreateString(r->warnings[i]));
@@ -213,7 +208,8 @@ stk_status stk_report_write(const stk_prepare *prepare, const char *failed, cons
         judge_picture(r, &prepare->manifest);
         judge_sound(r, &prepare->manifest);
         judge_face(r, &prepare->manifest);
-        judge_pose(r, &prepare->manifest);
+        judge_plate(r, &prepare->manifest);
+        stk_pose_judge(&prepare->manifest, failed != NULL ? sentence : NULL, &r->pose);
         put_all(r, prepare, failed, sentence);
         status = stk_prepare_path(prepare, "report.txt", path);
     }

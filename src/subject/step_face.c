@@ -2,10 +2,12 @@
  * [SyncTalk] 3.1).
  *
  *   picture.mp4 -> chunks of CHUNK frames over the pool
- *     -> 478 landmarks, 52 blendshapes, found or not
+ *     -> 478 landmarks, 52 blendshapes, found or not, a small grey picture
  *     -> a second face? face lost? -> one sentence
- *     -> short gaps filled between their neighbours, blendshapes smoothed -> cache/face.safetensors
+ *     -> cuts (cuts.h); per take: short gaps filled between their neighbours, blendshapes smoothed
+ *     -> cache/face.safetensors
  */
+#include "subject/cuts.h"
 #include "subject/prepare.h"
 #include "subject/tables.h"
 
@@ -21,18 +23,19 @@ enum {
     CHECK_EVERY = 25, /* frames between two looks for a second face */
     GAP_MAX = 11,     /* frames without a face that may be filled in */
     BOXES = 4,
-    JUMP_REACH = 6, /* frames around that a jump is compared with */
+    CUTS_LISTED = 1000, /* at most */
 };
 static const float gaps_share_max = 0.05f;
 static const float second_face_min = 0.5f; /* of the first one's height */
 static const float second_score_min = 0.6f;
-static const float jump_min = 0.03f, jump_ratio = 4.0f, jump_far = 0.33f; /* face widths */
 
 typedef struct face_work {
     const stk_prepare *prepare;
     stk_landmarks *landmarks;
     float (*blendshapes)[STK_BLENDSHAPES];
     uint8_t *found, *second;
+    uint8_t (*grey)[STK_CUT_PIXELS]; /* what cuts are looked for in */
+    int32_t *take;                   /* rising at each cut */
     char mode[96];
 } face_work;
 
@@ -82,6 +85,7 @@ static stk_status capture_frame(void *ctx, void *handle, int frame, int keep,
     int found;
     STK_TRY(stk_face_capture_frame(handle, rgb, &face, &found));
     if (!keep) return STK_OK;
+    stk_cut_look(rgb, work->grey[frame]);
     work->found[frame] = (uint8_t)found;
     if (found) {
         work->landmarks[frame] = face.landmarks;
@@ -135,7 +139,43 @@ static stk_status check_found(const face_work *work, int frames, cJSON *figures)
                     p->settings.clip, at, stk_prepare_time_s(p, at), lost, frames, longest);
 }
 
-/* Frames without a face take the mixture of the nearest ones that have one. */
+/* --- cuts, gaps ------------------------------------------------------------------------------- */
+
+static stk_status find_cuts(face_work *work, int frames, cJSON *figures) {
+    float *moved = stk_calloc_aligned((size_t)frames, sizeof *moved);
+    if (moved == NULL) return stk_fail_memory("landmarks");
+    for (int i = 1; i < frames; i++)
+        moved[i] = work->found[i - 1] && work->found[i]
+                       ? stk_cut_face_movement(&work->landmarks[i - 1], &work->landmarks[i])
+                       : -1.0f;
+    stk_status status =
+        stk_cuts_find((const uint8_t(*)[STK_CUT_PIXELS])work->grey, moved, frames, work->take);
+    stk_free(moved);
+    STK_TRY(status);
+    cJSON *list = cJSON_AddArrayToObject(figures, "cut_frames");
+    for (int i = 1, listed = 0; i < frames && listed < CUTS_LISTED; i++) {
+        if (work->take[i] == work->take[i - 1]) continue;
+        cJSON_AddItemToArray(list, cJSON_CreateNumber(i));
+        listed++;
+    }
+    stk_figure(figures, "cuts", work->take[frames - 1], 0);
+    return STK_OK;
+}
+
+/* One frame as the mixture of two that have a face. */
+static void fill_frame(face_work *work, int frame, int a, int b) {
+    const float t = a == b ? 0.0f : (float)(frame - a) / (float)(b - a);
+    const float *la = &work->landmarks[a].xyz[0][0], *lb = &work->landmarks[b].xyz[0][0];
+    float *out = &work->landmarks[frame].xyz[0][0];
+    for (int k = 0; k < STK_LANDMARKS * 3; k++) out[k] = la[k] + t * (lb[k] - la[k]);
+    for (int k = 0; k < STK_BLENDSHAPES; k++)
+        work->blendshapes[frame][k] =
+            work->blendshapes[a][k] + t * (work->blendshapes[b][k] - work->blendshapes[a][k]);
+    work->landmarks[frame].count = work->landmarks[a].count;
+}
+
+/* Frames without a face take the mixture of the nearest ones of their take that have one; a take
+ * without any takes the nearest face there is. */
 static void fill_gaps(face_work *work, int frames) {
     int before = -1;
     for (int i = 0; i < frames; i++) {
@@ -145,54 +185,19 @@ static void fill_gaps(face_work *work, int frames) {
         }
         int after = i;
         while (after < frames && !work->found[after]) after++;
-        int a = before >= 0 ? before : after, b = after < frames ? after : before;
-        float t = a == b ? 0.0f : (float)(i - a) / (float)(b - a);
-        const float *la = &work->landmarks[a].xyz[0][0], *lb = &work->landmarks[b].xyz[0][0];
-        float *out = &work->landmarks[i].xyz[0][0];
-        for (int k = 0; k < STK_LANDMARKS * 3; k++) out[k] = la[k] + t * (lb[k] - la[k]);
+        const int left = before >= 0 && work->take[before] == work->take[i];
+        const int right = after < frames && work->take[after] == work->take[i];
+        const int a = before >= 0 && (left || !right) ? before : after;
+        fill_frame(work, i, a, left && right ? after : a);
+    }
+}
+
+static void smooth_blendshapes(face_work *work, int frames) {
+    for (int from = 0, to; from < frames; from = to) {
+        for (to = from + 1; to < frames && work->take[to] == work->take[from];) to++;
         for (int k = 0; k < STK_BLENDSHAPES; k++)
-            work->blendshapes[i][k] =
-                work->blendshapes[a][k] + t * (work->blendshapes[b][k] - work->blendshapes[a][k]);
-        work->landmarks[i].count = work->landmarks[a].count;
+            stk_blendshapes_smooth(&work->blendshapes[from][k], to - from, STK_BLENDSHAPES);
     }
-}
-
-/* Median movement of the mesh between two frames, in face widths. */
-static float movement(const stk_landmarks *a, const stk_landmarks *b) {
-    enum { SAMPLES = 52, EVERY = STK_MESH_LANDMARKS / SAMPLES };
-    const float *left = a->xyz[234], *right = a->xyz[454]; /* the cheeks' outer ends */
-    float sorted[SAMPLES];
-    for (int i = 0; i < SAMPLES; i++) {
-        const float *p = a->xyz[i * EVERY], *q = b->xyz[i * EVERY];
-        float d = hypotf(p[0] - q[0], p[1] - q[1]);
-        int k = i;
-        for (; k > 0 && sorted[k - 1] > d; k--) sorted[k] = sorted[k - 1];
-        sorted[k] = d;
-    }
-    return sorted[SAMPLES / 2] / fmaxf(1.0f, hypotf(left[0] - right[0], left[1] - right[1]));
-}
-
-/* A cut (or the follower jumping elsewhere): the face moves several times farther than in any of
- * the frames around. Measured on nine clips: cuts 5.5 to 12.6 times, quick nods 2.7 at most. */
-static int is_jump(const float *moved, int frames, int i) {
-    float around = 0.0f;
-    for (int k = i - JUMP_REACH; k <= i + JUMP_REACH; k++)
-        if (k > 0 && k < frames && k != i) around = fmaxf(around, moved[k]);
-    return moved[i] > jump_far || (moved[i] > jump_min && moved[i] > jump_ratio * around);
-}
-
-static stk_status find_jumps(const face_work *work, int frames, cJSON *figures) {
-    int jumps = 0, first = 0;
-    float *moved = stk_calloc_aligned((size_t)frames, sizeof *moved);
-    if (moved == NULL) return stk_fail_memory("landmarks");
-    for (int i = 1; i < frames; i++)
-        moved[i] = movement(&work->landmarks[i - 1], &work->landmarks[i]);
-    for (int i = 1; i < frames; i++)
-        if (is_jump(moved, frames, i) && jumps++ == 0) first = i;
-    stk_figure(figures, "jumps", jumps, 0);
-    if (jumps > 0) stk_figure(figures, "first_jump_frame", first, 0);
-    stk_free(moved);
-    return STK_OK;
 }
 
 /* --- the step --------------------------------------------------------------------------------- */
@@ -205,6 +210,7 @@ static stk_status write_faces(const stk_prepare *prepare, const face_work *work,
     const stk_table tables[] = {
         {"landmarks", STK_F32, 3, {frames, STK_LANDMARKS, 3}, points},
         {"blendshapes", STK_F32, 2, {frames, STK_BLENDSHAPES}, work->blendshapes},
+        {"take", STK_I32, 1, {frames}, work->take},
         {"found", STK_U8, 1, {frames}, work->found},
     };
     stk_status status = stk_prepare_path(prepare, "cache", path);
@@ -232,10 +238,9 @@ static stk_status capture_clip(stk_prepare *prepare, face_work *work, cJSON *fig
     STK_TRY(stk_frames_run(prepare, &frame_work));
     STK_TRY(check_second(work, frames, figures));
     STK_TRY(check_found(work, frames, figures));
+    STK_TRY(find_cuts(work, frames, figures));
     fill_gaps(work, frames);
-    STK_TRY(find_jumps(work, frames, figures));
-    for (int k = 0; k < STK_BLENDSHAPES; k++)
-        stk_blendshapes_smooth(&work->blendshapes[0][k], frames, STK_BLENDSHAPES);
+    smooth_blendshapes(work, frames);
     return write_faces(prepare, work, frames);
 }
 
@@ -246,14 +251,18 @@ stk_status stk_step_face(stk_prepare *prepare, cJSON *figures) {
     work.blendshapes = stk_calloc_aligned(n, sizeof *work.blendshapes);
     work.found = stk_calloc_aligned(n, 1);
     work.second = stk_calloc_aligned(n, 1);
+    work.grey = stk_calloc_aligned(n, sizeof *work.grey);
+    work.take = stk_calloc_aligned(n, sizeof *work.take);
     stk_status status = work.landmarks != NULL && work.blendshapes != NULL && work.found != NULL &&
-                                work.second != NULL
+                                work.second != NULL && work.grey != NULL && work.take != NULL
                             ? capture_clip(prepare, &work, figures)
                             : stk_fail_memory("landmarks");
     stk_free(work.landmarks);
     stk_free(work.blendshapes);
     stk_free(work.found);
     stk_free(work.second);
+    stk_free(work.grey);
+    stk_free(work.take);
     return status;
 }
 
@@ -265,14 +274,18 @@ static stk_status read_faces(const stk_safetensors *file, const char *path, int 
     const stk_table points = {"landmarks", STK_F32, 3, {n, STK_LANDMARKS, 3}, NULL};
     const stk_table shapes = {"blendshapes", STK_F32, 2, {n, STK_BLENDSHAPES}, NULL};
     const stk_table found = {"found", STK_U8, 1, {n}, NULL};
+    const stk_table take = {"take", STK_I32, 1, {n}, NULL};
     const void *rows;
     void *owned;
     t->landmarks = stk_calloc_aligned((size_t)n, sizeof *t->landmarks);
     t->found = stk_calloc_aligned((size_t)n, 1);
+    t->take = stk_calloc_aligned((size_t)n, sizeof *t->take);
     if (blendshapes) t->blendshapes = stk_calloc_aligned((size_t)n, sizeof *t->blendshapes);
-    if (t->landmarks == NULL || t->found == NULL || (blendshapes && t->blendshapes == NULL))
+    if (t->landmarks == NULL || t->found == NULL || t->take == NULL ||
+        (blendshapes && t->blendshapes == NULL))
         return stk_fail_memory("landmarks");
     STK_TRY(stk_table_copy(file, path, &found, t->found));
+    STK_TRY(stk_table_copy(file, path, &take, t->take));
     if (blendshapes) STK_TRY(stk_table_copy(file, path, &shapes, t->blendshapes));
     STK_TRY(stk_table_view(file, path, &points, &rows, &owned));
     for (int i = 0; i < t->frames; i++) {
@@ -302,5 +315,6 @@ void stk_face_table_clear(stk_face_table *table) {
     stk_free(table->landmarks);
     stk_free(table->blendshapes);
     stk_free(table->found);
+    stk_free(table->take);
     *table = (stk_face_table){0};
 }

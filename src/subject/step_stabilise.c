@@ -63,7 +63,7 @@ static stk_status push_frames(stabiliser *s, stk_video_reader *reader) {
 
 static stk_status follow_points(stabiliser *s) {
     const stk_subject_info *info = &s->prepare->manifest.info;
-    const stk_points_settings settings = {.pool = s->prepare->pool};
+    const stk_points_settings settings = {.pool = s->prepare->pool, .take = s->faces.take};
     const double start_s = stk_clock_s();
     char path[STK_PATH_MAX];
     stk_video_reader *reader;
@@ -85,6 +85,7 @@ static stk_status adjust(stabiliser *s) {
                                     .camera = s->camera,
                                     .landmarks = s->faces.landmarks,
                                     .valid = s->faces.found,
+                                    .take = s->faces.take,
                                     .shape_head = (const float(*)[3])s->poses.shape_head};
     const stk_bundle_options options = {.fit_focal = 1};
     return stk_bundle_adjust(&input, &options, s->prepare->pool, s->prepare->job, &s->bundle);

@@ -71,8 +71,9 @@ stk_status stk_step_pose(stk_prepare *prepare, cJSON *figures) {
     stk_head_track track;
     stk_subject_info *info = &prepare->manifest.info;
     STK_TRY(stk_face_table_read(prepare, 0, &faces));
-    stk_status status = stk_head_track_clip(faces.landmarks, faces.found, faces.frames, info->width,
-                                            info->height, prepare->pool, prepare->job, &track);
+    const stk_head_clip clip = {faces.landmarks, faces.found, faces.take,
+                                faces.frames,    info->width, info->height};
+    stk_status status = stk_head_track_takes(&clip, prepare->pool, prepare->job, &track);
     stk_face_table_clear(&faces);
     STK_TRY(status);
     const stk_camera *camera = &track.camera;

@@ -6,7 +6,7 @@
 #include <string.h>
 
 static size_t element_bytes(stk_dtype dtype) {
-    return dtype == STK_F32 ? 4 : dtype == STK_I64 ? 8 : 1;
+    return dtype == STK_F32 || dtype == STK_I32 ? 4 : dtype == STK_I64 ? 8 : 1;
 }
 
 static size_t table_bytes(const stk_table *table) {

@@ -10,7 +10,7 @@ enum { STK_TABLE_RANK_MAX = 3 };
 /* A table: rank dimensions, the first one is the frame unless said otherwise. */
 typedef struct stk_table {
     const char *name;
-    stk_dtype dtype; /* F32, U8 or I64 */
+    stk_dtype dtype; /* F32, I32, U8 or I64 */
     int rank;
     int64_t shape[STK_TABLE_RANK_MAX];
     const void *data; /* writing: borrowed during the call */

@@ -92,7 +92,7 @@ static void accepted(const char *variants, double seconds, const char *words) {
 
 static void cut_is_warned_of(void **state) {
     (void)state;
-    accepted("cut", 2.4, "the face jumps at 1 places");
+    accepted("cut", 2.4, "the clip is cut at 1.20 s: ");
 }
 
 static void hand_is_survived(void **state) {
