@@ -17,6 +17,7 @@
     X(TEXT, models,  "--models",  NULL, 0, 0,     "FOLDER", "where the pretrained weights lie") \
     X(INT,  size,    "--size",    512, 64, 1024,  "PIXELS", "side of the square picture") \
     X(INT,  threads, "--threads", 0, 0, 256,      "N",      "threads, 0 = all") \
+    X(TEXT, points,  "--points",  NULL, 0, 0,     "lk|raft", "how points of the head are followed: by patches alone (default), or led by dense flow (raft-small.pth; slow)") \
     X(FLAG, restart, "--restart", 0, 0, 1,        "",       "redo every step") \
     X(FLAG, json,    "--json",    0, 0, 1,        "",       "print the report as one JSON object")
 

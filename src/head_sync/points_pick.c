@@ -14,6 +14,8 @@ static const float TEXTURE_LEAST = 0.25f;
 static const float RIGIDITY_LEAST = 0.25f;
 /* Some cells lie on the rim, or their best place is too near a neighbour's. */
 static const float CELLS_A_PICK = 1.5f;
+/* Reach of a hidden point over its surroundings, in cells. */
+static const float HIDDEN_CELLS = 2.0f;
 
 int stk_picker_init(stk_picker *picker, int width, int height) {
     memset(picker, 0, sizeof *picker);
@@ -136,8 +138,8 @@ typedef struct looking {
     const stk_lk_plane *plane;
     const float (*landmarks)[3];
     const stk_image *mask;
-    const float (*taken_px)[2];
-    int taken;
+    const stk_taken *taken;
+    int count;
 } looking;
 
 /* Smaller eigenvalue of the mean structure tensor over the patch around a pixel corner. */
@@ -166,12 +168,16 @@ static int is_free(const looking *look, int x, int y) {
         if (triangle_at(picker, x + (k & 1 ? HALF : -HALF), y + (k & 2 ? HALF : -HALF)) < 0)
             return 0;
     if (look->mask != NULL && stk_image_row(look->mask, y)[x] == 0) return 0;
-    const float least = picker->cell_px * picker->cell_px;
-    for (int k = 0; k < look->taken; k++) {
-        const float dx = look->taken_px[k][0] - (float)x, dy = look->taken_px[k][1] - (float)y;
-        if (dx * dx + dy * dy < 0.64f * least) return 0;
+    const float cell = picker->cell_px * picker->cell_px;
+    float nearest = HIDDEN_CELLS * HIDDEN_CELLS * cell;
+    int hidden = 0;
+    for (int k = 0; k < look->count; k++) {
+        const float dx = look->taken[k].px[0] - (float)x, dy = look->taken[k].px[1] - (float)y;
+        const float far = dx * dx + dy * dy;
+        if (far < 0.64f * cell) return 0;
+        if (far < nearest) nearest = far, hidden = look->taken[k].hidden;
     }
-    return 1;
+    return !hidden;
 }
 
 static void cell_task(void *ctx, int task, int worker) {
@@ -244,9 +250,9 @@ static void thin_out(stk_picker *picker) {
 }
 
 int stk_picker_look(stk_picker *picker, const stk_lk_plane *plane, const float (*landmarks)[3],
-                    const stk_image *mask, const float (*taken_px)[2], int taken, int wanted,
+                    const stk_image *mask, const stk_taken *taken, int count, int wanted,
                     stk_pool *pool) {
-    looking look = {picker, plane, landmarks, mask, taken_px, taken};
+    looking look = {picker, plane, landmarks, mask, taken, count};
     fill_triangles(picker, landmarks);
     lay_cells(picker, landmarks, wanted);
     stk_pool_run(pool, picker->columns * picker->rows, cell_task, &look);

@@ -22,6 +22,12 @@ typedef struct stk_pick {
     float texture; /* grey levels^2 / px^2 */
 } stk_pick;
 
+/* A point that is there already. */
+typedef struct stk_taken {
+    float px[2];
+    int hidden; /* something else is in front of it */
+} stk_taken;
+
 enum { STK_PICK_CELLS_MAX = 4096 };
 
 typedef struct stk_picker {
@@ -37,11 +43,12 @@ typedef struct stk_picker {
 int stk_picker_init(stk_picker *picker, int width, int height);
 void stk_picker_clear(stk_picker *picker);
 /* Looks at a frame: picker->cells receives one pick (or none) for each cell; they are laid so that
- * about `wanted` picks cover a textured head. taken_px [taken]: places of points that are followed
- * already; a new one is not picked within 0.8 of a cell's width of them. mask may be NULL. Returns
+ * about `wanted` picks cover a textured head. taken [count]: points that are followed
+ * already; a new one is not picked within 0.8 of a cell's width of them, nor where the nearest of
+ * them, within two widths, is hidden. mask may be NULL. Returns
  * the number of cells. */
 int stk_picker_look(stk_picker *picker, const stk_lk_plane *plane, const float (*landmarks)[3],
-                    const stk_image *mask, const float (*taken_px)[2], int taken, int wanted,
+                    const stk_image *mask, const stk_taken *taken, int count, int wanted,
                     stk_pool *pool);
 
 /* How much a place on the canonical face moves with the skull, 0 .. 1. */

@@ -21,8 +21,10 @@ enum {
     COARSE_TURNS = 6,
     FINE_TURNS = 12,
     BACK_TURNS = 6,
-    LOST_MOST = 12, /* frames for which a point that is not found is kept */
-    KEY_LEAST = 6,  /* frames between picks; doubled after each that found little, up to KEY_SLOW */
+    LOST_MOST = 12,    /* frames for which a point that is not found is kept */
+    HIDDEN_MOST = 500, /* the same if something must be in front of it */
+    HIDDEN_LEAST = 3,  /* points that are lost together, then */
+    KEY_LEAST = 6, /* frames between picks; doubled after each that found little, up to KEY_SLOW */
     KEY_SLOW = 48,
     KEY_MOST = 250,  /* a pick at least as often */
     BAND = 64,       /* rows of a task */
@@ -32,7 +34,9 @@ enum {
 static const float PICK_PART = 0.75f; /* of `alive` that the first pick fills */
 static const float FEW_PART = 0.6f;   /* of the first pick seen, below which more are picked */
 static const float CORRELATION_LEAST = 0.75f, COARSE_LEAST = 0.6f;
-static const float BACK_MOST_PX = 0.7f;
+static const float BACK_MOST_PX = 0.7f, FLOW_BACK_MOST_PX = 1.5f;
+static const float HIDDEN_PART = 0.3f;    /* of the face's size: around a point that is hidden */
+static const float HIDDEN_LINEAR = 0.12f; /* change of the linear part that alone may lose it */
 static const float LINEAR_MOST = 0.35f;   /* off the predicted linear part */
 static const float ASTRAY_PART = 0.06f;   /* of the face's size, off the predicted place */
 static const float NEIGHBOUR_PART = 0.3f; /* of the face's size: width of a prediction */
@@ -51,6 +55,7 @@ typedef struct point {
     float weight, rigidity;        /* weight: of this frame; 0 = not found */
     int32_t id;
     int lost; /* frames since it was found */
+    int slot; /* of the flow's key frame that is its anchor frame; -1 = none */
 } point;
 
 typedef struct pyramid {
@@ -71,13 +76,15 @@ struct stk_points_tracker {
     int level;             /* being made */
     point *slots, **order; /* [alive]; order: by rising id, then the free ones */
     int count;
-    float (*taken_px)[2]; /* [alive] */
+    stk_taken *taken; /* [alive] */
     float rigid_px[STK_RIGID_MAX][2], last_px[STK_RIGID_MAX][2], key_px[STK_RIGID_MAX][2];
     float size_px, size_sum; /* of the face: rms distance of the rigid landmarks, doubled */
     int faces;               /* frames with one */
     int key_wait;            /* frames before the next pick */
     int last_face, key;      /* frames; -1 = none */
     int seen, past_seen;     /* points */
+    stk_points_flow *flow;
+    int flow_every, flow_alone, flow_now; /* flow_now: it has looked at this frame */
     stk_tracks tracks;
     float (*head)[3]; /* [points] */
     int64_t observations;
@@ -105,13 +112,13 @@ static stk_status tracker_allocate(stk_points_tracker *t) {
     t->grey = stk_calloc_aligned((size_t)t->width * (size_t)t->height, sizeof(uint16_t));
     t->slots = stk_calloc_aligned(n, sizeof *t->slots);
     t->order = stk_calloc_aligned(n, sizeof *t->order);
-    t->taken_px = stk_calloc_aligned(n, sizeof *t->taken_px);
+    t->taken = stk_calloc_aligned(n, sizeof *t->taken);
     t->head = stk_calloc_aligned(room, sizeof *t->head);
     t->tracks.first = stk_calloc_aligned((size_t)t->frames + 1, sizeof *t->tracks.first);
     t->tracks.list = stk_calloc_aligned(list, sizeof *t->tracks.list);
     t->tracks.anchor = stk_calloc_aligned(room, sizeof *t->tracks.anchor);
     t->tracks.anchor_px = stk_calloc_aligned(room, sizeof *t->tracks.anchor_px);
-    if (t->grey == NULL || t->slots == NULL || t->order == NULL || t->taken_px == NULL ||
+    if (t->grey == NULL || t->slots == NULL || t->order == NULL || t->taken == NULL ||
         t->head == NULL || t->tracks.first == NULL || t->tracks.list == NULL ||
         t->tracks.anchor == NULL || t->tracks.anchor_px == NULL ||
         pyramid_init(&t->pyramids[0], t->width, t->height) != 0 ||
@@ -137,6 +144,9 @@ stk_status stk_points_tracker_create(stk_points_tracker **tracker, int width, in
     t->alive = settings->alive > 0 ? settings->alive : STK_POINTS_ALIVE;
     t->pool = settings->pool;
     t->take = settings->take;
+    t->flow = settings->flow;
+    t->flow_every = settings->flow_every > 0 ? settings->flow_every : 1;
+    t->flow_alone = settings->flow_alone;
     t->last_face = t->key = -1;
     t->now = &t->pyramids[0];
     t->past = &t->pyramids[1];
@@ -160,7 +170,7 @@ void stk_points_tracker_free(stk_points_tracker **tracker) {
     stk_free(t->grey);
     stk_free(t->slots);
     stk_free(t->order);
-    stk_free(t->taken_px);
+    stk_free(t->taken);
     stk_free(t->head);
     stk_free(t);
     *tracker = NULL;
@@ -348,6 +358,12 @@ static int on_picture(const stk_points_tracker *t, const float warp[6]) {
            warp[5] <= (float)(t->height - BORDER);
 }
 
+static int is_astray(const stk_points_tracker *t, const point *p, const float warp[6]) {
+    const float off =
+        hypotf(warp[2] - p->predicted[0] - p->offset[0], warp[5] - p->predicted[1] - p->offset[1]);
+    return !(off <= ASTRAY_PART * t->size_px + 2);
+}
+
 static int follow_fine(const stk_points_tracker *t, const point *p, const float at[2],
                        float warp[6], float *correlation) {
     const float start[6] = {p->linear[0], p->linear[1], at[0], p->linear[2], p->linear[3], at[1]};
@@ -358,31 +374,49 @@ static int follow_fine(const stk_points_tracker *t, const point *p, const float 
         return 0;
     const float off = fmaxf(fmaxf(fabsf(warp[0] - p->linear[0]), fabsf(warp[1] - p->linear[1])),
                             fmaxf(fabsf(warp[3] - p->linear[2]), fabsf(warp[4] - p->linear[3])));
-    const float astray =
-        hypotf(warp[2] - p->predicted[0] - p->offset[0], warp[5] - p->predicted[1] - p->offset[1]);
-    return off <= LINEAR_MOST && astray <= ASTRAY_PART * t->size_px + 2;
+    return off <= LINEAR_MOST && !is_astray(t, p, warp);
+}
+
+/* Where the flow says, with how far the way back misses. */
+static int follow_flow(const stk_points_tracker *t, const point *p, float at[2], float *back) {
+    return t->flow_now && p->slot >= 0 && stk_points_flow_at(t->flow, p->slot, p->anchor, at, back);
+}
+
+/* The point's place, how well it matches (0 .. 1) and how far the way back misses. */
+static int follow_point(const stk_points_tracker *t, const point *p, float warp[6], float *match,
+                        float *back) {
+    float at[2] = {p->predicted[0] + p->offset[0], p->predicted[1] + p->offset[1]};
+    float correlation = 0, flow_back;
+    const int flows = follow_flow(t, p, at, &flow_back);
+    if (flows && flow_back > FLOW_BACK_MOST_PX) return 0;
+    if (flows && t->flow_alone) {
+        const float here[6] = {p->linear[0], p->linear[1], at[0],
+                               p->linear[2], p->linear[3], at[1]};
+        memcpy(warp, here, sizeof here);
+        *match = 1;
+        *back = 0.25f * flow_back;
+        return on_picture(t, warp) && !is_astray(t, p, warp);
+    }
+    if (!flows) follow_coarse(t, p, at);
+    if (!follow_fine(t, p, at, warp, &correlation)) return 0;
+    *match = stk_clampf((correlation - 0.7f) / 0.25f, 0, 1);
+    *back = look_back(t, p, warp);
+    return *back <= BACK_MOST_PX;
 }
 
 static void follow_task(void *ctx, int task, int worker) {
     (void)worker;
     const stk_points_tracker *t = ctx;
     point *p = t->order[task];
-    float warp[6], correlation = 0;
+    float warp[6], match, back;
     p->weight = 0;
     predict(t, p);
-    float at[2] = {p->predicted[0] + p->offset[0], p->predicted[1] + p->offset[1]};
     const float det = p->linear[0] * p->linear[3] - p->linear[1] * p->linear[2];
-    if (!(det > 0.1f && det < 10)) return;
-    follow_coarse(t, p, at);
-    if (!follow_fine(t, p, at, warp, &correlation)) return;
-    const float back = look_back(t, p, warp);
-    if (!(back <= BACK_MOST_PX)) return;
+    if (!(det > 0.1f && det < 10) || !follow_point(t, p, warp, &match, &back)) return;
     memcpy(p->warp, warp, sizeof p->warp);
     p->offset[0] = warp[2] - p->predicted[0];
     p->offset[1] = warp[5] - p->predicted[1];
-    const float match = stk_clampf((correlation - 0.7f) / 0.25f, 0, 1);
-    const float steady = 1 / (1 + back * back / 0.0625f);
-    p->weight = p->rigidity * match * steady;
+    p->weight = p->rigidity * match / (1 + back * back / 0.0625f);
 }
 
 static void end_point(stk_points_tracker *t, int k) {
@@ -396,10 +430,33 @@ static void end_all(stk_points_tracker *t) {
     t->figures.cuts += t->count > 0;
     t->count = t->seen = 0;
     t->key = -1;
+    if (t->flow != NULL) stk_points_flow_forget(t->flow);
+}
+
+/* Whether something is in front of a point: it is not found though the skin is seen from where it
+ * was when it was found last (a place that has turned away looks different), and a quarter of those
+ * around it are not found either (one alone may be a wrinkle), but a quarter of all are. */
+static int is_hidden(const stk_points_tracker *t, const point *p) {
+    const float *was = p->warp, *is = p->linear;
+    const float turned = fmaxf(fmaxf(fabsf(is[0] - was[0]), fabsf(is[1] - was[1])),
+                               fmaxf(fabsf(is[2] - was[3]), fabsf(is[3] - was[4])));
+    const float reach = HIDDEN_PART * t->size_px;
+    int lost = 0, found = 0, all_found = 0;
+    if (p->lost == 0 || p->lost > HIDDEN_MOST || turned > HIDDEN_LINEAR) return 0;
+    for (int k = 0; k < t->count; k++) {
+        const point *q = t->order[k];
+        const float dx = q->predicted[0] - p->predicted[0];
+        const float dy = q->predicted[1] - p->predicted[1];
+        all_found += q->lost == 0;
+        if (dx * dx + dy * dy > reach * reach) continue;
+        lost += q->lost > 0;
+        found += q->lost == 0;
+    }
+    return lost >= HIDDEN_LEAST && 3 * lost > found && 4 * all_found >= t->count;
 }
 
 /* Points found become observations; those lost for long end. */
-static void record(stk_points_tracker *t) {
+static void record(stk_points_tracker *t, int face) {
     t->seen = 0;
     for (int k = 0; k < t->count;) {
         point *p = t->order[k];
@@ -408,7 +465,7 @@ static void record(stk_points_tracker *t) {
                 (stk_observation){p->id, p->warp[2], p->warp[5], p->weight};
             p->lost = 0;
             t->seen++;
-        } else if (++p->lost > LOST_MOST) {
+        } else if (++p->lost > LOST_MOST && !(face && is_hidden(t, p))) {
             end_point(t, k);
             continue;
         }
@@ -432,12 +489,27 @@ static void follow(stk_points_tracker *t, int frame) {
     if (t->take == NULL && had >= ANCHORS_MIN &&
         (float)(had - found) > LOST_CUT_PART * (float)had && picture_change(t) > CUT_LEVELS)
         end_all(t);
-    record(t);
+    record(t, 1);
 }
 
 /* --- picking ---------------------------------------------------------------------------------- */
 
-static int start_point(stk_points_tracker *t, int frame, const stk_pick *pick) {
+/* The frame becomes the flow's key frame for the points picked in it: in place of that of which the
+ * fewest points are left. Those go on without flow. */
+static int hold_key(stk_points_tracker *t) {
+    int left[STK_POINTS_FLOW_KEYS] = {0}, least = 0;
+    if (t->flow == NULL || !t->flow_now) return -1;
+    for (int k = 0; k < t->count; k++)
+        if (t->order[k]->slot >= 0) left[t->order[k]->slot]++;
+    for (int k = 1; k < stk_points_flow_keys(t->flow); k++)
+        if (left[k] < left[least]) least = k;
+    for (int k = 0; k < t->count; k++)
+        if (t->order[k]->slot == least) t->order[k]->slot = -1;
+    stk_points_flow_hold(t->flow, least);
+    return least;
+}
+
+static int start_point(stk_points_tracker *t, int frame, int slot, const stk_pick *pick) {
     point *p = t->order[t->count];
     const float x = pick->px[0], y = pick->px[1];
     const float warps[LEVELS][6] = {
@@ -455,6 +527,7 @@ static int start_point(stk_points_tracker *t, int frame, const stk_pick *pick) {
     for (int c = 0; c < 2; c++) p->offset[c] = p->anchor[c] - p->predicted[c];
     p->rigidity = p->weight = pick->weight;
     p->lost = 0;
+    p->slot = slot;
     p->id = t->tracks.points++;
     t->tracks.anchor[p->id] = frame;
     memcpy(t->tracks.anchor_px[p->id], pick->px, sizeof p->anchor);
@@ -465,10 +538,13 @@ static int start_point(stk_points_tracker *t, int frame, const stk_pick *pick) {
     return 1;
 }
 
-/* Points that are not seen make room before new ones are picked. */
+/* Points that are not seen make room before new ones are picked; hidden ones keep theirs: what is
+ * seen there now is not the head. */
 static void make_room(stk_points_tracker *t) {
     for (int k = t->count - 1; k >= 0; k--)
-        if (t->order[k]->lost > 0 && t->count + t->alive / 4 > t->alive) end_point(t, k);
+        if (t->order[k]->lost > 0 && !is_hidden(t, t->order[k]) &&
+            t->count + t->alive / 4 > t->alive)
+            end_point(t, k);
 }
 
 static void pick(stk_points_tracker *t, int frame, const float (*landmarks)[3],
@@ -476,20 +552,22 @@ static void pick(stk_points_tracker *t, int frame, const float (*landmarks)[3],
     make_room(t);
     for (int k = 0; k < t->count; k++) {
         const point *p = t->order[k];
-        for (int c = 0; c < 2; c++) t->taken_px[k][c] = p->predicted[c] + p->offset[c];
+        for (int c = 0; c < 2; c++) t->taken[k].px[c] = p->predicted[c] + p->offset[c];
+        t->taken[k].hidden = is_hidden(t, p);
     }
     const int wanted = (int)(PICK_PART * (float)t->alive), before = t->tracks.points;
-    const int cells = stk_picker_look(&t->picker, &t->now->planes[0], landmarks, mask,
-                                      (const float(*)[2])t->taken_px, t->count, wanted, t->pool);
-    int found = 0, room = t->alive - t->count;
+    const int cells = stk_picker_look(&t->picker, &t->now->planes[0], landmarks, mask, t->taken,
+                                      t->count, wanted, t->pool);
+    int found = 0, room = t->alive - t->count, slot = -1;
     for (int k = 0; k < cells; k++) found += t->picker.cells[k].weight > 0;
+    if (16 * (found < room ? found : room) >= t->alive) slot = hold_key(t);
     /* With less room than picks, every so many are taken: still even. */
     for (int k = 0, seen = 0; k < cells && t->tracks.points < t->points_room; k++) {
         if (t->picker.cells[k].weight <= 0) continue;
         const int even =
             room >= found || (int64_t)(seen + 1) * room / found > (int64_t)seen * room / found;
         seen++;
-        if (even && t->count < t->alive) start_point(t, frame, &t->picker.cells[k]);
+        if (even && t->count < t->alive) start_point(t, frame, slot, &t->picker.cells[k]);
     }
     t->figures.picked += t->tracks.points - before;
     t->figures.keys += t->tracks.points > before;
@@ -512,7 +590,7 @@ static int wants_points(const stk_points_tracker *t, int frame) {
 
 static void skip_frame(stk_points_tracker *t) {
     for (int k = 0; k < t->count; k++) t->order[k]->weight = 0;
-    record(t);
+    record(t, 0);
 }
 
 static void fill_rows_until(stk_points_tracker *t, int frame) {
@@ -520,6 +598,16 @@ static void fill_rows_until(stk_points_tracker *t, int frame) {
         t->tracks.first[t->next] = t->observations;
         skip_frame(t);
     }
+}
+
+static stk_status ask_flow(stk_points_tracker *t, int frame, const stk_image *rgb) {
+    float centre[2] = {0};
+    t->flow_now = t->flow != NULL &&
+                  (t->key < 0 || (frame - t->key) % t->flow_every == 0 || wants_points(t, frame));
+    if (!t->flow_now) return STK_OK;
+    for (int k = 0; k < t->shape.rigid_count; k++)
+        for (int c = 0; c < 2; c++) centre[c] += t->rigid_px[k][c] / (float)t->shape.rigid_count;
+    return stk_points_flow_look(t->flow, rgb, centre);
 }
 
 stk_status stk_points_tracker_push(stk_points_tracker *t, int frame, const stk_image *rgb,
@@ -544,6 +632,7 @@ stk_status stk_points_tracker_push(stk_points_tracker *t, int frame, const stk_i
     }
     t->size_sum += t->size_px;
     t->faces++;
+    STK_TRY(ask_flow(t, frame, rgb));
     follow(t, frame);
     if (wants_points(t, frame)) pick(t, frame, landmarks, mask);
     memcpy(t->last_px, t->rigid_px, sizeof t->last_px);

@@ -24,6 +24,7 @@
 #include "base/pool.h"
 #include "base/status.h"
 #include "base/types.h"
+#include "head_sync/points_flow.h"
 #include "head_sync/tracks.h"
 
 enum { STK_POINTS_ALIVE = 300, STK_POINTS_ALIVE_MAX = 1000 };
@@ -34,6 +35,9 @@ typedef struct stk_points_settings {
     /* [frames] rising at each cut, where all points end; borrowed. NULL: the tracker looks for cuts
      * itself, by jumps of the face and points that are lost together. */
     const int32_t *take;
+    stk_points_flow *flow; /* borrowed; says where to look, if given */
+    int flow_every;        /* asked in every n-th frame; 0 = 1 */
+    int flow_alone;        /* 1: where the flow says is where a point is; no patch is fitted */
 } stk_points_settings;
 
 typedef struct stk_points_figures {

@@ -1,6 +1,6 @@
 /* prepare.c - the table of prepare steps and the runner that does those that are not done yet.
  *
- *   clip -> picture -> sound -> face -> pose -> stabilise -> parse -> torso -> tables -> report
+ *   clip -> picture -> sound -> face -> pose -> parse -> stabilise -> torso -> tables -> report
  *
  * A step's inputs are summed up in a digest: its name and version, the settings it depends on, and
  * the digests of the steps it needs, down to the content of the clip itself. A step is left alone
@@ -28,14 +28,14 @@ enum {
     STEP_SOUND,
     STEP_FACE,
     STEP_POSE,
-    STEP_STABILISE,
     STEP_PARSE,
+    STEP_STABILISE,
     STEP_TORSO,
     STEP_TABLES,
     STEP_REPORT,
     STEPS
 };
-enum { SETTING_SIZE = 1, SETTING_FACE_WEIGHTS = 2, SETTING_PARSE_WEIGHTS = 4 };
+enum { SETTING_SIZE = 1, SETTING_FACE_WEIGHTS = 2, SETTING_PARSE_WEIGHTS = 4, SETTING_POINTS = 8 };
 #define NEEDS(step) (1u << (step))
 
 typedef struct step {
@@ -58,18 +58,18 @@ static const step steps[STEPS] = {
                    stk_step_face,
                    {"cache/face.safetensors"}},
     [STEP_POSE] = {"pose", 3, NEEDS(STEP_FACE), 0, stk_step_pose, {"cache/pose.safetensors"}},
-    [STEP_STABILISE] = {"stabilise",
-                        2,
-                        NEEDS(STEP_PICTURE) | NEEDS(STEP_FACE) | NEEDS(STEP_POSE),
-                        0,
-                        stk_step_stabilise,
-                        {"cache/stable.safetensors"}},
     [STEP_PARSE] = {"parse",
                     1,
                     NEEDS(STEP_FACE) | NEEDS(STEP_PICTURE),
                     SETTING_PARSE_WEIGHTS,
                     stk_step_parse,
                     {"labels.safetensors", "plate.png"}},
+    [STEP_STABILISE] = {"stabilise",
+                        3,
+                        NEEDS(STEP_PICTURE) | NEEDS(STEP_FACE) | NEEDS(STEP_POSE),
+                        SETTING_POINTS,
+                        stk_step_stabilise,
+                        {"cache/stable.safetensors"}},
     [STEP_TORSO] =
         {"torso", 1, NEEDS(STEP_PARSE) | NEEDS(STEP_PICTURE), 0, stk_step_torso, {"torso.mp4"}},
     [STEP_TABLES] = {"tables",
@@ -105,6 +105,10 @@ void stk_figure(cJSON *figures, const char *name, double value, int decimals) {
     cJSON_AddNumberToObject(figures, name, isfinite(value) ? round(value * scale) / scale : -1.0);
 }
 
+int stk_prepare_asks_flow(const stk_prepare_settings *settings) {
+    return settings->points != NULL && strcmp(settings->points, "raft") == 0;
+}
+
 double stk_prepare_time_s(const stk_prepare *prepare, int frame) {
     return prepare->manifest.info.source_start_s + (double)frame / STK_FPS;
 }
@@ -116,6 +120,15 @@ static void add_weights(char *text, size_t size, const char *models, const char 
         size_t used = strlen(text);
         snprintf(text + used, size - used, " %s=%d", *names, stk_weights_have(models, *names));
     }
+}
+
+/* Nothing where the built-in tracker follows the points. */
+static size_t add_points(char *text, size_t size, const stk_prepare *prepare) {
+    const stk_prepare_settings *s = &prepare->settings;
+    text[0] = '\0';
+    if (!stk_prepare_asks_flow(s)) return 0;
+    return (size_t)snprintf(text, size, " raft raft-small.pth=%d",
+                            stk_weights_have(s->models, "raft-small.pth"));
 }
 
 /* digest[i] of every step from the settings and the source's own digest. */
@@ -138,6 +151,8 @@ static void step_digests(const stk_prepare *prepare, char digest[STEPS][STK_SHA2
             used += (size_t)snprintf(text + used, sizeof text - used, "%s", face);
         if (s->settings & SETTING_PARSE_WEIGHTS)
             used += (size_t)snprintf(text + used, sizeof text - used, "%s", parse);
+        if (s->settings & SETTING_POINTS)
+            used += add_points(text + used, sizeof text - used, prepare);
         for (int k = 0; k < i; k++)
             if (s->needs & NEEDS(k))
                 used += (size_t)snprintf(text + used, sizeof text - used, " %s", digest[k]);
@@ -322,6 +337,8 @@ static stk_status run_steps(stk_prepare *prepare) {
 static stk_status check_settings(stk_prepare_settings *s) {
     if (s->clip == NULL || s->folder == NULL || s->clip[0] == '\0' || s->folder[0] == '\0')
         return stk_fail(STK_ERR_ARGUMENT, "a clip and a folder are needed to prepare a subject");
+    if (s->points != NULL && strcmp(s->points, "lk") != 0 && strcmp(s->points, "raft") != 0)
+        return stk_fail(STK_ERR_ARGUMENT, "--points %s: there are lk and raft", s->points);
     if (s->size == 0) s->size = STK_SUBJECT_SIZE;
     if (s->size < STK_SUBJECT_SIDE_MIN || s->size > STK_SUBJECT_SIDE_MAX || s->size % 2 != 0)
         return stk_fail(STK_ERR_ARGUMENT,

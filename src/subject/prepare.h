@@ -27,8 +27,8 @@ stk_status stk_step_picture(stk_prepare *prepare, cJSON *figures);
 stk_status stk_step_sound(stk_prepare *prepare, cJSON *figures);
 stk_status stk_step_face(stk_prepare *prepare, cJSON *figures);
 stk_status stk_step_pose(stk_prepare *prepare, cJSON *figures);
-stk_status stk_step_stabilise(stk_prepare *prepare, cJSON *figures);
 stk_status stk_step_parse(stk_prepare *prepare, cJSON *figures);
+stk_status stk_step_stabilise(stk_prepare *prepare, cJSON *figures);
 stk_status stk_step_torso(stk_prepare *prepare, cJSON *figures);
 stk_status stk_step_tables(stk_prepare *prepare, cJSON *figures);
 stk_status stk_step_report(stk_prepare *prepare, cJSON *figures);
@@ -47,6 +47,8 @@ stk_status stk_prepare_path(const stk_prepare *prepare, const char *name, char p
 stk_status stk_prepare_tick(const stk_prepare *prepare, int64_t done, int64_t total);
 /* Adds a number, rounded to `decimals`. */
 void stk_figure(cJSON *figures, const char *name, double value, int decimals);
+/* 1 when dense flow is to lead the points of the head. */
+int stk_prepare_asks_flow(const stk_prepare_settings *settings);
 /* Seconds on the clip's own clock of a subject frame, for sentences. */
 double stk_prepare_time_s(const stk_prepare *prepare, int frame);
 

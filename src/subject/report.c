@@ -23,8 +23,8 @@ enum {
 };
 
 /* Every step before the report itself. */
-static const char *const step_names[] = {"picture",   "sound", "face",  "pose",
-                                         "stabilise", "parse", "torso", "tables"};
+static const char *const step_names[] = {"picture", "sound",     "face",  "pose",
+                                         "parse",   "stabilise", "torso", "tables"};
 
 typedef struct report {
     char *text; /* [TEXT_BYTES] */
@@ -87,6 +87,11 @@ static void judge_face(report *r, const stk_manifest *m) {
              cuts);
     if (strstr(m->info.face_mode, "468") != NULL)
         warn(r, "face_landmarker.task is missing: the expression comes from landmarks alone");
+}
+
+static void judge_points(report *r, const stk_manifest *m) {
+    if (stk_manifest_figure(m, "stabilise", "flow_missing", 0) > 0)
+        warn(r, "raft-small.pth is missing: the head's points were followed without dense flow");
 }
 
 static void judge_plate(report *r, const stk_manifest *m) {
@@ -208,6 +213,7 @@ stk_status stk_report_write(const stk_prepare *prepare, const char *failed, cons
         judge_picture(r, &prepare->manifest);
         judge_sound(r, &prepare->manifest);
         judge_face(r, &prepare->manifest);
+        judge_points(r, &prepare->manifest);
         judge_plate(r, &prepare->manifest);
         stk_pose_judge(&prepare->manifest, failed != NULL ? sentence : NULL, &r->pose);
         put_all(r, prepare, failed, sentence);

@@ -1,6 +1,5 @@
 /* step_stabilise.c - the second half of the Head-Sync Stabilizer ([SyncTalk] 3.2): points of the
- * head
- * followed through the clip, then poses, points and focal length adjusted together.
+ * head followed through the clip, then poses, points and focal length adjusted together.
  *
  *   picture.mp4 + cache/pose.safetensors (poses, neutral mesh) -> head points tracker -> tracks
  *   tracks + poses + landmarks -> bundle adjustment -> cache/stable.safetensors (poses), camera
@@ -16,17 +15,26 @@
 #include "base/memory.h"
 #include "head_sync/bundle.h"
 #include "head_sync/motion_tracker.h"
+#include "head_sync/points_flow.h"
 #include "head_sync/points_tracker.h"
+#include "nn/weights.h"
 
+#include <math.h>
 #include <string.h>
 
-enum { POSE_FLOATS = 12 };
+enum {
+    FLOW_KEYS = 1, /* more, or more iterations, gain nothing measurable (doc/SPEED.md) */
+    FLOW_ITERATIONS = 4,
+};
+/* Of the window that flow is taken in, in largest faces: it sees the outline, too. */
+static const float FLOW_WINDOW = 1.3f;
 
 typedef struct stabiliser {
     stk_prepare *prepare;
     stk_face_table faces;
-    stk_pose_table poses; /* at first the motion tracker's */
-    stk_camera camera;    /* that they go with */
+    stk_pose_table poses;  /* at first the motion tracker's */
+    stk_camera camera;     /* that they go with */
+    stk_points_flow *flow; /* NULL: not asked for, or no weights */
     stk_points_tracker *tracker;
     stk_tracks tracks;
     stk_points_figures points;
@@ -40,6 +48,39 @@ static void project_mesh(const stabiliser *s, int frame, float (*points)[3]) {
     memcpy(points, s->faces.landmarks[frame].xyz, sizeof s->faces.landmarks[frame].xyz);
     for (int i = 0; i < STK_MESH_LANDMARKS; i++)
         stk_pose_project(&s->camera, &s->poses.poses[frame], s->poses.shape_head[i], points[i]);
+}
+
+/* Size of a window that holds the face in every frame. */
+static void flow_window(const stabiliser *s, int window[2]) {
+    float most[2] = {0};
+    for (int i = 0; i < s->faces.frames; i++) {
+        float low[2] = {INFINITY, INFINITY}, high[2] = {-INFINITY, -INFINITY}, px[2];
+        for (int k = 0; k < STK_MESH_LANDMARKS; k++) {
+            stk_pose_project(&s->camera, &s->poses.poses[i], s->poses.shape_head[k], px);
+            for (int c = 0; c < 2; c++)
+                low[c] = fminf(low[c], px[c]), high[c] = fmaxf(high[c], px[c]);
+        }
+        for (int c = 0; c < 2; c++) most[c] = fmaxf(most[c], high[c] - low[c]);
+    }
+    for (int c = 0; c < 2; c++) window[c] = (int)stk_clampf(FLOW_WINDOW * most[c], 1, 4096);
+}
+
+/* Dense flow, where it is asked for and its weights are there. */
+static stk_status open_flow(stabiliser *s, cJSON *figures) {
+    const stk_prepare_settings *asked = &s->prepare->settings;
+    const stk_subject_info *info = &s->prepare->manifest.info;
+    char weights[STK_PATH_MAX];
+    stk_points_flow_settings settings = {.weights = weights,
+                                         .keys = FLOW_KEYS,
+                                         .iterations = FLOW_ITERATIONS,
+                                         .pool = s->prepare->pool};
+    if (!stk_prepare_asks_flow(asked)) return STK_OK;
+    const int have = stk_weights_have(asked->models, "raft-small.pth");
+    stk_figure(figures, have ? "flow" : "flow_missing", 1, 0);
+    if (!have) return STK_OK; /* report.c says so */
+    STK_TRY(stk_weights_find(asked->models, "raft-small.pth", weights));
+    flow_window(s, settings.window);
+    return stk_points_flow_create(&s->flow, info->width, info->height, &settings);
 }
 
 static stk_status push_frames(stabiliser *s, stk_video_reader *reader) {
@@ -63,7 +104,8 @@ static stk_status push_frames(stabiliser *s, stk_video_reader *reader) {
 
 static stk_status follow_points(stabiliser *s) {
     const stk_subject_info *info = &s->prepare->manifest.info;
-    const stk_points_settings settings = {.pool = s->prepare->pool, .take = s->faces.take};
+    const stk_points_settings settings = {
+        .pool = s->prepare->pool, .take = s->faces.take, .flow = s->flow};
     const double start_s = stk_clock_s();
     char path[STK_PATH_MAX];
     stk_video_reader *reader;
@@ -121,6 +163,7 @@ static stk_status stabilise(stabiliser *s, cJSON *figures) {
     const stk_subject_info *info = &s->prepare->manifest.info;
     const float *lens = s->poses.lens;
     s->camera = (stk_camera){lens[0], lens[1], lens[2], info->width, info->height};
+    STK_TRY(open_flow(s, figures));
     STK_TRY(follow_points(s));
     stk_status status = adjust(s);
     if (status == STK_ERR_CONTENT) {
@@ -140,6 +183,7 @@ stk_status stk_step_stabilise(stk_prepare *prepare, cJSON *figures) {
     stk_bundle_clear(&s.bundle);
     stk_tracks_clear(&s.tracks);
     stk_points_tracker_free(&s.tracker);
+    stk_points_flow_free(&s.flow);
     stk_pose_table_clear(&s.poses);
     stk_face_table_clear(&s.faces);
     return status;

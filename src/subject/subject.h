@@ -30,6 +30,7 @@ typedef struct stk_prepare_settings {
     int size;           /* side of the normalised picture, 0 = 512; even */
     int threads;        /* 0 = all */
     int restart;        /* redo every step */
+    const char *points; /* of the head are followed by "lk" or "raft"; NULL = "lk" */
 } stk_prepare_settings;
 
 /* Runs the steps that are not done yet: picture, sound, face, pose, parse, torso, tables, report.

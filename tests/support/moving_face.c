@@ -91,8 +91,9 @@ int moving_face_hand(const moving_face *face, int frame, stk_rect *rect) {
     const int half = face->size / 8;
     if (frame < face->hand_from || frame >= face->hand_to) return 0;
     const int length = face->hand_to - face->hand_from;
-    const int x = face->size / 5 + 3 * face->size / 5 * (frame - face->hand_from) / length;
-    const int y = face->size / 2 + face->size / 20;
+    const int gone = face->hand_stays ? length / 3 : frame - face->hand_from;
+    const int x = face->size / 5 + 3 * face->size / 5 * gone / length;
+    const int y = face->size / 2 + (face->hand_stays ? -face->size / 12 : face->size / 20);
     *rect = (stk_rect){x - half, y - half, x + half, y + half};
     return 1;
 }

@@ -19,6 +19,7 @@ typedef struct moving_face {
     float speed;                          /* 1: a lively speaker */
     float flicker;                        /* gain 1 +- this much, and an offset of 20 times it */
     int hand_from, hand_to;               /* frames; a textured rectangle crosses the face */
+    int hand_stays;                       /* 1: or stays before the nose */
     int cut;                              /* frame at which texture and place change; 0 = never */
     float waves[2][MOVING_FACE_WAVES][4]; /* kx, ky rad/px, phase, height; before and after the cut;
                                            * made by moving_face_start */

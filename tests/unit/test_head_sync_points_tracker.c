@@ -1,5 +1,5 @@
 /* The head points tracker on a textured face whose motion is known: accuracy without and with
- * noise, changing light, a hand that passes, frames without a face, a cut, threads, allocations. */
+ * noise, changing light, a hand that passes, one that stays, frames without a face, a cut, threads, allocations. */
 #include "support.h"
 #include "moving_face.h"
 #include "base/image.h"
@@ -118,6 +118,22 @@ static void follow_changing_light_changes_nothing(void **state) {
     stk_tracks_clear(&o.tracks);
 }
 
+/* Observations that count and lie well inside the hand. */
+static int on_hand(const moving_face *face, const stk_tracks *t) {
+    int inside = 0;
+    for (int i = face->hand_from; i < face->hand_to; i++) {
+        stk_rect hand;
+        assert_true(moving_face_hand(face, i, &hand));
+        for (int64_t k = t->first[i]; k < t->first[i + 1]; k++) {
+            const stk_observation *seen = &t->list[k];
+            inside += seen->weight > 0 && seen->x_px > (float)hand.x0 + 8 &&
+                      seen->x_px < (float)hand.x1 - 8 && seen->y_px > (float)hand.y0 + 8 &&
+                      seen->y_px < (float)hand.y1 - 8;
+        }
+    }
+    return inside;
+}
+
 /* No observation that counts lies well inside the hand, and points live through it. */
 static void follow_hand_is_not_followed(void **state) {
     (void)state;
@@ -126,17 +142,8 @@ static void follow_hand_is_not_followed(void **state) {
     face.hand_to = 45;
     outcome o;
     follow(&face, 70, 0, 0, NULL, &o);
-    int inside = 0, survivors = 0, early = 0;
-    for (int i = face.hand_from; i < face.hand_to; i++) {
-        stk_rect hand;
-        assert_true(moving_face_hand(&face, i, &hand));
-        for (int64_t k = o.tracks.first[i]; k < o.tracks.first[i + 1]; k++) {
-            const stk_observation *seen = &o.tracks.list[k];
-            inside += seen->weight > 0 && seen->x_px > (float)hand.x0 + 8 &&
-                      seen->x_px < (float)hand.x1 - 8 && seen->y_px > (float)hand.y0 + 8 &&
-                      seen->y_px < (float)hand.y1 - 8;
-        }
-    }
+    int survivors = 0, early = 0;
+    const int inside = on_hand(&face, &o.tracks);
     for (int64_t k = o.tracks.first[69]; k < o.tracks.first[70]; k++)
         survivors += o.tracks.anchor[o.tracks.list[k].point] < face.hand_from;
     for (int j = 0; j < o.tracks.points; j++) early += o.tracks.anchor[j] < face.hand_from;
@@ -146,6 +153,19 @@ static void follow_hand_is_not_followed(void **state) {
     assert_true(2 * survivors >= early);
     assert_true(o.median_px <= 0.05);
     assert_true(o.p95_px <= 0.3);
+    stk_tracks_clear(&o.tracks);
+}
+
+/* As still as the head, so that nothing but what was there before tells it from the head. */
+static void follow_hand_that_stays_is_not_picked(void **state) {
+    (void)state;
+    moving_face face = {.size = 160, .seed = 13, .speed = 0, .noise = 2, .hand_stays = 1};
+    face.hand_from = 20;
+    face.hand_to = 275;
+    outcome o;
+    follow(&face, 280, 0, 0, NULL, &o);
+    assert_true(o.figures.keys >= 2); /* points were picked while the hand was there */
+    assert_true(100 * on_hand(&face, &o.tracks) < o.counted);
     stk_tracks_clear(&o.tracks);
 }
 
@@ -242,6 +262,7 @@ int main(void) {
         cmocka_unit_test(follow_fast_turn_keeps_up),
         cmocka_unit_test(follow_changing_light_changes_nothing),
         cmocka_unit_test(follow_hand_is_not_followed),
+        cmocka_unit_test(follow_hand_that_stays_is_not_picked),
         cmocka_unit_test(follow_lost_head_is_found_again),
         cmocka_unit_test(follow_cut_ends_all_points),
         cmocka_unit_test(follow_any_threads_same_bits),
