@@ -15,6 +15,7 @@
     X(TEXT, clip,    "",          NULL, 0, 0,     "CLIP",   "video of one person: anything FFmpeg reads") \
     X(TEXT, output,  "-o",        NULL, 0, 0,     "FOLDER", "subject folder to make (or to go on with)") \
     X(TEXT, models,  "--models",  NULL, 0, 0,     "FOLDER", "where the pretrained weights lie") \
+    X(TEXT, head_model, "--head-model", NULL, 0, 0, "FILE", "morphable head for pose and focal length: an eos shape model (.bin) or 3DMM_info.npy; default: built in") \
     X(INT,  size,    "--size",    512, 64, 1024,  "PIXELS", "side of the square picture") \
     X(INT,  threads, "--threads", 0, 0, 256,      "N",      "threads, 0 = all") \
     X(TEXT, points,  "--points",  NULL, 0, 0,     "lk|raft", "how points of the head are followed: by patches alone (default), or led by dense flow (raft-small.pth; slow)") \

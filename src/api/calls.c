@@ -66,6 +66,7 @@ static stk_status prepare(const stk_prepare_options *options, const stk_job *job
         .clip = options->clip,
         .folder = options->output,
         .models = options->models,
+        .head_model = options->head_model,
         .size = options->size,
         .threads = options->threads,
         .restart = options->restart,

@@ -15,4 +15,9 @@ const float (*stk_canonical_face(void))[3];        /* [468][3] */
 const float (*stk_face_mesh_texture(void))[2];     /* [468][2] */
 const int16_t (*stk_face_mesh_triangles(void))[3]; /* [898][3] */
 
+enum { STK_POINTS_68 = 68 };
+/* The mesh vertex that stands for each of the 68 points (0-16 jaw, 17-26 brows, 27-35 nose, 36-47
+ * eyes, 48-67 mouth). */
+extern const int16_t stk_mesh_of_68[STK_POINTS_68];
+
 #endif

@@ -27,6 +27,7 @@ static const double PRIOR_WEIGHT = 0.02;
 typedef struct focal_search {
     stk_head_views *views;
     stk_pose_model model;
+    stk_head_fit *head;
     stk_pool *pool;
     const stk_job *job;
     stk_head_track *track;
@@ -34,22 +35,30 @@ typedef struct focal_search {
     double objective[STK_FOCAL_CANDIDATES_MAX]; /* without the focal prior */
 } focal_search;
 
-static void try_focal(focal_search *search, double focal_px) {
-    stk_head_track *track = search->track;
+/* Views and shape from nothing, at search->model's focal length. */
+static stk_head_fit_loss fit_candidate(focal_search *search) {
+    stk_head_fit_loss loss = {0, 0};
+    if (search->head != NULL)
+        return stk_head_fit_views(search->head, search->views, &search->model, TURNS, search->pool);
     stk_head_shape shape;
     stk_head_shape_init(&shape);
     stk_head_shape_attach(&shape, &search->model);
-    search->model.focal_px = focal_px;
     stk_head_views_start(search->views, &search->model, search->pool);
-    double prior = 0, error = 0;
     for (int turn = 0; turn < TURNS; turn++)
-        prior = stk_head_shape_turn(&shape, search->views, &search->model, 0, search->pool);
+        loss.prior = stk_head_shape_turn(&shape, search->views, &search->model, 0, search->pool);
     for (int n = 0; n < search->views->count; n++) {
         int frame = search->views->frames[n];
-        error += stk_pose_squared_error(&search->model, search->views->landmarks[frame].xyz,
-                                        &search->views->poses[n]);
+        loss.squared += stk_pose_squared_error(&search->model, search->views->landmarks[frame].xyz,
+                                               &search->views->poses[n]);
     }
-    error /= search->views->count;
+    loss.squared /= search->views->count;
+    return loss;
+}
+
+static void try_focal(focal_search *search, double focal_px) {
+    stk_head_track *track = search->track;
+    search->model.focal_px = focal_px;
+    const stk_head_fit_loss loss = fit_candidate(search);
     int at = track->candidates++;
     for (; at > 0 && track->candidate_px[at - 1] > focal_px; at--) {
         track->candidate_px[at] = track->candidate_px[at - 1];
@@ -57,9 +66,9 @@ static void try_focal(focal_search *search, double focal_px) {
         search->objective[at] = search->objective[at - 1];
     }
     track->candidate_px[at] = (float)focal_px;
-    track->candidate_cost[at] = (float)error;
-    search->objective[at] = stk_head_views_loss(search->views) + prior;
-    search->least_error = fmin(search->least_error, error);
+    track->candidate_cost[at] = (float)loss.squared;
+    search->objective[at] = stk_head_views_loss(search->views) + loss.prior;
+    search->least_error = fmin(search->least_error, loss.squared);
     stk_job_report(search->job, "focal length", track->candidates, COARSE + GOLDEN, search->start_s,
                    NULL);
 }
@@ -89,9 +98,10 @@ static double parabola_top(const focal_search *search, int i, double typical_px)
     return exp(fmin(fmax(x, x0), x2));
 }
 
-stk_status stk_focal_search(stk_head_views *views, const stk_pose_model *model, stk_pool *pool,
-                            const stk_job *job, stk_head_track *track) {
+stk_status stk_focal_search(stk_head_views *views, const stk_pose_model *model, stk_head_fit *head,
+                            stk_pool *pool, const stk_job *job, stk_head_track *track) {
     focal_search search = {.views = views, .model = *model, .pool = pool, .job = job};
+    search.head = head;
     search.track = track;
     search.start_s = stk_clock_s();
     search.least_error = INFINITY;

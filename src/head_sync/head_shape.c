@@ -2,6 +2,7 @@
 #include "head_sync/head_shape.h"
 #include "base/face_mesh.h"
 #include "head_sync/motion_tracker.h"
+#include "head_sync/similarity.h"
 #include "base/attr.h"
 
 #include <math.h>
@@ -142,58 +143,27 @@ static void update_vertex(void *ctx, int task, int worker) {
     }
 }
 
-/* a, turn, from, to of X' = a Q (X - from) + to: the rigid set onto the canonical face. */
-typedef struct similarity {
-    double a, Q[9], from[3], to[3];
-} similarity;
-
-static int align_to_canonical(const stk_head_shape *shape, similarity *s) {
-    const float(*face)[3] = stk_canonical_face();
-    double total = 0, spread = 0, match = 0;
-    memset(s, 0, sizeof *s);
-    for (int k = 0; k < shape->rigid_count; k++) {
-        total += shape->weights[k];
+/* The rigid set onto the canonical face. */
+static int align_to_canonical(const stk_head_shape *shape, stk_similarity *s) {
+    double x[STK_RIGID_MAX][3], y[STK_RIGID_MAX][3];
+    for (int k = 0; k < shape->rigid_count; k++)
         for (int i = 0; i < 3; i++) {
-            s->from[i] += shape->weights[k] * shape->shape_head[shape->rigid[k]][i];
-            s->to[i] += shape->weights[k] * face[shape->rigid[k]][i];
+            x[k][i] = shape->shape_head[shape->rigid[k]][i];
+            y[k][i] = stk_canonical_face()[shape->rigid[k]][i];
         }
-    }
-    for (int i = 0; i < 3; i++) s->from[i] /= total, s->to[i] /= total;
-    double M[9] = {0};
-    for (int k = 0; k < shape->rigid_count; k++) {
-        const double *X = shape->shape_head[shape->rigid[k]];
-        for (int i = 0; i < 3; i++) {
-            double c = face[shape->rigid[k]][i] - s->to[i];
-            for (int j = 0; j < 3; j++) M[3 * i + j] += shape->weights[k] * c * (X[j] - s->from[j]);
-            spread += shape->weights[k] * (X[i] - s->from[i]) * (X[i] - s->from[i]);
-        }
-    }
-    memcpy(s->Q, M, sizeof M);
-    if (!(spread > 0) || !stk_mat3_polar(s->Q)) return 0;
-    for (int i = 0; i < 9; i++) match += M[i] * s->Q[i];
-    s->a = match / spread;
-    return s->a > 0;
+    return stk_similarity_fit(x, y, shape->weights, shape->rigid_count, s);
 }
 
-/* Brings the shape into the canonical gauge; x_cam only scales by a, so projections stay. */
+/* Brings the shape into the canonical gauge; x_cam only scales, so projections stay. */
 static void fix_gauge(stk_head_shape *shape, stk_head_views *views) {
-    similarity s;
+    stk_similarity s;
     if (!align_to_canonical(shape, &s)) return;
     for (int v = 0; v < STK_MESH_LANDMARKS; v++) {
-        double d[3], q[3], *X = shape->shape_head[v];
-        for (int i = 0; i < 3; i++) d[i] = X[i] - s.from[i];
-        stk_mat3_apply(s.Q, d, q);
-        for (int i = 0; i < 3; i++) X[i] = s.a * q[i] + s.to[i];
+        double moved[3];
+        stk_similarity_apply(&s, shape->shape_head[v], moved);
+        memcpy(shape->shape_head[v], moved, sizeof moved);
     }
-    for (int n = 0; n < views->count; n++) {
-        stk_se3 *pose = &views->poses[n], next;
-        double moved[3], origin[3];
-        stk_mat3_mul_bt(pose->R, s.Q, next.R);
-        stk_mat3_apply(pose->R, s.from, moved);
-        stk_mat3_apply(next.R, s.to, origin);
-        for (int i = 0; i < 3; i++) next.t[i] = s.a * (moved[i] + pose->t[i]) - origin[i];
-        *pose = next;
-    }
+    for (int n = 0; n < views->count; n++) stk_similarity_undo(&s, &views->poses[n]);
 }
 
 /* Mean over the rigid set of |X - X_canonical|^2, m^2. */
@@ -210,8 +180,10 @@ static double distance_to_canonical(const stk_head_shape *shape) {
     return sum / total;
 }
 
-double stk_head_shape_turn(stk_head_shape *shape, stk_head_views *views,
-                           const stk_pose_model *model, int all, stk_pool *pool) {
+/* Moves the rigid vertices (all: every vertex) under the views' poses. Returns the prior, px^2/m^2.
+ */
+static double move_vertices(stk_head_shape *shape, stk_head_views *views,
+                            const stk_pose_model *model, int all, stk_pool *pool) {
     static const double SIGMA2 = 2; /* |residual|^2 is the sum of two coordinates' variances */
     double noise2 = fmax(stk_head_views_loss(views) / SIGMA2, NOISE_FLOOR_PX * NOISE_FLOOR_PX);
     double per_view = noise2 / (SHAPE_SIGMA_M * SHAPE_SIGMA_M * VIEWS_PER_OBSERVATION);
@@ -223,10 +195,21 @@ double stk_head_shape_turn(stk_head_shape *shape, stk_head_views *views,
         turn.model.vertices = every;
     }
     stk_pool_run(pool, all ? STK_MESH_LANDMARKS : shape->rigid_count, update_vertex, &turn);
+    return turn.prior;
+}
+
+double stk_head_shape_turn(stk_head_shape *shape, stk_head_views *views,
+                           const stk_pose_model *model, int all, stk_pool *pool) {
+    double prior = move_vertices(shape, views, model, all, pool);
+    turn_context turn = {.shape = shape, .views = views, .model = *model};
     fix_gauge(shape, views);
-    turn.model = *model;
     stk_pool_run(pool, views->count, refine_view, &turn);
-    return turn.prior / views->count * distance_to_canonical(shape);
+    return prior / views->count * distance_to_canonical(shape);
+}
+
+void stk_head_shape_follow(stk_head_shape *shape, stk_head_views *views,
+                           const stk_pose_model *model, stk_pool *pool) {
+    move_vertices(shape, views, model, 1, pool);
 }
 
 void stk_head_shape_reweight(stk_head_shape *shape, const stk_head_views *views,

@@ -42,6 +42,9 @@ void stk_head_views_start(stk_head_views *views, const stk_pose_model *model, st
  * the prior's share of the loss: px^2 per residual, comparable to stk_head_views_loss. */
 double stk_head_shape_turn(stk_head_shape *shape, stk_head_views *views,
                            const stk_pose_model *model, int all, stk_pool *pool);
+/* Every vertex to where the views see it under the poses they have; no pose is changed. */
+void stk_head_shape_follow(stk_head_shape *shape, stk_head_views *views,
+                           const stk_pose_model *model, stk_pool *pool);
 /* Lowers the weight of rigid vertices that do not move rigidly in this clip (fringe over the
  * forehead, lively cheeks): w = base * 2 m / (m + e2), e2 its squared error, m the median. */
 void stk_head_shape_reweight(stk_head_shape *shape, const stk_head_views *views,

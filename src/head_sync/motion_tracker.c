@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "head_sync/focal_search.h"
+#include "head_sync/head_fit.h"
 #include "head_sync/head_shape.h"
 #include "head_sync/pose_smooth.h"
 
@@ -37,6 +38,7 @@ typedef struct tracker {
     double (*information)[36]; /* [frames] */
     stk_pose_model model;
     stk_head_shape shape;
+    stk_head_fit *head; /* NULL: the face mesh carries the pose */
     stk_head_views views;
     int view_frames[SHAPE_VIEWS];
     stk_se3 view_poses[SHAPE_VIEWS];
@@ -84,6 +86,7 @@ static void tracker_clear(tracker *t) {
     stk_free(t->smooth);
     stk_free(t->error_px);
     stk_free(t->information);
+    stk_head_fit_free(&t->head);
 }
 
 /* --- which frames ----------------------------------------------------------------------------- */
@@ -188,6 +191,34 @@ static void fit_shape(tracker *t) {
     }
 }
 
+/* The morphable head's identity; the poses come later, all frames alike. */
+static void fit_head(tracker *t) {
+    stk_head_fit_views(t->head, &t->views, &t->model, REWEIGHT_FROM, t->pool);
+    for (int turn = REWEIGHT_FROM; turn < SHAPE_TURNS; turn++) {
+        stk_head_fit_reweight(t->head, &t->views, &t->model);
+        stk_head_fit_turn(t->head, &t->views, &t->model, t->pool);
+    }
+    stk_head_fit_settle(t->head);
+}
+
+/* The face mesh under the morphable head's poses. */
+static void follow_head(tracker *t) {
+    int count = 0;
+    for (int n = 0; n < t->views.count; n++) {
+        int frame = t->view_frames[n];
+        if (!t->valid[frame]) continue;
+        t->view_frames[count] = frame;
+        t->view_costs[count] = t->view_costs[n];
+        t->view_poses[count++] = t->poses[frame];
+    }
+    t->views.count = count;
+    if (count == 0) return;
+    stk_head_shape_init(&t->shape);
+    stk_head_shape_attach(&t->shape, &t->model);
+    stk_head_shape_follow(&t->shape, &t->views, &t->model, t->pool);
+    stk_head_shape_reweight(&t->shape, &t->views, &t->model);
+}
+
 /* A mean loss beyond this means that no pose in front of the camera was found. */
 static const double UNFITTED_PX2 = 1e9;
 
@@ -198,8 +229,12 @@ static void pose_task(void *ctx, int task, int worker) {
     tracker *t = ctx;
     if (!t->valid[task]) return;
     const float(*landmarks)[3] = t->landmarks[task].xyz;
-    if (stk_pose_initial(&t->model, landmarks, &t->poses[task], NULL) &&
-        stk_pose_refine(&t->model, landmarks, &t->poses[task], t->information[task]) < UNFITTED_PX2)
+    double *information = t->information[task];
+    if (t->head != NULL && stk_head_fit_frame(t->head, &t->model, landmarks, &t->poses[task],
+                                              information, NULL) < UNFITTED_PX2)
+        return;
+    if (t->head == NULL && stk_pose_initial(&t->model, landmarks, &t->poses[task], NULL) &&
+        stk_pose_refine(&t->model, landmarks, &t->poses[task], information) < UNFITTED_PX2)
         return;
     t->valid[task] = 0;
 }
@@ -339,11 +374,15 @@ static stk_status track_frames(tracker *t, stk_head_track *track) {
     double limit_px = 0, start_s = stk_clock_s();
     STK_TRY(look_at_frames(t, &limit_px));
     t->views.count = choose_views(t, FOCAL_VIEWS, limit_px, t->view_frames, &t->information[0][0]);
-    STK_TRY(stk_focal_search(&t->views, &t->model, t->pool, t->job, track));
+    STK_TRY(stk_focal_search(&t->views, &t->model, t->head, t->pool, t->job, track));
     t->model.focal_px = track->camera.focal_px;
     t->views.count = choose_views(t, SHAPE_VIEWS, limit_px, t->view_frames, &t->information[0][0]);
-    fit_shape(t);
+    if (t->head != NULL)
+        fit_head(t);
+    else
+        fit_shape(t);
     stk_pool_run(t->pool, t->frames, pose_task, t);
+    if (t->head != NULL) follow_head(t);
     int fitted = 0;
     for (int i = 0; i < t->frames; i++) fitted += t->valid[i];
     if (fitted < 2)
@@ -358,30 +397,37 @@ static stk_status track_frames(tracker *t, stk_head_track *track) {
     return STK_OK;
 }
 
-stk_status stk_head_track_takes(const stk_head_clip *clip, stk_pool *pool, const stk_job *job,
-                                stk_head_track *track) {
-    const int width = clip->width, height = clip->height;
-    memset(track, 0, sizeof *track);
-    if (clip->frames < 1 || width < 1 || height < 1)
-        return stk_fail(STK_ERR_ARGUMENT, "head tracker: %d frames of %dx%d px", clip->frames,
-                        width, height);
-    tracker *t = stk_calloc_aligned(1, sizeof *t);
-    if (t == NULL) return stk_fail_memory("the head motion tracker");
+static void start_tracker(tracker *t, const stk_head_clip *clip, stk_head_track *track) {
     t->landmarks = clip->landmarks;
     t->take = clip->take;
     t->frames = track->frames = clip->frames;
-    t->pool = pool;
-    t->job = job;
-    track->camera = (stk_camera){0, 0.5f * (float)width, 0.5f * (float)height, width, height};
+    track->camera = (stk_camera){0, 0.5f * (float)clip->width, 0.5f * (float)clip->height,
+                                 clip->width, clip->height};
     t->model.cx_px = track->camera.cx_px;
     t->model.cy_px = track->camera.cy_px;
-    t->model.focal_px = width > height ? width : height; /* any: the first look is orthographic */
-    t->views = (stk_head_views){t->landmarks, t->view_frames, t->view_poses, t->view_costs, 0};
+    /* any focal length: the first look is orthographic */
+    t->model.focal_px = clip->width > clip->height ? clip->width : clip->height;
+    t->views = (stk_head_views){clip->landmarks, t->view_frames, t->view_poses, t->view_costs, 0};
     stk_head_shape_init(&t->shape);
     stk_head_shape_attach(&t->shape, &t->model);
+}
+
+stk_status stk_head_track_takes(const stk_head_clip *clip, stk_pool *pool, const stk_job *job,
+                                stk_head_track *track) {
+    memset(track, 0, sizeof *track);
+    if (clip->frames < 1 || clip->width < 1 || clip->height < 1)
+        return stk_fail(STK_ERR_ARGUMENT, "head tracker: %d frames of %dx%d px", clip->frames,
+                        clip->width, clip->height);
+    tracker *t = stk_calloc_aligned(1, sizeof *t);
+    if (t == NULL) return stk_fail_memory("the head motion tracker");
+    t->pool = pool;
+    t->job = job;
+    start_tracker(t, clip, track);
     stk_status status = tracker_allocate(t, track);
+    if (status == STK_OK && clip->model != NULL)
+        status = stk_head_fit_create(&t->head, clip->model, SHAPE_VIEWS);
     if (status == STK_OK) {
-        for (int i = 0; i < t->frames; i++) t->valid[i] = clip->valid[i] != 0;
+        for (int i = 0; i < clip->frames; i++) t->valid[i] = clip->valid[i] != 0;
         status = track_frames(t, track);
     }
     tracker_clear(t);
@@ -393,6 +439,6 @@ stk_status stk_head_track_takes(const stk_head_clip *clip, stk_pool *pool, const
 stk_status stk_head_track_clip(const stk_landmarks *landmarks, const uint8_t *valid, int frames,
                                int width, int height, stk_pool *pool, const stk_job *job,
                                stk_head_track *track) {
-    const stk_head_clip clip = {landmarks, valid, NULL, frames, width, height};
+    const stk_head_clip clip = {landmarks, valid, NULL, frames, width, height, NULL};
     return stk_head_track_takes(&clip, pool, job, track);
 }

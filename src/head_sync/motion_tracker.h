@@ -8,7 +8,7 @@
  * identity: a per-vertex offset shared by all frames, estimated between rounds of pose fitting and
  * regularised towards the canonical shape. Rigid vertices (forehead, nose, eye corners, cheek
  * bones, temples) carry the pose; lips, lids and jaw do not. Gauss-Newton on SE(3), robust (Huber)
- * loss.
+ * loss. A morphable head (head_model.h) may take its place for focal length and poses.
  */
 #ifndef STK_HEAD_SYNC_MOTION_TRACKER_H
 #define STK_HEAD_SYNC_MOTION_TRACKER_H
@@ -17,6 +17,7 @@
 #include "base/status.h"
 #include "base/types.h"
 #include "base/pool.h"
+#include "head_sync/head_model.h"
 
 enum { STK_FOCAL_CANDIDATES_MAX = 64 };
 
@@ -42,12 +43,15 @@ stk_status stk_head_track_clip(const stk_landmarks *landmarks, const uint8_t *va
                                int width, int height, stk_pool *pool, const stk_job *job,
                                stk_head_track *track);
 /* The same of a clip that was cut: take (borrowed; NULL: one) rises at each cut. Focal length and
- * shape are the clip's, but no pose is smoothed or interpolated across a cut. */
+ * shape are the clip's, but no pose is smoothed or interpolated across a cut. With a morphable head
+ * shape_head is the face mesh as seen under the poses found, in the same head frame; reprojection
+ * is measured with it, too. */
 typedef struct stk_head_clip {
     const stk_landmarks *landmarks; /* [frames], borrowed like all here */
     const uint8_t *valid;           /* [frames] */
     const int32_t *take;            /* [frames] or NULL */
     int frames, width, height;
+    const stk_head_model *model; /* NULL: the canonical face mesh */
 } stk_head_clip;
 stk_status stk_head_track_takes(const stk_head_clip *clip, stk_pool *pool, const stk_job *job,
                                 stk_head_track *track);

@@ -15,6 +15,7 @@ enum {
     MEMORY_LIMIT = 256 << 20, /* a full checkpoint's tree takes well under 1 MB */
     MARK_LIMIT = 1024,        /* open MARKs; torch nests a handful */
     MEMO_LIMIT = 1 << 22,
+    LARGE_BYTES = 1 << 16, /* from here on keep_bytes counts */
 };
 
 struct stk_pickle_chunk {
@@ -33,7 +34,7 @@ typedef struct machine {
 } machine;
 
 void stk_pickle_init(stk_pickle *pickle, const char *path) {
-    *pickle = (stk_pickle){.path = path};
+    *pickle = (stk_pickle){.path = path, .what = "PyTorch file", .maker = "torch.save"};
 }
 
 void stk_pickle_clear(stk_pickle *pickle) {
@@ -46,10 +47,9 @@ void stk_pickle_clear(stk_pickle *pickle) {
 }
 
 stk_status stk_pickle_refuse(const stk_pickle *pickle, const char *reason) {
-    return stk_fail(
-        STK_ERR_FORMAT,
-        "%s: not a readable PyTorch file: %s; fetch it again, or save it again with torch.save",
-        pickle->path, reason);
+    return stk_fail(STK_ERR_FORMAT,
+                    "%s: not a readable %s: %s; fetch it again, or save it again with %s",
+                    pickle->path, pickle->what, reason, pickle->maker);
 }
 
 static stk_status no_memory(const stk_pickle *pickle) {
@@ -213,12 +213,21 @@ static stk_status op_float(machine *m, uint8_t op) {
     return push(m, value);
 }
 
+static stk_status push_bytes(machine *m, const uint8_t *bytes, uint64_t length) {
+    if (length > INT32_MAX) return stk_pickle_refuse(m->pickle, "a bytes object of over 2 GB");
+    stk_pth_value *value = stk_pickle_node_new(m->pickle, STK_PICKLE_BYTES);
+    if (value != NULL) value->text = (const char *)bytes, value->count = (int)length;
+    return push(m, value);
+}
+
 static stk_status op_text(machine *m, uint8_t op) {
     int short_form = op == 0x8c || op == 'U' || op == 'C', long_form = op == 0x8d || op == 0x8e;
     uint64_t length = 0;
     STK_TRY(take_number(m, short_form ? 1 : long_form ? 8 : 4, &length));
     const uint8_t *bytes = take(m, length);
     if (bytes == NULL) return truncated(m);
+    if (m->pickle->keep_bytes && (op == 'B' || op == 0x8e) && length >= LARGE_BYTES)
+        return push_bytes(m, bytes, length);
     return push(m, stk_pickle_text(m->pickle, bytes, (size_t)length));
 }
 

@@ -3,7 +3,8 @@
  *   bytes -> stack machine (pickle.c) -> nodes in an arena; objects only through the allow-list of
  *   pickle_object.c.
  *
- * Tensor data are not read here: storages are collected, with key, type and length, and the
+ * NumPy arrays are complete after reading: their data are bytes objects. Tensor data are not read
+ * here: storages are collected, with key, type and length, and the
  * container fills in `data` afterwards, then stk_pickle_resolve points the tensors at them.
  *
  * All memory belongs to the stk_pickle and is bounded by MEMORY_LIMIT. Nothing recurses during
@@ -20,7 +21,9 @@ enum { STK_PICKLE_DEPTH = 64, STK_PICKLE_STORAGES = 16384, STK_PICKLE_KEY = 32 }
 enum {
     STK_PICKLE_CLASS = STK_PTH_OTHER + 1, /* integer: row of the allow-list */
     STK_PICKLE_STORAGE,                   /* integer: index into storages */
-    STK_PICKLE_NUMPY_TYPE,                /* integer: stk_dtype */
+    STK_PICKLE_NUMPY_TYPE,                /* integer: stk_dtype, STK_DTYPES: any object */
+    STK_PICKLE_NUMPY_ARRAY,               /* until its state is set */
+    STK_PICKLE_BYTES,                     /* text, count: a large bytes object where it lies */
 };
 
 typedef struct stk_pickle_node {
@@ -44,7 +47,10 @@ typedef struct stk_pickle_tensor {
 } stk_pickle_tensor;
 
 typedef struct stk_pickle {
-    const char *path; /* borrowed, for sentences */
+    const char *path;         /* borrowed, for sentences */
+    const char *what, *maker; /* "PyTorch file", "torch.save", for sentences */
+    int keep_bytes; /* bytes objects of 64 KiB and more are not copied: they point into the input,
+                         which has to live as long as the tree */
     struct stk_pickle_chunk *chunks;
     size_t memory;
     stk_pickle_storage *storages;
@@ -52,6 +58,7 @@ typedef struct stk_pickle {
     stk_pickle_tensor *tensors;
 } stk_pickle;
 
+/* A PyTorch file that copies; what and keep_bytes may be set behind it. */
 void stk_pickle_init(stk_pickle *pickle, const char *path);
 void stk_pickle_clear(stk_pickle *pickle);
 /* Reads one pickle from the front of `bytes`; *used receives its length. */
@@ -74,8 +81,7 @@ stk_status stk_pickle_class(stk_pickle *pickle, const char *module, const char *
                             stk_pth_value **result);
 stk_status stk_pickle_call(stk_pickle *pickle, const stk_pth_value *callable,
                            const stk_pth_value *args, stk_pth_value **result);
-stk_status stk_pickle_build(stk_pickle *pickle, const stk_pth_value *object,
-                            const stk_pth_value *state);
+stk_status stk_pickle_build(stk_pickle *pickle, stk_pth_value *object, const stk_pth_value *state);
 stk_status stk_pickle_persistent(stk_pickle *pickle, const stk_pth_value *id,
                                  stk_pth_value **result);
 

@@ -17,6 +17,8 @@ enum class_kind {
     STORAGE,
     NUMPY_SCALAR,
     NUMPY_DTYPE,
+    NUMPY_ARRAY,
+    NUMPY_ARRAY_CLASS,
     ENCODE
 };
 
@@ -44,6 +46,9 @@ static const struct {
     {"numpy.core.multiarray", "scalar", NUMPY_SCALAR, 0},
     {"numpy._core.multiarray", "scalar", NUMPY_SCALAR, 0},
     {"numpy", "dtype", NUMPY_DTYPE, 0},
+    {"numpy.core.multiarray", "_reconstruct", NUMPY_ARRAY, 0},
+    {"numpy._core.multiarray", "_reconstruct", NUMPY_ARRAY, 0},
+    {"numpy", "ndarray", NUMPY_ARRAY_CLASS, 0},
     {"_codecs", "encode", ENCODE, 0}, /* how protocol 2 spells a bytes object */
 };
 
@@ -59,8 +64,8 @@ stk_status stk_pickle_class(stk_pickle *pickle, const char *module, const char *
     return stk_fail(
         STK_ERR_FORMAT,
         "%s: names the object %.64s.%.64s; only tensors, numbers, text and dictionaries "
-        "are read from PyTorch files",
-        pickle->path, module, name);
+        "are read from a %s",
+        pickle->path, module, name, pickle->what);
 }
 
 static stk_status bad_arguments(const stk_pickle *pickle, const char *what) {
@@ -164,8 +169,9 @@ static stk_status make_numpy_type(stk_pickle *pickle, const stk_pth_value *args,
     static const struct {
         const char *name;
         stk_dtype dtype;
-    } TYPES[] = {{"f8", STK_F64}, {"f4", STK_F32}, {"f2", STK_F16}, {"i8", STK_I64},
-                 {"i4", STK_I32}, {"i2", STK_I16}, {"u1", STK_U8},  {"b1", STK_BOOL}};
+    } TYPES[] = {{"f8", STK_F64},    {"f4", STK_F32},  {"f2", STK_F16}, {"i8", STK_I64},
+                 {"i4", STK_I32},    {"i2", STK_I16},  {"u1", STK_U8},  {"b1", STK_BOOL},
+                 {"O8", STK_DTYPES}, {"O", STK_DTYPES}};
     if (args->count < 1 || args->items[0]->type != STK_PTH_STRING)
         return bad_arguments(pickle, "a NumPy type");
     for (size_t i = 0; i < sizeof TYPES / sizeof *TYPES; i++) {
@@ -185,7 +191,7 @@ static stk_status make_numpy_scalar(stk_pickle *pickle, const stk_pth_value *arg
         args->items[1]->type != STK_PTH_STRING)
         return bad_arguments(pickle, "a NumPy number");
     stk_dtype dtype = (stk_dtype)args->items[0]->integer;
-    if ((size_t)args->items[1]->count != stk_dtype_size(dtype))
+    if (dtype == STK_DTYPES || (size_t)args->items[1]->count != stk_dtype_size(dtype))
         return bad_arguments(pickle, "a NumPy number");
     *result = stk_pickle_node_new(pickle, STK_PTH_FLOAT);
     STK_TRY(result_or_memory(pickle, *result));
@@ -214,6 +220,9 @@ stk_status stk_pickle_call(stk_pickle *pickle, const stk_pth_value *callable,
         return make_numpy_type(pickle, args, result);
     case NUMPY_SCALAR:
         return make_numpy_scalar(pickle, args, result);
+    case NUMPY_ARRAY: /* (class, shape, type code) of an empty array; what counts is its state */
+        *result = stk_pickle_node_new(pickle, STK_PICKLE_NUMPY_ARRAY);
+        return result_or_memory(pickle, *result);
     case OPAQUE:
         *result = stk_pickle_node_new(pickle, STK_PTH_OTHER);
         return result_or_memory(pickle, *result);
@@ -222,16 +231,65 @@ stk_status stk_pickle_call(stk_pickle *pickle, const stk_pth_value *callable,
             return bad_arguments(pickle, "a parameter");
         *result = args->items[0];
         return STK_OK;
+    case NUMPY_ARRAY_CLASS:
+        return stk_pickle_refuse(pickle, "it calls a class that only names a type");
     case STORAGE:
         break;
     }
     return stk_pickle_refuse(pickle, "it calls a storage class");
 }
 
+/* Shape, strides and number of elements of a whole array. */
+static int read_shape(const stk_pth_value *shape, int fortran, stk_pth_tensor *tensor) {
+    if (shape->type != STK_PTH_TUPLE || shape->count > 8) return 0;
+    tensor->rank = shape->count;
+    tensor->count = 1;
+    for (int k = 0; k < tensor->rank; k++) {
+        int i = fortran ? k : tensor->rank - 1 - k; /* from the fastest index on */
+        tensor->shape[i] = shape->items[i]->integer;
+        tensor->stride[i] = tensor->count;
+        if (shape->items[i]->type != STK_PTH_INT || tensor->shape[i] < 0 ||
+            __builtin_mul_overflow(tensor->count, tensor->shape[i], &tensor->count) ||
+            tensor->count > INT32_MAX)
+            return 0;
+    }
+    return 1;
+}
+
+/* (version, shape, type, stored column by column, data): numbers become a tensor, objects a list.
+ * The data stay where the bytes object has them. */
+static stk_status set_array(stk_pickle *pickle, stk_pth_value *array, const stk_pth_value *state) {
+    if (state->type != STK_PTH_TUPLE || state->count != 5 ||
+        (int)state->items[2]->type != STK_PICKLE_NUMPY_TYPE ||
+        state->items[3]->type != STK_PTH_BOOL)
+        return stk_pickle_refuse(pickle, "an array is described wrongly");
+    const stk_pth_value *data = state->items[4];
+    stk_dtype dtype = (stk_dtype)state->items[2]->integer;
+    if (dtype == STK_DTYPES && data->type == STK_PTH_LIST) {
+        array->type = STK_PTH_LIST;
+        array->items = data->items;
+        array->count = data->count;
+        ((stk_pickle_node *)array)->capacity = data->count; /* the room behind is not its own */
+        return STK_OK;
+    }
+    stk_pth_tensor *tensor = stk_pickle_alloc(pickle, sizeof *tensor);
+    if (tensor == NULL) return stk_fail_memory(pickle->path);
+    tensor->dtype = dtype;
+    if (dtype == STK_DTYPES ||
+        (data->type != STK_PTH_STRING && (int)data->type != STK_PICKLE_BYTES) ||
+        !read_shape(state->items[1], (int)state->items[3]->integer, tensor) ||
+        (uint64_t)tensor->count * stk_dtype_size(dtype) != (uint64_t)data->count)
+        return stk_pickle_refuse(pickle, "an array's data do not fit its shape");
+    tensor->data = (const uint8_t *)data->text;
+    array->type = STK_PTH_TENSOR;
+    array->tensor = tensor;
+    return STK_OK;
+}
+
 /* Attributes of a dict (_metadata) are dropped; a NumPy type's state says its byte order. */
-stk_status stk_pickle_build(stk_pickle *pickle, const stk_pth_value *object,
-                            const stk_pth_value *state) {
+stk_status stk_pickle_build(stk_pickle *pickle, stk_pth_value *object, const stk_pth_value *state) {
     if (object->type == STK_PTH_DICT) return STK_OK;
+    if ((int)object->type == STK_PICKLE_NUMPY_ARRAY) return set_array(pickle, object, state);
     if ((int)object->type != STK_PICKLE_NUMPY_TYPE || state->type != STK_PTH_TUPLE ||
         state->count < 2 || state->items[1]->type != STK_PTH_STRING)
         return stk_pickle_refuse(pickle, "it sets the state of an object that has none");

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "head_sync/head_model.h"
 #include "nn/weights.h"
 #include "subject/draft.h"
 
@@ -35,7 +36,13 @@ enum {
     STEP_REPORT,
     STEPS
 };
-enum { SETTING_SIZE = 1, SETTING_FACE_WEIGHTS = 2, SETTING_PARSE_WEIGHTS = 4, SETTING_POINTS = 8 };
+enum {
+    SETTING_SIZE = 1,
+    SETTING_FACE_WEIGHTS = 2,
+    SETTING_PARSE_WEIGHTS = 4,
+    SETTING_POINTS = 8,
+    SETTING_HEAD_MODEL = 16
+};
 #define NEEDS(step) (1u << (step))
 
 typedef struct step {
@@ -57,7 +64,12 @@ static const step steps[STEPS] = {
                    SETTING_FACE_WEIGHTS,
                    stk_step_face,
                    {"cache/face.safetensors"}},
-    [STEP_POSE] = {"pose", 3, NEEDS(STEP_FACE), 0, stk_step_pose, {"cache/pose.safetensors"}},
+    [STEP_POSE] = {"pose",
+                   3,
+                   NEEDS(STEP_FACE),
+                   SETTING_HEAD_MODEL,
+                   stk_step_pose,
+                   {"cache/pose.safetensors"}},
     [STEP_PARSE] = {"parse",
                     1,
                     NEEDS(STEP_FACE) | NEEDS(STEP_PICTURE),
@@ -153,6 +165,9 @@ static void step_digests(const stk_prepare *prepare, char digest[STEPS][STK_SHA2
             used += (size_t)snprintf(text + used, sizeof text - used, "%s", parse);
         if (s->settings & SETTING_POINTS)
             used += add_points(text + used, sizeof text - used, prepare);
+        if ((s->settings & SETTING_HEAD_MODEL) && prepare->head_model_sha256[0] != '\0')
+            used += (size_t)snprintf(text + used, sizeof text - used, " head_model=%s",
+                                     prepare->head_model_sha256);
         for (int k = 0; k < i; k++)
             if (s->needs & NEEDS(k))
                 used += (size_t)snprintf(text + used, sizeof text - used, " %s", digest[k]);
@@ -349,10 +364,22 @@ static stk_status check_settings(stk_prepare_settings *s) {
     return STK_OK;
 }
 
+/* Opens the head model once, so that a wrong one is refused before anything is created. */
+static stk_status check_head_model(stk_prepare *prepare) {
+    stk_head_model *model;
+    stk_prepare_settings *s = &prepare->settings;
+    if (s->head_model != NULL && s->head_model[0] == '\0') s->head_model = NULL;
+    if (s->head_model == NULL) return STK_OK;
+    STK_TRY(stk_head_model_open(&model, s->head_model));
+    stk_head_model_close(&model);
+    return stk_head_model_digest(s->head_model, prepare->head_model_sha256);
+}
+
 stk_status stk_subject_prepare(const stk_prepare_settings *settings, const stk_job *job) {
     stk_media_info media;
     stk_prepare prepare = {.settings = *settings, .job = job, .lock = -1};
     STK_TRY(check_settings(&prepare.settings));
+    STK_TRY(check_head_model(&prepare));
     STK_TRY(stk_media_probe(prepare.settings.clip, &media)); /* before anything is created */
     stk_status status = open_folder(&prepare);
     if (status == STK_OK) status = bind_source(&prepare);

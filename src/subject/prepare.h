@@ -13,7 +13,8 @@
 #include "portrait_sync/parsing.h"
 
 typedef struct stk_prepare {
-    stk_prepare_settings settings; /* size and threads resolved */
+    stk_prepare_settings settings;           /* size and threads resolved */
+    char head_model_sha256[STK_SHA256_TEXT]; /* over its files, "" without one */
     const stk_job *job;
     stk_pool *pool;
     stk_manifest manifest;

@@ -3,16 +3,6 @@
 
 #include <math.h>
 
-/* The mesh vertex that stands for each of the 68 points (0-16 jaw, 17-26 brows, 27-35 nose, 36-47
- * eyes, 48-67 mouth). */
-const int16_t stk_mesh_of_68[STK_POINTS_68] = {
-    162, 234, 93,  58,  172, 136, 149, 148, 152, 377, 378, 365, 397, 288, 323, 454, 389, /* jaw */
-    71,  63,  105, 66,  107, 336, 296, 334, 293, 301,                                    /* brows */
-    168, 197, 5,   4,   75,  97,  2,   326, 305,                                         /* nose */
-    33,  160, 158, 133, 153, 144, 362, 385, 387, 263, 373, 380,                          /* eyes */
-    61,  39,  37,  0,   267, 269, 291, 405, 314, 17,  84,  181,                          /* lips */
-    78,  82,  13,  312, 308, 317, 14,  87,
-};
 enum { BROWS = 17, NOSE_TIP = 30, EYES = 36, MOUTH = 48, INNER_LIPS = 60, POINTS = STK_POINTS_68 };
 
 typedef struct bounds {

@@ -4,12 +4,8 @@
 #ifndef STK_SUBJECT_REGIONS_H
 #define STK_SUBJECT_REGIONS_H
 
+#include "base/face_mesh.h"
 #include "subject/subject.h"
-
-enum { STK_POINTS_68 = 68 };
-/* The mesh vertex that stands for each of the 68 points (0-16 jaw, 17-26 brows, 27-35 nose, 36-47
- * eyes, 48-67 mouth). */
-extern const int16_t stk_mesh_of_68[STK_POINTS_68];
 
 stk_regions stk_regions_compute(const float (*landmarks)[3], int width, int height);
 /* Eyes with brows, what the sampler draws as "eyes": a wider rectangle than regions.eyes. */

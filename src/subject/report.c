@@ -107,7 +107,7 @@ static void put_figures(report *r, const cJSON *figures) {
     size_t column = FIGURES_COLUMN;
     cJSON_ArrayForEach(figure, figures) {
         char entry[96];
-        if (!cJSON_IsNumber(figure)) continue; /* lists are for programs */
+        if (!cJSON_IsNumber(figure)) continue; /* lists are for programs, text: put_head_model */
         int n = snprintf(entry, sizeof entry, "%s=%.10g", figure->string, figure->valuedouble);
         if (column + (size_t)n + 2 > LINE_MAX) {
             put(r, "\n%*s", FIGURES_COLUMN, "");
@@ -117,6 +117,13 @@ static void put_figures(report *r, const cJSON *figures) {
         column += (size_t)n + 2;
     }
     put(r, "\n");
+}
+
+static void put_head_model(report *r, const stk_manifest *m) {
+    const cJSON *record = stk_manifest_step(m, "pose");
+    const cJSON *figures = cJSON_GetObjectItemCaseSensitive(record, "figures");
+    const cJSON *model = cJSON_GetObjectItemCaseSensitive(figures, "head_model");
+    if (cJSON_IsString(model)) put(r, "head model  %s\n", model->valuestring);
 }
 
 static void put_steps(report *r, const stk_manifest *m, const char *failed) {
@@ -152,6 +159,7 @@ static void put_all(report *r, const stk_prepare *prepare, const char *failed,
     }
     if (i->face_mode[0] != '\0') put(r, "face        %s\n", i->face_mode);
     if (i->parse_mode[0] != '\0') put(r, "parsing     %s\n", i->parse_mode);
+    put_head_model(r, m);
     if (i->identity[0] != '\0') put(r, "identity    %s\n", i->identity);
     put(r, "\n");
     put_steps(r, m, failed);

@@ -66,14 +66,27 @@ void stk_pose_table_clear(stk_pose_table *table) {
     *table = (stk_pose_table){0};
 }
 
+/* Poses by the head model that the settings name; which one goes into the figures. */
+static stk_status track_head(const stk_prepare *prepare, const stk_face_table *faces,
+                             cJSON *figures, stk_head_track *track) {
+    stk_head_model *model = NULL;
+    const stk_subject_info *info = &prepare->manifest.info;
+    if (prepare->settings.head_model != NULL)
+        STK_TRY(stk_head_model_open(&model, prepare->settings.head_model));
+    if (model != NULL) cJSON_AddStringToObject(figures, "head_model", model->name);
+    const stk_head_clip clip = {faces->landmarks, faces->found, faces->take, faces->frames,
+                                info->width,      info->height, model};
+    stk_status status = stk_head_track_takes(&clip, prepare->pool, prepare->job, track);
+    stk_head_model_close(&model);
+    return status;
+}
+
 stk_status stk_step_pose(stk_prepare *prepare, cJSON *figures) {
     stk_face_table faces;
     stk_head_track track;
     stk_subject_info *info = &prepare->manifest.info;
     STK_TRY(stk_face_table_read(prepare, 0, &faces));
-    const stk_head_clip clip = {faces.landmarks, faces.found, faces.take,
-                                faces.frames,    info->width, info->height};
-    stk_status status = stk_head_track_takes(&clip, prepare->pool, prepare->job, &track);
+    stk_status status = track_head(prepare, &faces, figures, &track);
     stk_face_table_clear(&faces);
     STK_TRY(status);
     const stk_camera *camera = &track.camera;

@@ -31,6 +31,7 @@ typedef struct stk_prepare_settings {
     int threads;        /* 0 = all */
     int restart;        /* redo every step */
     const char *points; /* of the head are followed by "lk" or "raft"; NULL = "lk" */
+    const char *head_model; /* file of a morphable head; NULL or "" = the built-in face mesh */
 } stk_prepare_settings;
 
 /* Runs the steps that are not done yet: picture, sound, face, pose, parse, torso, tables, report.
