@@ -8,7 +8,7 @@
 
 #include <math.h>
 
-enum { RIGHT_EYE_CORNER = 33, LEFT_EYE_CORNER = 263 };
+enum { RIGHT_EYE_CORNER = 33, LEFT_EYE_CORNER = 263, RIGHT_IRIS = 468, LEFT_IRIS = 473 };
 
 static const float ROI_SCALE = 1.5f;
 
@@ -31,6 +31,19 @@ void stk_face_mesh_clear(stk_face_mesh *mesh) {
     if (mesh != NULL) stk_tflite_close(&mesh->graph);
 }
 
+/* The 468-point graph finds no irises: middle of the eye's corners, and the ring of four at the
+ * radius that goes with the opening's length (11.7 mm of 30). */
+static void place_iris(stk_landmarks *landmarks, int first, int corner_a, int corner_b) {
+    static const float ring[5][2] = {{0, 0}, {1, 0}, {0, -1}, {-1, 0}, {0, 1}};
+    const float *a = landmarks->xyz[corner_a], *b = landmarks->xyz[corner_b];
+    const float radius = 0.195f * hypotf(b[0] - a[0], b[1] - a[1]);
+    for (int i = 0; i < 5; i++) {
+        float *out = landmarks->xyz[first + i];
+        for (int c = 0; c < 3; c++) out[c] = 0.5f * (a[c] + b[c]);
+        for (int c = 0; c < 2; c++) out[c] += radius * ring[i][c];
+    }
+}
+
 stk_status stk_face_mesh_run(stk_face_mesh *mesh, const stk_image *rgb, const stk_face_roi *roi,
                              stk_landmarks *landmarks) {
     stk_face_crop(mesh->input.data, mesh->side, rgb, roi, 1.f / 255.f, 0.f, 0);
@@ -43,6 +56,10 @@ stk_status stk_face_mesh_run(stk_face_mesh *mesh, const stk_image *rgb, const st
         landmarks->xyz[i][0] = roi->cx_px + u * c - v * s;
         landmarks->xyz[i][1] = roi->cy_px + u * s + v * c;
         landmarks->xyz[i][2] = p[2] * scale;
+    }
+    if (mesh->count == STK_MESH_LANDMARKS) {
+        place_iris(landmarks, RIGHT_IRIS, RIGHT_EYE_CORNER, 133);
+        place_iris(landmarks, LEFT_IRIS, 362, LEFT_EYE_CORNER);
     }
     landmarks->count = mesh->count;
     landmarks->score = 1.f / (1.f + expf(-mesh->presence.data[0]));
