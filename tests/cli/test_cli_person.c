@@ -16,12 +16,14 @@
 #include <string.h>
 #include <sys/stat.h>
 
-static char folder[STK_PATH_MAX], subject[STK_PATH_MAX], model[STK_PATH_MAX], sound[STK_PATH_MAX];
+static char folder[STK_PATH_MAX], clip[STK_PATH_MAX], subject[STK_PATH_MAX], model[STK_PATH_MAX],
+    sound[STK_PATH_MAX];
 static const char *const SMALL =
     SANITIZED ? "--steps 8 --rays 512 --frames 4 -q" : "--steps 30 --rays 512 --frames 4 -q";
 
-/* Sanitizers make everything twenty times slower. */
-#define SOUND_S (SANITIZED ? 0.4 : 1.0)
+/* Sanitizers make everything twenty times slower: half the clip, smaller pictures, less sound. */
+#define SOUND_S (SANITIZED ? 0.2 : 1.0)
+enum { SIDE = SANITIZED ? 128 : 256, OTHER_SIDE = SANITIZED ? 64 : 128, CUT_FRAMES = 52 };
 
 static void at(char *path, const char *name) {
     TEST_OK(stk_path_join(path, STK_PATH_MAX, folder, name));
@@ -42,16 +44,44 @@ static const program_result *must_run(const program_result *r) {
     return r;
 }
 
+/* The first frames and their sound. */
+static void write_cut(const char *path, const char *whole) {
+    const stk_image *frame;
+    stk_video_reader *reader;
+    stk_video_writer *writer = NULL;
+    TEST_OK(stk_video_reader_open(&reader, whole, NULL));
+    for (int i = 0, end = 0; i < CUT_FRAMES; i++) {
+        TEST_OK(stk_video_reader_next(reader, &frame, NULL, &end));
+        assert_false(end);
+        const stk_writer_options options = {.format = STK_WRITER_MP4,
+                                            .width = frame->width,
+                                            .height = frame->height,
+                                            .fps = 25,
+                                            .crf = 16,
+                                            .threads = 2,
+                                            .sound_path = whole};
+        if (i == 0) TEST_OK(stk_video_writer_create(&writer, path, &options));
+        TEST_OK(stk_video_writer_frame(writer, frame));
+    }
+    TEST_OK(stk_video_writer_finish(&writer));
+    stk_video_reader_close(&reader);
+}
+
 static int prepare_person(void **state) {
     (void)state;
-    const char *clip = test_shared("clips/may.mp4");
-    if (clip == NULL) return 0;
+    const char *shared = test_shared("clips/may.mp4");
+    if (shared == NULL) return 0;
     snprintf(folder, sizeof folder, "%s", test_temporary_folder());
     at(subject, "may");
     at(model, "may.stk");
     at(sound, "tone.wav");
     write_tone(sound, SOUND_S, 44100);
-    must_run(program_run("prepare %s -o %s --size 256", clip, subject));
+    snprintf(clip, sizeof clip, "%s", shared);
+    if (SANITIZED) {
+        at(clip, "cut.mp4");
+        write_cut(clip, shared);
+    }
+    must_run(program_run("prepare %s -o %s --size %d", clip, subject, SIDE));
     must_run(program_run("train %s -o %s %s", subject, model, SMALL));
     return 0;
 }
@@ -83,7 +113,7 @@ static void prepare_again_does_nothing(void **state) {
                                         "tables.safetensors"};
     struct stat before[4];
     for (int i = 0; i < 4; i++) before[i] = status_of(names[i]);
-    must_run(program_run("prepare %s -o %s --size 256", test_shared("clips/may.mp4"), subject));
+    must_run(program_run("prepare %s -o %s --size %d", clip, subject, SIDE));
     for (int i = 0; i < 4; i++) {
         struct stat after = status_of(names[i]);
         assert_int_equal(before[i].st_ino, after.st_ino);
@@ -94,9 +124,8 @@ static void prepare_again_does_nothing(void **state) {
 static void prepare_at_another_size_is_refused(void **state) {
     (void)state;
     need_person();
-    program_assert_refuses(
-        program_run("prepare %s -o %s --size 128", test_shared("clips/may.mp4"), subject), 1,
-        "--restart");
+    program_assert_refuses(program_run("prepare %s -o %s --size %d", clip, subject, OTHER_SIDE), 1,
+                           "--restart");
 }
 
 static void swapped_files_are_named_for_what_they_are(void **state) {
@@ -195,11 +224,12 @@ static void render_other_size_and_png_frames(void **state) {
     need_person();
     char frames[STK_PATH_MAX], last[STK_PATH_MAX];
     at(frames, "frames");
-    must_run(program_run("render -m %s -a %s --frames %s --size 128", model, sound, frames));
+    must_run(
+        program_run("render -m %s -a %s --frames %s --size %d", model, sound, frames, OTHER_SIDE));
     TEST_OK(stk_path_join(last, sizeof last, frames, SANITIZED ? "000004.png" : "000024.png"));
     stk_image picture;
     TEST_OK(stk_picture_read(last, 3, &picture));
-    assert_int_equal(picture.width, 128);
+    assert_int_equal(picture.width, OTHER_SIDE);
     stk_image_clear(&picture);
 }
 
