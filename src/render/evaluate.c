@@ -122,6 +122,7 @@ static stk_status render_held_out(evaluation *e, int frame) {
     STK_ALIGNED(64) float code[STK_AUDIO_CODE];
     stk_audio_net_forward(&model->nets.audio, &model->nets.params, model->nets.params.value, window,
                           e->acts, code);
+    stk_code_range_limit(&model->nets.heard, code);
     stk_frame_request request = {
         .bits = model->bits,
         .camera = info->camera,

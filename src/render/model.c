@@ -137,6 +137,19 @@ static stk_status read_bits(stk_model *model, const char *path) {
     return STK_OK;
 }
 
+/* Models of before, and converted ones, do not tell which codes they have heard. */
+static stk_status read_heard(stk_model *model, const char *path) {
+    stk_code_range *heard = &model->nets.heard;
+    const stk_tensor_info *t = stk_safetensors_find(model->file, "audio_range");
+    if (t == NULL) return STK_OK;
+    if (t->dtype != STK_F32 || t->bytes != sizeof heard->rows) return damaged(path, "audio_range");
+    memcpy(heard->rows, t->data, t->bytes);
+    if (!all_within(heard->rows[0], STK_CODE_RANGE_ROWS * STK_AUDIO_CODE, WEIGHT_LIMIT))
+        return damaged(path, "audio_range");
+    heard->known = 1;
+    return STK_OK;
+}
+
 /* Copies a tensor of numbers if it is there. *rows: 0 receives the number of its rows, at most
  * rows_max; anything else is what it must be. */
 static stk_status read_optional(stk_model *model, const char *path, const char *name, int rows_max,
@@ -273,6 +286,7 @@ stk_status stk_model_open(stk_model **out, const char *path) {
     if (status == STK_OK) status = stk_nets_init(&model->nets, &config, 0);
     if (status == STK_OK) status = read_params(model, path);
     if (status == STK_OK) status = read_bits(model, path);
+    if (status == STK_OK) status = read_heard(model, path);
     if (status == STK_OK) status = read_extra(model, path);
     if (status == STK_OK) status = read_performance(model, path);
     if (status == STK_OK) status = read_plate(model, path);

@@ -14,6 +14,7 @@
 #include "base/status.h"
 #include "base/types.h"
 #include "face_sync/audio.h"
+#include "face_sync/code_range.h"
 #include "nn/params.h"
 #include "nn/safetensors.h"
 #include "portrait/field.h"
@@ -43,6 +44,7 @@ typedef struct stk_nets {
     stk_field field;
     int has_torso;
     stk_torso torso;          /* when has_torso */
+    stk_code_range heard;     /* of the training sound; not known in converted models */
     int lip_weight, lip_bias; /* lip_probe [27][32], [27]: used in training only (train/lips.c) */
 } stk_nets;
 

@@ -64,7 +64,7 @@ static stk_status put_metadata(stk_safetensors_writer *writer, const stk_model_c
 /* --- tensors --------------------------------------------------------------------------------- */
 
 /* Everything behind the parameters, in the order of the file. */
-enum { PIECES_MAX = 12 };
+enum { PIECES_MAX = 14 };
 typedef struct piece {
     const char *name;
     stk_dtype dtype;
@@ -143,6 +143,9 @@ static stk_status write_all(stk_safetensors_writer *writer, const stk_model_cont
     float camera[STK_CAMERA_FLOATS];
     piece_list pieces = {0};
     add(&pieces, "density_bitfield", STK_U8, STK_GRID_BYTES, 0, contents->bits);
+    if (contents->nets->heard.known)
+        add(&pieces, "audio_range", STK_F32, STK_CODE_RANGE_ROWS, STK_AUDIO_CODE,
+            contents->nets->heard.rows);
     if (contents->extra != NULL) add_extra(&pieces, contents->extra);
     if (frames > 0) {
         camera_to_floats(performance, camera);

@@ -164,6 +164,7 @@ void stk_voice_code(stk_voice *voice, const float *values, int frame, float code
     }
     stk_audio_net_forward(&voice->nets->audio, &voice->nets->params, values, window, voice->acts,
                           code);
+    stk_code_range_limit(&voice->nets->heard, code);
 }
 
 void stk_audio_window(const float *rows, int n, int row_floats, int frame,

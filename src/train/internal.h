@@ -123,6 +123,10 @@ struct stk_trainer {
 void stk_train_hear(stk_trainer *trainer, int slot);
 void stk_train_window(const stk_trainer *trainer, int slot, const float *window[STK_AUDIO_WINDOW]);
 
+/* heard.c: the audio codes of the training frames, for the model that is saved. */
+stk_status stk_train_code_range(const stk_trainer *trainer, const float *values,
+                                stk_code_range *range);
+
 /* lips.c: targets over the clip; then, per slot, the probe's mean squared error and its gradients,
  * added to daudio [32], dweight [27][32] and dbias [27]. */
 stk_status stk_train_lips_init(stk_trainer *trainer);

@@ -70,6 +70,9 @@ static int save_a_model(void **state) {
     bits = stk_calloc_aligned(1, STK_GRID_BYTES);
     assert_non_null(bits);
     for (int i = 0; i < STK_GRID_BYTES; i++) bits[i] = (uint8_t)stk_rng_u32(&rng);
+    nets.heard.known = 1;
+    for (int i = 0; i < STK_CODE_RANGE_ROWS; i++)
+        for (int k = 0; k < STK_AUDIO_CODE; k++) nets.heard.rows[i][k] = stk_rng_float(&rng) - 0.5f;
     const stk_model_contents all = contents();
     TEST_OK(stk_model_save(model_path, &all));
     return 0;
@@ -114,6 +117,8 @@ static void open_saved_model_is_equal(void **state) {
     assert_int_equal(model->torso_bytes, sizeof TORSO);
     assert_memory_equal(model->torso_mp4, TORSO, sizeof TORSO);
     assert_true(model->steps == 5000000000);
+    assert_true(model->nets.heard.known);
+    assert_memory_equal(model->nets.heard.rows, nets.heard.rows, sizeof nets.heard.rows);
     TEST_OK(stk_sha256_file(model_path, hash));
     assert_string_equal(model->hash, hash);
     stk_model_close(&model);
