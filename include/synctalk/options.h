@@ -19,6 +19,7 @@
     X(INT,  size,    "--size",    512, 64, 1024,  "PIXELS", "side of the square picture") \
     X(INT,  threads, "--threads", 0, 0, 256,      "N",      "threads, 0 = all") \
     X(TEXT, points,  "--points",  NULL, 0, 0,     "lk|raft", "how points of the head are followed: by patches alone (default), or led by dense flow (raft-small.pth; slow)") \
+    X(FLAG, published, "--published", 0, 0, 1,    "",       "stabilise the head by the published recipe, for comparisons (raft-small.pth; very slow)") \
     X(FLAG, restart, "--restart", 0, 0, 1,        "",       "redo every step") \
     X(FLAG, json,    "--json",    0, 0, 1,        "",       "print the report as one JSON object")
 

@@ -39,42 +39,48 @@ typedef struct filter {
     float *score, *spread, *sorted; /* [points]; score < 0: too few frames */
     double width_px;
     stk_pool *pool;
+    stk_arena memory; /* of all these */
 } filter;
 
 static int64_t observations(const filter *f) {
     return f->tracks->first[f->tracks->frames];
 }
 
-static stk_status filter_allocate(filter *f) {
-    const size_t n = (size_t)observations(f) + 1, points = (size_t)f->tracks->points + 1;
-    f->place = stk_calloc_aligned(points, sizeof *f->place);
-    f->cameras = stk_calloc_aligned((size_t)f->tracks->frames, sizeof *f->cameras);
-    f->residual = stk_calloc_aligned(n, sizeof *f->residual);
-    f->laplacian = stk_calloc_aligned(n, sizeof *f->laplacian);
-    f->start = stk_calloc_aligned(points + 1, sizeof *f->start);
-    f->index = stk_calloc_aligned(n, sizeof *f->index);
-    f->frame = stk_calloc_aligned(n, sizeof *f->frame);
-    f->score = stk_calloc_aligned(points, sizeof *f->score);
-    f->spread = stk_calloc_aligned(points, sizeof *f->spread);
-    f->sorted = stk_calloc_aligned(points, sizeof *f->sorted);
-    if (f->place == NULL || f->cameras == NULL || f->residual == NULL || f->laplacian == NULL ||
-        f->start == NULL || f->index == NULL || f->frame == NULL || f->score == NULL ||
-        f->spread == NULL || f->sorted == NULL)
-        return stk_fail_memory("the filter of the head's points");
-    return STK_OK;
+/* Each array begins on 64 bytes. */
+enum { ROUNDING = 10 * 64 };
+
+size_t stk_points_filter_bytes(int frames, int points, int64_t count) {
+    const size_t n = (size_t)count + 1, p = (size_t)points + 1;
+    const filter *f = NULL;
+    return ROUNDING + (size_t)frames * sizeof *f->cameras +
+           n * (sizeof *f->residual + sizeof *f->laplacian + sizeof *f->index + sizeof *f->frame) +
+           p * (sizeof *f->place + sizeof *f->score + sizeof *f->spread + sizeof *f->sorted) +
+           (p + 1) * sizeof *f->start;
 }
 
-static void filter_clear(filter *f) {
-    stk_free(f->place);
-    stk_free(f->cameras);
-    stk_free(f->residual);
-    stk_free(f->laplacian);
-    stk_free(f->start);
-    stk_free(f->index);
-    stk_free(f->frame);
-    stk_free(f->score);
-    stk_free(f->spread);
-    stk_free(f->sorted);
+static void *take(filter *f, size_t count, size_t size) {
+    void *block = stk_arena_push(&f->memory, count * size);
+    if (block != NULL) memset(block, 0, count * size);
+    return block;
+}
+
+static stk_status filter_allocate(filter *f) {
+    const size_t n = (size_t)observations(f) + 1, points = (size_t)f->tracks->points + 1;
+    const size_t bytes =
+        stk_points_filter_bytes(f->tracks->frames, f->tracks->points, observations(f));
+    if (stk_arena_init(&f->memory, bytes) != 0)
+        return stk_fail_memory("the filter of the head's points");
+    f->place = take(f, points, sizeof *f->place);
+    f->cameras = take(f, (size_t)f->tracks->frames, sizeof *f->cameras);
+    f->residual = take(f, n, sizeof *f->residual);
+    f->laplacian = take(f, n, sizeof *f->laplacian);
+    f->start = take(f, points + 1, sizeof *f->start);
+    f->index = take(f, n, sizeof *f->index);
+    f->frame = take(f, n, sizeof *f->frame);
+    f->score = take(f, points, sizeof *f->score);
+    f->spread = take(f, points, sizeof *f->spread);
+    f->sorted = take(f, points, sizeof *f->sorted);
+    return f->sorted != NULL ? STK_OK : stk_fail_memory("the filter of the head's points");
 }
 
 /* Frame by frame -> point by point. */
@@ -305,6 +311,6 @@ stk_status stk_points_filter(stk_tracks *tracks, const float (*head)[3], float s
         fit_and_judge(&f); /* without those that are out */
         reject(&f, 1, figures);
     }
-    filter_clear(&f);
+    stk_arena_clear(&f.memory);
     return status;
 }

@@ -18,6 +18,8 @@
 #include "base/status.h"
 #include "head_sync/tracks.h"
 
+#include <stddef.h>
+
 typedef struct stk_filter_figures {
     int kept;
     float length, laplacian_px, spread_px; /* stk_points_figures */
@@ -27,5 +29,7 @@ typedef struct stk_filter_figures {
  * size_px the face's size in the picture (what counts as far). */
 stk_status stk_points_filter(stk_tracks *tracks, const float (*head)[3], float size_px,
                              stk_pool *pool, stk_filter_figures *figures);
+/* All that it takes while it runs: 24 bytes an observation, the rest is small. */
+size_t stk_points_filter_bytes(int frames, int points, int64_t observations);
 
 #endif

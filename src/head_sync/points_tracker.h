@@ -15,8 +15,8 @@
  * are needed.
  *
  * Threading: one caller; points and bands of rows are tasks of the pool. The tracks depend neither
- * on the number of threads nor on who takes which task. Memory: 40 bytes an observation, the
- * observations limited by frames * alive; pushing allocates nothing.
+ * on the number of threads nor on who takes which task. Memory: 16 bytes an observation (40 while
+ * the filter runs), at most frames * alive of them; pushing allocates nothing.
  */
 #ifndef STK_HEAD_SYNC_POINTS_TRACKER_H
 #define STK_HEAD_SYNC_POINTS_TRACKER_H

@@ -153,9 +153,9 @@ static stk_status check_pair(const stk_raft *raft, const stk_raft_features *from
     return STK_OK;
 }
 
-stk_status stk_raft_flow_between(stk_raft *raft, const stk_raft_features *from,
-                                 const stk_raft_features *to, int iterations, const float *start,
-                                 float *flow) {
+/* update->flow: [P][2] of the pair. */
+static stk_status iterate(stk_raft *raft, const stk_raft_features *from,
+                          const stk_raft_features *to, int iterations, const float *start) {
     STK_TRY(check_pair(raft, from, to, iterations));
     stk_raft_update *update = &raft->update;
     const size_t pixels = (size_t)update->pixels;
@@ -168,8 +168,27 @@ stk_status stk_raft_flow_between(stk_raft *raft, const stk_raft_features *from,
         stk_raft_correlate(&raft->kernels, to->maps, from->block, update->flow, update->taps);
         STK_TRY(stk_raft_update_run(update, &raft->kernels, from->added));
     }
-    stk_raft_upsample(update->flow, raft->height, raft->width, flow);
     return STK_OK;
+}
+
+stk_status stk_raft_flow_between(stk_raft *raft, const stk_raft_features *from,
+                                 const stk_raft_features *to, int iterations, const float *start,
+                                 float *flow) {
+    STK_TRY(iterate(raft, from, to, iterations, start));
+    stk_raft_upsample(raft->update.flow, raft->height, raft->width, flow);
+    return STK_OK;
+}
+
+stk_status stk_raft_flow_coarse(stk_raft *raft, const stk_raft_features *from,
+                                const stk_raft_features *to, int iterations, const float *start,
+                                float *coarse) {
+    STK_TRY(iterate(raft, from, to, iterations, start));
+    memcpy(coarse, raft->update.flow, (size_t)raft->update.pixels * 2 * sizeof(float));
+    return STK_OK;
+}
+
+void stk_raft_refine(const float *coarse, int height, int width, float *flow) {
+    stk_raft_upsample(coarse, height / STK_RAFT_STRIDE, width / STK_RAFT_STRIDE, flow);
 }
 
 stk_status stk_raft_flow(stk_raft *raft, const stk_image *image_a, const stk_image *image_b,

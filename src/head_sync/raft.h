@@ -60,6 +60,13 @@ stk_status stk_raft_flow_between(stk_raft *raft, const stk_raft_features *from,
                                  const stk_raft_features *to, int iterations, const float *start,
                                  float *flow);
 
+/* The same on the network's own grid: coarse [height / 8][width / 8][2], in its pixels of 8 px. */
+stk_status stk_raft_flow_coarse(stk_raft *raft, const stk_raft_features *from,
+                                const stk_raft_features *to, int iterations, const float *start,
+                                float *coarse);
+/* coarse -> flow [2][height][width] px, bilinear; sizes as of the pictures. */
+void stk_raft_refine(const float *coarse, int height, int width, float *flow);
+
 /* Where two flows agree: error_px [height][width] = |F(p) + B(p + F(p))|, B bilinear, and infinity
  * where p + F(p) lies outside the picture or is not a number; mask[p] = error <= tolerance_px.
  * Either may be NULL. */

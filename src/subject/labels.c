@@ -159,6 +159,40 @@ stk_status stk_label_unpack(const uint8_t *bytes, size_t size, const char *what,
     return STK_OK;
 }
 
+/* --- the file --------------------------------------------------------------------------------- */
+
+stk_status stk_label_file_open(stk_label_file *labels, const char *folder, int frames) {
+    const stk_table index = {"index", STK_I64, 1, {frames + 1}, NULL};
+    const void *data;
+    *labels = (stk_label_file){0};
+    const char *path = labels->path;
+    STK_TRY(stk_path_join(labels->path, sizeof labels->path, folder, "labels.safetensors"));
+    STK_TRY(stk_safetensors_open(&labels->file, path));
+    stk_status status = stk_table_view(labels->file, path, &index, &data, &labels->owned);
+    const stk_tensor_info *bytes = stk_safetensors_find(labels->file, "deflated");
+    if (status == STK_OK && bytes == NULL)
+        status = stk_fail(STK_ERR_FORMAT, "%s: is damaged; delete it and run again", path);
+    if (status != STK_OK) {
+        stk_label_file_close(labels);
+        return status;
+    }
+    labels->index = data;
+    labels->bytes = bytes->data;
+    return STK_OK;
+}
+
+void stk_label_file_close(stk_label_file *labels) {
+    stk_safetensors_close(&labels->file);
+    stk_free(labels->owned);
+    *labels = (stk_label_file){0};
+}
+
+stk_status stk_label_file_read(const stk_label_file *labels, int frame, stk_image *map) {
+    return stk_label_unpack(labels->bytes + labels->index[frame],
+                            (size_t)(labels->index[frame + 1] - labels->index[frame]), labels->path,
+                            frame, map);
+}
+
 /* --- head rectangle --------------------------------------------------------------------------- */
 
 /* First and last index whose count reaches SPECK_PIXELS; 0 when there is none. */

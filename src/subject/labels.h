@@ -11,6 +11,7 @@
 
 #include "base/status.h"
 #include "base/types.h"
+#include "nn/safetensors.h"
 
 /* The deflated maps of consecutive frames; zero-initialised, released with stk_label_pack_clear. */
 typedef struct stk_label_pack {
@@ -27,6 +28,20 @@ stk_status stk_labels_write(const char *path, const stk_label_pack *packs, int c
 /* Inflates one map into `labels` (1 channel, size set). what/frame name it in the sentence. */
 stk_status stk_label_unpack(const uint8_t *bytes, size_t size, const char *what, int frame,
                             stk_image *labels);
+/* labels.safetensors of a folder that is no whole subject yet; stk_label_file_close frees it. */
+typedef struct stk_label_file {
+    stk_safetensors *file;
+    const int64_t *index;
+    const uint8_t *bytes;
+    void *owned;
+    char path[STK_PATH_MAX];
+} stk_label_file;
+
+stk_status stk_label_file_open(stk_label_file *labels, const char *folder, int frames);
+void stk_label_file_close(stk_label_file *labels);
+/* As stk_label_unpack. */
+stk_status stk_label_file_read(const stk_label_file *labels, int frame, stk_image *map);
+
 /* The rectangle that holds the head of one map, specks ignored; empty (x1 <= x0) without a head.
  * columns: [width] scratch. */
 stk_rect stk_labels_head_rect(const stk_image *labels, int *columns);

@@ -134,10 +134,17 @@ static void add_weights(char *text, size_t size, const char *models, const char 
     }
 }
 
+/* The published recipe masks pictures by their labels. */
+static unsigned needs_of(const stk_prepare *prepare, int number) {
+    const int masked = number == STEP_STABILISE && prepare->settings.published;
+    return steps[number].needs | (masked ? NEEDS(STEP_PARSE) : 0);
+}
+
 /* Nothing where the built-in tracker follows the points. */
 static size_t add_points(char *text, size_t size, const stk_prepare *prepare) {
     const stk_prepare_settings *s = &prepare->settings;
     text[0] = '\0';
+    if (s->published) return (size_t)snprintf(text, size, " published");
     if (!stk_prepare_asks_flow(s)) return 0;
     return (size_t)snprintf(text, size, " raft raft-small.pth=%d",
                             stk_weights_have(s->models, "raft-small.pth"));
@@ -169,7 +176,7 @@ static void step_digests(const stk_prepare *prepare, char digest[STEPS][STK_SHA2
             used += (size_t)snprintf(text + used, sizeof text - used, " head_model=%s",
                                      prepare->head_model_sha256);
         for (int k = 0; k < i; k++)
-            if (s->needs & NEEDS(k))
+            if (needs_of(prepare, i) & NEEDS(k))
                 used += (size_t)snprintf(text + used, sizeof text - used, " %s", digest[k]);
         stk_sha256(text, used, digest[i]);
     }
@@ -185,13 +192,13 @@ static void plan_steps(const stk_prepare *prepare, char digest[STEPS][STK_SHA256
         must_run[i] = !stk_manifest_step_matches(m, steps[i].name, digest[i]) ||
                       !stk_manifest_outputs_present(m, folder, steps[i].name, 0);
         for (int k = 0; k < i; k++)
-            if ((steps[i].needs & NEEDS(k)) && must_run[k]) must_run[i] = 1;
+            if ((needs_of(prepare, i) & NEEDS(k)) && must_run[k]) must_run[i] = 1;
     }
     must_run[STEP_REPORT] |= !m->complete;
     for (int i = STEPS - 1; i > 0; i--) {
         if (!must_run[i]) continue;
         for (int k = 0; k < i; k++)
-            if ((steps[i].needs & NEEDS(k)) &&
+            if ((needs_of(prepare, i) & NEEDS(k)) &&
                 !stk_manifest_outputs_present(m, folder, steps[k].name, 1))
                 must_run[k] = 1;
     }
@@ -354,6 +361,13 @@ static stk_status check_settings(stk_prepare_settings *s) {
         return stk_fail(STK_ERR_ARGUMENT, "a clip and a folder are needed to prepare a subject");
     if (s->points != NULL && strcmp(s->points, "lk") != 0 && strcmp(s->points, "raft") != 0)
         return stk_fail(STK_ERR_ARGUMENT, "--points %s: there are lk and raft", s->points);
+    if (s->published && s->points != NULL)
+        return stk_fail(STK_ERR_ARGUMENT,
+                        "--published follows points in its own way; leave out --points");
+    if (s->published) {
+        char path[STK_PATH_MAX];
+        STK_TRY(stk_weights_find(s->models, "raft-small.pth", path));
+    }
     if (s->size == 0) s->size = STK_SUBJECT_SIZE;
     if (s->size < STK_SUBJECT_SIDE_MIN || s->size > STK_SUBJECT_SIDE_MAX || s->size % 2 != 0)
         return stk_fail(STK_ERR_ARGUMENT,

@@ -10,6 +10,7 @@
 #include "subject/manifest.h"
 
 #include "face_sync/face_capture.h"
+#include "head_sync/tracks.h"
 #include "portrait_sync/parsing.h"
 
 typedef struct stk_prepare {
@@ -79,6 +80,10 @@ stk_status stk_pose_table_read(const stk_prepare *prepare, const char *name, stk
 stk_status stk_pose_table_write(const stk_prepare *prepare, const char *name,
                                 const stk_pose_table *table);
 void stk_pose_table_clear(stk_pose_table *table);
+
+/* --- the head's points by the published recipe (step_published.c) ----------------------------- */
+/* Owned by the caller: stk_tracks_clear. */
+stk_status stk_published_follow(stk_prepare *prepare, stk_tracks *tracks, cJSON *figures);
 
 /* --- all frames of picture.mp4, in chunks over the pool (frames.c) ---------------------------- */
 /* Every chunk starts from a reset handle at a fixed border, after `warm` frames that only settle

@@ -100,49 +100,9 @@ static stk_status finish_labels(stk_prepare *prepare, parse_work *work, cJSON *f
     return stk_labels_write(path, work->packs, work->chunks);
 }
 
-/* --- the label file, while there is no subject to open yet ------------------------------------ */
-
-typedef struct label_reader {
-    stk_safetensors *file;
-    const int64_t *index;
-    const uint8_t *bytes;
-    void *owned;
-    char path[STK_PATH_MAX];
-} label_reader;
-
-static stk_status open_labels(const stk_prepare *prepare, label_reader *r) {
-    const stk_table index = {"index", STK_I64, 1, {prepare->manifest.info.frames + 1}, NULL};
-    const void *data;
-    *r = (label_reader){0};
-    STK_TRY(stk_prepare_path(prepare, "labels.safetensors", r->path));
-    STK_TRY(stk_safetensors_open(&r->file, r->path));
-    stk_status status = stk_table_view(r->file, r->path, &index, &data, &r->owned);
-    const stk_tensor_info *bytes = stk_safetensors_find(r->file, "deflated");
-    if (status == STK_OK && bytes == NULL)
-        status = stk_fail(STK_ERR_FORMAT, "%s: is damaged; delete it and run again", r->path);
-    if (status != STK_OK) {
-        stk_safetensors_close(&r->file);
-        return status;
-    }
-    r->index = data;
-    r->bytes = bytes->data;
-    return STK_OK;
-}
-
-static void close_labels(label_reader *r) {
-    stk_safetensors_close(&r->file);
-    stk_free(r->owned);
-}
-
-static stk_status read_label(const label_reader *r, int frame, stk_image *labels) {
-    return stk_label_unpack(r->bytes + r->index[frame],
-                            (size_t)(r->index[frame + 1] - r->index[frame]), r->path, frame,
-                            labels);
-}
-
 /* --- the plate -------------------------------------------------------------------------------- */
 
-static stk_status gather_plate(const stk_prepare *prepare, const label_reader *reader,
+static stk_status gather_plate(const stk_prepare *prepare, const stk_label_file *reader,
                                stk_frame_store *store, stk_plate *plate) {
     int frames = prepare->manifest.info.frames, size = prepare->settings.size;
     int every = frames / PLATE_MAX > PLATE_EVERY ? frames / PLATE_MAX : PLATE_EVERY;
@@ -151,7 +111,7 @@ static stk_status gather_plate(const stk_prepare *prepare, const label_reader *r
     stk_status status = STK_OK;
     for (int frame = 0; status == STK_OK && frame < frames; frame += every) {
         const stk_image *rgb;
-        status = read_label(reader, frame, &labels);
+        status = stk_label_file_read(reader, frame, &labels);
         if (status == STK_OK) status = stk_frame_store_get(store, frame, &rgb);
         if (status == STK_OK) status = stk_plate_add(plate, rgb, &labels);
         if (status == STK_OK) status = stk_prepare_tick(prepare, frames, frames);
@@ -164,11 +124,11 @@ static stk_status write_plate(const stk_prepare *prepare, cJSON *figures) {
     char path[STK_PATH_MAX];
     int size = prepare->settings.size;
     float seen = 0.0f;
-    label_reader reader;
+    stk_label_file reader;
     stk_frame_store *store = NULL;
     stk_plate *plate = NULL;
     stk_image rgb = {0};
-    STK_TRY(open_labels(prepare, &reader));
+    STK_TRY(stk_label_file_open(&reader, prepare->settings.folder, prepare->manifest.info.frames));
     stk_status status = stk_prepare_path(prepare, "picture.mp4", path);
     if (status == STK_OK) status = stk_frame_store_open(&store, path, NULL, 0);
     if (status == STK_OK) status = stk_plate_create(&plate, size, size);
@@ -181,7 +141,7 @@ static stk_status write_plate(const stk_prepare *prepare, cJSON *figures) {
     stk_image_clear(&rgb);
     stk_plate_free(&plate);
     stk_frame_store_close(&store);
-    close_labels(&reader);
+    stk_label_file_close(&reader);
     return status;
 }
 
@@ -232,7 +192,7 @@ typedef struct torso_slot {
 
 typedef struct torso_work {
     const stk_prepare *prepare;
-    label_reader reader;
+    stk_label_file reader;
     stk_frame_store *store;
     stk_video_writer *writer;
     stk_image plate;
@@ -244,7 +204,7 @@ static void compose_slot(void *ctx, int task, int worker) {
     torso_work *work = ctx;
     torso_slot *slot = &work->slots[task];
     (void)worker;
-    slot->status = read_label(&work->reader, work->first + task, &slot->labels);
+    slot->status = stk_label_file_read(&work->reader, work->first + task, &slot->labels);
     if (slot->status != STK_OK) {
         stk_error_take(slot->text, sizeof slot->text);
         return;
@@ -295,7 +255,7 @@ static void clear_torso(torso_work *work) {
     stk_image_clear(&work->plate);
     stk_frame_store_close(&work->store);
     stk_video_writer_discard(&work->writer, 0);
-    close_labels(&work->reader);
+    stk_label_file_close(&work->reader);
 }
 
 static stk_status open_torso(stk_prepare *prepare, torso_work *work) {
@@ -309,7 +269,8 @@ static stk_status open_torso(stk_prepare *prepare, torso_work *work) {
                                         .gop = 12,
                                         .preset = "veryfast",
                                         .threads = ENCODER_THREADS};
-    STK_TRY(open_labels(prepare, &work->reader));
+    STK_TRY(stk_label_file_open(&work->reader, prepare->settings.folder,
+                                prepare->manifest.info.frames));
     STK_TRY(init_slots(work, size));
     STK_TRY(stk_prepare_path(prepare, "plate.png", path));
     STK_TRY(stk_picture_read(path, 3, &work->plate));

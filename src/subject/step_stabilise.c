@@ -1,5 +1,6 @@
 /* step_stabilise.c - the second half of the Head-Sync Stabilizer ([SyncTalk] 3.2): points of the
- * head followed through the clip, then poses, points and focal length adjusted together.
+ * head followed through the clip, then poses, points and focal length adjusted together. With
+ * --published both are done by the published recipe instead (step_published.c, bundle_published.c).
  *
  *   picture.mp4 + cache/pose.safetensors (poses, neutral mesh) -> head points tracker -> tracks
  *   tracks + poses + landmarks -> bundle adjustment -> cache/stable.safetensors (poses), camera
@@ -121,6 +122,22 @@ static stk_status follow_points(stabiliser *s) {
     return STK_OK;
 }
 
+/* For comparison: nothing of ours but the coarse poses. */
+static stk_status adjust_published(stabiliser *s) {
+    const stk_bundle_input input = {
+        .tracks = &s->tracks, .poses = s->poses.poses, .camera = s->camera};
+    const stk_bundle_options options = {.mode = STK_BUNDLE_PUBLISHED};
+    return stk_bundle_adjust(&input, &options, s->prepare->pool, s->prepare->job, &s->bundle);
+}
+
+static stk_status follow_published(stabiliser *s, cJSON *figures) {
+    const double start_s = stk_clock_s();
+    STK_TRY(stk_published_follow(s->prepare, &s->tracks, figures));
+    s->track_s = stk_clock_s() - start_s;
+    s->points = (stk_points_figures){.keys = 1, .picked = s->tracks.points};
+    return STK_OK;
+}
+
 static stk_status adjust(stabiliser *s) {
     const stk_bundle_input input = {.tracks = &s->tracks,
                                     .poses = s->poses.poses,
@@ -163,9 +180,10 @@ static stk_status stabilise(stabiliser *s, cJSON *figures) {
     const stk_subject_info *info = &s->prepare->manifest.info;
     const float *lens = s->poses.lens;
     s->camera = (stk_camera){lens[0], lens[1], lens[2], info->width, info->height};
-    STK_TRY(open_flow(s, figures));
-    STK_TRY(follow_points(s));
-    stk_status status = adjust(s);
+    const int published = s->prepare->settings.published;
+    if (!published) STK_TRY(open_flow(s, figures));
+    STK_TRY(published ? follow_published(s, figures) : follow_points(s));
+    stk_status status = published ? adjust_published(s) : adjust(s);
     if (status == STK_ERR_CONTENT) {
         stk_log(STK_LOG_WARN, "poses are left as tracked: %s", stk_error_text());
         stk_figure(figures, "points", 0, 0);

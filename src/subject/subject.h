@@ -30,6 +30,7 @@ typedef struct stk_prepare_settings {
     int size;           /* side of the normalised picture, 0 = 512; even */
     int threads;        /* 0 = all */
     int restart;        /* redo every step */
+    int published;      /* 1: the head is stabilised by the published recipe, for comparison */
     const char *points; /* of the head are followed by "lk" or "raft"; NULL = "lk" */
     const char *head_model; /* file of a morphable head; NULL or "" = the built-in face mesh */
 } stk_prepare_settings;

@@ -6,6 +6,7 @@
 #include "base/rng.h"
 #include "head_sync/points_filter.h"
 #include "head_sync/points_pick.h"
+#include "head_sync/points_tracker.h"
 #include "synthetic_head.h"
 
 #include <math.h>
@@ -113,10 +114,24 @@ static void filter_nothing_seen_is_fine(void **state) {
     stk_tracks_clear(&tracks);
 }
 
+/* Ten minutes with as many points as the tracker follows: filter beside tracks, and what bundle
+ * adjustment takes for as many (40 bytes an observation, doc/SPEED.md), stay below 1 GiB. */
+static void filter_ten_minutes_fit_in_memory(void **state) {
+    (void)state;
+    const int64_t frames = 15000, count = frames * STK_POINTS_ALIVE;
+    const int points = (int)(count / 24); /* all ended and picked anew as fast as can be */
+    const int64_t tracks = count * (int64_t)sizeof(stk_observation);
+    const int64_t filter = (int64_t)stk_points_filter_bytes((int)frames, points, count);
+    assert_true(filter >= 24 * count && filter <= 32 * count);
+    assert_true(tracks + filter <= 256 << 20);
+    assert_true(tracks + 40 * count <= 512 << 20);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(filter_head_in_perspective_keeps_what_is_rigid),
         cmocka_unit_test(filter_nothing_seen_is_fine),
+        cmocka_unit_test(filter_ten_minutes_fit_in_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

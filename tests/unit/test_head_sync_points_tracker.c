@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "head_sync/points_tracker.h"
 
+#include <malloc.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -226,6 +227,20 @@ static void follow_any_threads_same_bits(void **state) {
     stk_tracks_clear(&shared.tracks);
 }
 
+/* 512 x 512, ten minutes: what is allocated at once, for the whole clip. */
+static void create_ten_minutes_fit_in_memory(void **state) {
+    (void)state;
+    stk_points_tracker *tracker;
+    const stk_points_settings settings = {0};
+    const struct mallinfo2 before = mallinfo2();
+    TEST_OK(stk_points_tracker_create(&tracker, 512, 512, 15000, &settings));
+    const struct mallinfo2 after = mallinfo2();
+    const size_t taken = after.uordblks + after.hblkhd - before.uordblks - before.hblkhd;
+    printf("  %.1f MiB\n", (double)taken / (1 << 20));
+    assert_true(taken <= (size_t)128 << 20);
+    stk_points_tracker_free(&tracker);
+}
+
 static void push_wrong_frames_is_refused(void **state) {
     (void)state;
     stk_points_tracker *tracker;
@@ -266,6 +281,7 @@ int main(void) {
         cmocka_unit_test(follow_lost_head_is_found_again),
         cmocka_unit_test(follow_cut_ends_all_points),
         cmocka_unit_test(follow_any_threads_same_bits),
+        cmocka_unit_test(create_ten_minutes_fit_in_memory),
         cmocka_unit_test(push_wrong_frames_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
