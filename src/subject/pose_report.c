@@ -16,12 +16,13 @@
 enum { GOOD, USABLE, BAD };
 static const char *const words[] = {"good", "usable", "bad"};
 /* Median distance of a followed point from where its pose puts it, px. */
-static const double ERROR_USABLE = 1.0, ERROR_BAD = 2.5;
+static const double ERROR_USABLE = 1.2, ERROR_BAD = 2.5;
 /* The same of landmarks, where points could not be followed. */
 static const double LANDMARK_ERROR_BAD = 4.0;
-static const double JITTER_USABLE_DEG = 1.0, JITTER_USABLE_PX = 2.0;
-static const double POINTS_FEW = 40, POINTS_KEPT_LEAST = 0.4;
+static const double JITTER_USABLE_DEG = 1.2, JITTER_USABLE_PX = 3.0;
+static const double POINTS_FEW = 15, POINTS_KEPT_LEAST = 0.25;
 static const double FOCAL_UNKNOWN = 0.3; /* standard deviation, of the focal length */
+static const double TURN_LEAST_DEG = 4;  /* to the sides or up and down */
 static const double HARD_USABLE = 0.15, HARD_BAD = 0.5; /* share of the frames */
 static const double SECONDS_USABLE = 4;
 
@@ -88,7 +89,9 @@ static void judge_motion(judge *j, const stk_manifest *m, double scale) {
              "the head shakes (%.2f degrees, %.2f px a frame^2)", turn, shift * scale);
     const double focal = figure(m, "stabilise", "focal_px");
     const double sd = figure(m, "stabilise", "focal_sd_px");
-    if (!(figure(m, "stabilise", "focal_determined") > 0) && (sd < 0 || sd > FOCAL_UNKNOWN * focal))
+    const int unknown = sd < 0 || sd > FOCAL_UNKNOWN * focal ||
+                        stk_manifest_figure(m, "stabilise", "turn_range_deg", 90) < TURN_LEAST_DEG;
+    if (!(figure(m, "stabilise", "focal_determined") > 0) && unknown)
         find(j, USABLE, "let the person turn and tilt the head now and then",
              "the head hardly turns: focal length and distance are guesses, and views other than "
              "these may look flat");
@@ -221,6 +224,7 @@ cJSON *stk_pose_block(const stk_manifest *m, const stk_pose_verdict *verdict) {
     put(block, m, "jitter_px", "jitter_px", "jitter_px");
     put(block, m, "jitter_coarse_rot_deg", "jitter_coarse_deg", "jitter_rot_deg");
     put(block, m, "jitter_coarse_px", "jitter_coarse_px", "jitter_px");
+    put(block, m, "turn_range_deg", "turn_range_deg", NULL);
     put(block, m, "points", "points", NULL);
     if (points >= 0 && picked > 0)
         cJSON_AddNumberToObject(block, "points_kept_share",

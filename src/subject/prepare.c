@@ -51,7 +51,7 @@ typedef struct step {
     unsigned needs;    /* steps whose result it reads */
     unsigned settings; /* settings that change its result */
     stk_status (*run)(stk_prepare *prepare, cJSON *figures);
-    const char *outputs[4]; /* NULL-ended */
+    const char *outputs[8]; /* NULL-ended */
 } step;
 
 static const step steps[STEPS] = {
@@ -65,7 +65,7 @@ static const step steps[STEPS] = {
                    stk_step_face,
                    {"cache/face.safetensors"}},
     [STEP_POSE] = {"pose",
-                   3,
+                   4,
                    NEEDS(STEP_FACE),
                    SETTING_HEAD_MODEL,
                    stk_step_pose,
@@ -77,11 +77,11 @@ static const step steps[STEPS] = {
                     stk_step_parse,
                     {"labels.safetensors", "plate.png"}},
     [STEP_STABILISE] = {"stabilise",
-                        3,
+                        4,
                         NEEDS(STEP_PICTURE) | NEEDS(STEP_FACE) | NEEDS(STEP_POSE),
                         SETTING_POINTS,
                         stk_step_stabilise,
-                        {"cache/stable.safetensors"}},
+                        {"cache/stable.safetensors", "cache/quality.safetensors"}},
     [STEP_TORSO] =
         {"torso", 1, NEEDS(STEP_PARSE) | NEEDS(STEP_PICTURE), 0, stk_step_torso, {"torso.mp4"}},
     [STEP_TABLES] = {"tables",
@@ -92,10 +92,12 @@ static const step steps[STEPS] = {
                      {"tables.safetensors"}},
     [STEP_REPORT] = {"report",
                      2,
-                     NEEDS(STEP_TABLES) | NEEDS(STEP_TORSO) | NEEDS(STEP_PARSE),
+                     NEEDS(STEP_TABLES) | NEEDS(STEP_TORSO) | NEEDS(STEP_PARSE) | NEEDS(STEP_FACE) |
+                         NEEDS(STEP_POSE) | NEEDS(STEP_STABILISE),
                      0,
                      stk_step_report,
-                     {"report.txt", "report.json", "sheet.png"}},
+                     {"report.txt", "report.json", "sheet.png", "report/focal.svg",
+                      "report/pose.svg", "report/overlay.mp4"}},
 };
 
 /* --- helpers for the steps -------------------------------------------------------------------- */

@@ -41,6 +41,15 @@ stk_status stk_step_report(stk_prepare *prepare, cJSON *figures);
 stk_status stk_report_write(const stk_prepare *prepare, const char *failed, const char *sentence);
 /* Writes sheet.png: frames over the clip with landmarks, classes and head axes. */
 stk_status stk_sheet_write(const stk_prepare *prepare);
+/* The head's axes: x red, y green, z blue. */
+void stk_head_axes_draw(stk_image *picture, const stk_camera *camera, const stk_pose *pose);
+
+/* --- pose_plots.c, overlay.c ------------------------------------------------------------------ */
+/* Write report/focal.svg and report/pose.svg, and report/overlay.mp4: the first frames (at most
+ * STK_OVERLAY_FRAMES) with head axes and followed points. */
+enum { STK_OVERLAY_FRAMES = 20 * STK_FPS };
+stk_status stk_pose_plots_write(const stk_prepare *prepare);
+stk_status stk_overlay_write(const stk_prepare *prepare);
 
 /* --- helpers (prepare.c) ---------------------------------------------------------------------- */
 /* folder/name */

@@ -142,6 +142,17 @@ static void put_steps(report *r, const stk_manifest *m, const char *failed) {
     }
 }
 
+/* What there is to look at, beside the report. */
+static void put_pictures(report *r, int frames) {
+    put(r,
+        "%-12ssheet.png, report/focal.svg (focal lengths tried), report/pose.svg (jitter, "
+        "errors)\n",
+        "to look at");
+    put(r, "%-12sreport/overlay.mp4 (", "");
+    if (frames > STK_OVERLAY_FRAMES) put(r, "the first %d s: ", STK_OVERLAY_FRAMES / STK_FPS);
+    put(r, "head axes and followed points)\n");
+}
+
 static void put_all(report *r, const stk_prepare *prepare, const char *failed,
                     const char *sentence) {
     const stk_manifest *m = &prepare->manifest;
@@ -166,6 +177,7 @@ static void put_all(report *r, const stk_prepare *prepare, const char *failed,
     put(r, "\n");
     put(r, "%-12s%s: %s\n", "pose", r->pose.word, r->pose.reason);
     if (strcmp(r->pose.word, "good") != 0) put(r, "%-12s%s\n", "advice", r->pose.advice);
+    if (failed == NULL) put_pictures(r, i->frames);
     for (int k = 0; k < r->warning_count; k++) put(r, "WARNING     %s\n", r->warnings[k]);
     if (failed != NULL)
         put(r, "FAIL        %s: %s\n", failed, sentence);
@@ -237,5 +249,7 @@ stk_status stk_report_write(const stk_prepare *prepare, const char *failed, cons
 stk_status stk_step_report(stk_prepare *prepare, cJSON *figures) {
     (void)figures;
     STK_TRY(stk_sheet_write(prepare));
+    STK_TRY(stk_pose_plots_write(prepare));
+    STK_TRY(stk_overlay_write(prepare));
     return stk_report_write(prepare, NULL, NULL);
 }

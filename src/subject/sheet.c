@@ -49,7 +49,7 @@ static void tint(stk_image *picture, const stk_image *labels) {
     }
 }
 
-static void draw_axes(stk_image *picture, const stk_camera *camera, const stk_pose *pose) {
+void stk_head_axes_draw(stk_image *picture, const stk_camera *camera, const stk_pose *pose) {
     static const uint8_t colour[3][3] = {{255, 40, 40}, {40, 255, 40}, {60, 80, 255}};
     const float origin[3] = {0, 0, 0};
     float from[2], to[2];
@@ -75,7 +75,7 @@ static stk_status draw_frame(sheet *s, int frame) {
     for (int k = 0; k < STK_LANDMARKS; k++)
         stk_draw_disc(&s->picture, points[k][0], points[k][1], 1.4f * (float)info->width / 512.0f,
                       dot_colour);
-    draw_axes(&s->picture, &info->camera, &stk_subject_poses(s->subject)[frame]);
+    stk_head_axes_draw(&s->picture, &info->camera, &stk_subject_poses(s->subject)[frame]);
     return STK_OK;
 }
 

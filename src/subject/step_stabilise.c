@@ -3,13 +3,14 @@
  * --published both are done by the published recipe instead (step_published.c, bundle_published.c).
  *
  *   picture.mp4 + cache/pose.safetensors (poses, neutral mesh) -> head points tracker -> tracks
+ *   pictures, tracks, poses -> hard frames (frame_quality.h), whose observations count less
  *   tracks + poses + landmarks -> bundle adjustment -> cache/stable.safetensors (poses), camera
  *
  * Where too few points can be followed, the poses stay as the motion tracker left them and the
  * figures say so. Frames are decoded in order by the calling thread; points run on the pool.
  */
+#include "subject/frame_quality.h"
 #include "subject/prepare.h"
-#include "subject/tables.h"
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -40,6 +41,7 @@ typedef struct stabiliser {
     stk_tracks tracks;
     stk_points_figures points;
     stk_bundle bundle;
+    stk_frame_quality quality;
     double track_s; /* decoding included */
 } stabiliser;
 
@@ -98,6 +100,7 @@ static stk_status push_frames(stabiliser *s, stk_video_reader *reader) {
                             i, frames);
         if (!s->faces.found[i]) continue;
         project_mesh(s, i, points);
+        stk_frame_quality_look(&s->quality, i, rgb, (const float(*)[3])points);
         STK_TRY(stk_points_tracker_push(s->tracker, i, rgb, (const float(*)[3])points, NULL));
     }
     return STK_OK;
@@ -181,8 +184,11 @@ static stk_status stabilise(stabiliser *s, cJSON *figures) {
     const float *lens = s->poses.lens;
     s->camera = (stk_camera){lens[0], lens[1], lens[2], info->width, info->height};
     const int published = s->prepare->settings.published;
+    STK_TRY(stk_frame_quality_init(&s->quality, s->faces.frames));
     if (!published) STK_TRY(open_flow(s, figures));
     STK_TRY(published ? follow_published(s, figures) : follow_points(s));
+    STK_TRY(stk_frame_quality_judge(&s->quality, &s->faces, &s->poses, &s->tracks));
+    if (!published) stk_frame_quality_weigh(&s->quality, &s->tracks);
     stk_status status = published ? adjust_published(s) : adjust(s);
     if (status == STK_ERR_CONTENT) {
         stk_log(STK_LOG_WARN, "poses are left as tracked: %s", stk_error_text());
@@ -190,14 +196,18 @@ static stk_status stabilise(stabiliser *s, cJSON *figures) {
         s->prepare->manifest.info.camera = s->camera;
     } else {
         STK_TRY(status);
+        STK_TRY(stk_frame_quality_measure(&s->quality, &s->tracks, &s->bundle));
         take_result(s, figures);
     }
+    stk_frame_quality_figures(&s->quality, figures);
+    STK_TRY(stk_frame_quality_write(&s->quality, s->prepare));
     return stk_pose_table_write(s->prepare, "cache/stable.safetensors", &s->poses);
 }
 
 stk_status stk_step_stabilise(stk_prepare *prepare, cJSON *figures) {
     stabiliser s = {.prepare = prepare};
     stk_status status = stabilise(&s, figures);
+    stk_frame_quality_clear(&s.quality);
     stk_bundle_clear(&s.bundle);
     stk_tracks_clear(&s.tracks);
     stk_points_tracker_free(&s.tracker);

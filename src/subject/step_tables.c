@@ -81,6 +81,16 @@ static stk_status track_head(const stk_prepare *prepare, const stk_face_table *f
     return status;
 }
 
+/* "focal_candidates": [focal length, rms of the landmarks px] of each that was tried. */
+static void list_candidates(const stk_head_track *track, cJSON *figures) {
+    cJSON *list = cJSON_AddArrayToObject(figures, "focal_candidates");
+    for (int i = 0; i < track->candidates; i++) {
+        const double pair[2] = {round(10.0 * (double)track->candidate_px[i]) / 10.0,
+                                round(1e4 * sqrt((double)track->candidate_cost[i])) / 1e4};
+        cJSON_AddItemToArray(list, cJSON_CreateDoubleArray(pair, 2));
+    }
+}
+
 stk_status stk_step_pose(stk_prepare *prepare, cJSON *figures) {
     stk_face_table faces;
     stk_head_track track;
@@ -102,6 +112,7 @@ stk_status stk_step_pose(stk_prepare *prepare, cJSON *figures) {
     stk_figure(figures, "reprojection_p95_px", (double)track.reprojection_p95_px, 3);
     stk_figure(figures, "jitter_rot_deg", (double)track.jitter_rot_deg, 4);
     stk_figure(figures, "jitter_px", (double)track.jitter_px, 4);
+    list_candidates(&track, figures);
     stk_head_track_clear(&track);
     return status;
 }

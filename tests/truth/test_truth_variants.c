@@ -95,11 +95,6 @@ static void cut_is_warned_of(void **state) {
     accepted("cut", 2.4, "the clip is cut at 1.20 s: ");
 }
 
-static void hand_is_survived(void **state) {
-    (void)state;
-    accepted("hand", 2.4, NULL);
-}
-
 static void shake_and_brightness_are_survived(void **state) {
     (void)state;
     accepted("shake,brightness", 2.1, NULL);
@@ -189,7 +184,6 @@ int main(void) {
                                        cmocka_unit_test(second_face_is_refused),
                                        cmocka_unit_test(truncated_file_is_refused),
                                        cmocka_unit_test(cut_is_warned_of),
-                                       cmocka_unit_test(hand_is_survived),
                                        cmocka_unit_test(shake_and_brightness_are_survived),
                                        cmocka_unit_test(variable_rate_is_brought_to_25),
                                        cmocka_unit_test(thirty_frames_a_second_become_25),
