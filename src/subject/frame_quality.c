@@ -353,7 +353,11 @@ stk_status stk_frame_quality_write(const stk_frame_quality *q, const stk_prepare
         {"seen", STK_F32, 1, {n}, q->seen},
         {"error_px", STK_F32, 1, {n}, q->error_px},
         {"weight", STK_F32, 1, {n}, q->weight},
-        {"places_px", STK_F32, 2, {q->places, 2}, q->places > 0 ? q->places_px : nothing},
+        {"places_px",
+         STK_F32,
+         2,
+         {q->places, 2},
+         q->places > 0 ? (const void *)q->places_px : nothing},
         {"first", STK_I64, 1, {q->shown + 1}, q->first},
         {"reasons", STK_U8, 1, {n}, q->reasons},
     };
