@@ -22,8 +22,10 @@ enum {
     FINE_TURNS = 12,
     BACK_TURNS = 6,
     LOST_MOST = 12,    /* frames for which a point that is not found is kept */
-    HIDDEN_MOST = 500, /* the same if something must be in front of it */
+    HIDDEN_MOST = 500, /* the same if something must be in front of it; one that was seen briefly is
+                        * kept for twice that time */
     HIDDEN_LEAST = 3,  /* points that are lost together, then */
+    BRIEF_MOST = 100,  /* frames that a point of something that goes away is seen in */
     KEY_LEAST = 6, /* frames between picks; doubled after each that found little, up to KEY_SLOW */
     KEY_SLOW = 48,
     KEY_MOST = 250,  /* a pick at least as often */
@@ -54,8 +56,10 @@ typedef struct point {
     float warp[6];                 /* as last found */
     float weight, rigidity;        /* weight: of this frame; 0 = not found */
     int32_t id;
-    int lost; /* frames since it was found */
-    int slot; /* of the flow's key frame that is its anchor frame; -1 = none */
+    int lost;   /* frames since it was found */
+    int life;   /* frames in which it was found */
+    int hidden; /* what is_hidden said when it was lost for LOST_MOST frames */
+    int slot;   /* of the flow's key frame that is its anchor frame; -1 = none */
 } point;
 
 typedef struct pyramid {
@@ -87,6 +91,7 @@ struct stk_points_tracker {
     int flow_every, flow_alone, flow_now; /* flow_now: it has looked at this frame */
     stk_tracks tracks;
     float (*head)[3]; /* [points] */
+    uint8_t *went;    /* [points] 1: of something that passed before the head */
     int64_t observations;
     int points_room;
     stk_points_figures figures;
@@ -114,12 +119,13 @@ static stk_status tracker_allocate(stk_points_tracker *t) {
     t->order = stk_calloc_aligned(n, sizeof *t->order);
     t->taken = stk_calloc_aligned(n, sizeof *t->taken);
     t->head = stk_calloc_aligned(room, sizeof *t->head);
+    t->went = stk_calloc_aligned(room, 1);
     t->tracks.first = stk_calloc_aligned((size_t)t->frames + 1, sizeof *t->tracks.first);
     t->tracks.list = stk_calloc_aligned(list, sizeof *t->tracks.list);
     t->tracks.anchor = stk_calloc_aligned(room, sizeof *t->tracks.anchor);
     t->tracks.anchor_px = stk_calloc_aligned(room, sizeof *t->tracks.anchor_px);
     if (t->grey == NULL || t->slots == NULL || t->order == NULL || t->taken == NULL ||
-        t->head == NULL || t->tracks.first == NULL || t->tracks.list == NULL ||
+        t->head == NULL || t->went == NULL || t->tracks.first == NULL || t->tracks.list == NULL ||
         t->tracks.anchor == NULL || t->tracks.anchor_px == NULL ||
         pyramid_init(&t->pyramids[0], t->width, t->height) != 0 ||
         pyramid_init(&t->pyramids[1], t->width, t->height) != 0 ||
@@ -172,6 +178,7 @@ void stk_points_tracker_free(stk_points_tracker **tracker) {
     stk_free(t->order);
     stk_free(t->taken);
     stk_free(t->head);
+    stk_free(t->went);
     stk_free(t);
     *tracker = NULL;
 }
@@ -419,20 +426,6 @@ static void follow_task(void *ctx, int task, int worker) {
     p->weight = p->rigidity * match / (1 + back * back / 0.0625f);
 }
 
-static void end_point(stk_points_tracker *t, int k) {
-    point *p = t->order[k];
-    t->count--;
-    memmove(&t->order[k], &t->order[k + 1], (size_t)(t->count - k) * sizeof *t->order);
-    t->order[t->count] = p;
-}
-
-static void end_all(stk_points_tracker *t) {
-    t->figures.cuts += t->count > 0;
-    t->count = t->seen = 0;
-    t->key = -1;
-    if (t->flow != NULL) stk_points_flow_forget(t->flow);
-}
-
 /* Whether something is in front of a point: it is not found though the skin is seen from where it
  * was when it was found last (a place that has turned away looks different), and a quarter of those
  * around it are not found either (one alone may be a wrinkle), but a quarter of all are. */
@@ -442,7 +435,9 @@ static int is_hidden(const stk_points_tracker *t, const point *p) {
                                fmaxf(fabsf(is[2] - was[3]), fabsf(is[3] - was[4])));
     const float reach = HIDDEN_PART * t->size_px;
     int lost = 0, found = 0, all_found = 0;
-    if (p->lost == 0 || p->lost > HIDDEN_MOST || turned > HIDDEN_LINEAR) return 0;
+    const int wait =
+        p->life > BRIEF_MOST ? HIDDEN_MOST : stk_clampi(2 * p->life, LOST_MOST, HIDDEN_MOST);
+    if (p->lost == 0 || p->lost > wait || turned > HIDDEN_LINEAR) return 0;
     for (int k = 0; k < t->count; k++) {
         const point *q = t->order[k];
         const float dx = q->predicted[0] - p->predicted[0];
@@ -455,6 +450,28 @@ static int is_hidden(const stk_points_tracker *t, const point *p) {
     return lost >= HIDDEN_LEAST && 3 * lost > found && 4 * all_found >= t->count;
 }
 
+/* Looked for in vain since it was hidden, and seen for a short time before: not the head was hidden
+ * then, but something before it went away. */
+static void judge_end(stk_points_tracker *t, const point *p) {
+    t->went[p->id] = (uint8_t)(p->hidden && p->life <= BRIEF_MOST);
+}
+
+static void end_point(stk_points_tracker *t, int k) {
+    point *p = t->order[k];
+    judge_end(t, p);
+    t->count--;
+    memmove(&t->order[k], &t->order[k + 1], (size_t)(t->count - k) * sizeof *t->order);
+    t->order[t->count] = p;
+}
+
+static void end_all(stk_points_tracker *t) {
+    t->figures.cuts += t->count > 0;
+    for (int k = 0; k < t->count; k++) judge_end(t, t->order[k]);
+    t->count = t->seen = 0;
+    t->key = -1;
+    if (t->flow != NULL) stk_points_flow_forget(t->flow);
+}
+
 /* Points found become observations; those lost for long end. */
 static void record(stk_points_tracker *t, int face) {
     t->seen = 0;
@@ -463,11 +480,16 @@ static void record(stk_points_tracker *t, int face) {
         if (p->weight > 0) {
             t->tracks.list[t->observations++] =
                 (stk_observation){p->id, p->warp[2], p->warp[5], p->weight};
-            p->lost = 0;
+            p->lost = p->hidden = 0;
+            p->life++;
             t->seen++;
-        } else if (++p->lost > LOST_MOST && !(face && is_hidden(t, p))) {
-            end_point(t, k);
-            continue;
+        } else if (++p->lost >= LOST_MOST) {
+            const int hidden = face && is_hidden(t, p);
+            if (p->lost == LOST_MOST) p->hidden = hidden;
+            if (!hidden) {
+                end_point(t, k);
+                continue;
+            }
         }
         k++;
     }
@@ -526,7 +548,8 @@ static int start_point(stk_points_tracker *t, int frame, int slot, const stk_pic
     predict(t, p);
     for (int c = 0; c < 2; c++) p->offset[c] = p->anchor[c] - p->predicted[c];
     p->rigidity = p->weight = pick->weight;
-    p->lost = 0;
+    p->lost = p->hidden = 0;
+    p->life = 1;
     p->slot = slot;
     p->id = t->tracks.points++;
     t->tracks.anchor[p->id] = frame;
@@ -674,6 +697,9 @@ stk_status stk_points_tracker_finish(stk_points_tracker *t, stk_tracks *tracks,
     stk_filter_figures filter;
     memset(tracks, 0, sizeof *tracks);
     fill_rows_until(t, t->frames);
+    for (int k = 0; k < t->count; k++) judge_end(t, t->order[k]);
+    for (int64_t k = 0; k < t->observations; k++)
+        if (t->went[t->tracks.list[k].point]) t->tracks.list[k].weight = 0;
     t->tracks.first[t->frames] = t->observations;
     t->tracks.frames = t->frames;
     t->tracks.width = t->width;

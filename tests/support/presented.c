@@ -258,6 +258,24 @@ double presented_label_iou(const presented *p, int label) {
     return (double)both / (double)either;
 }
 
+void presented_parts(const presented *p, int frame, uint8_t *map, size_t area) {
+    char path[STK_PATH_MAX];
+    stk_safetensors *file;
+    int64_t range[2];
+    TEST_OK(stk_path_join(path, sizeof path, p->truth, "labels.safetensors"));
+    TEST_OK(stk_safetensors_open(&file, path));
+    const stk_tensor_info *index = stk_safetensors_find(file, "index");
+    const stk_tensor_info *deflated = stk_safetensors_find(file, "deflated");
+    assert_true(index != NULL && deflated != NULL);
+    memcpy(range, (const char *)index->data + sizeof(int64_t) * (size_t)frame, sizeof range);
+    uLongf bytes = (uLongf)area;
+    assert_int_equal(uncompress(map, &bytes, (const uint8_t *)deflated->data + range[0],
+                                (uLong)(range[1] - range[0])),
+                     Z_OK);
+    assert_int_equal(bytes, area);
+    stk_safetensors_close(&file);
+}
+
 /* --- expression and mouth --------------------------------------------------------------------- */
 
 double presented_correlation(const float *a, const float *b, int count) {

@@ -124,6 +124,31 @@ static void compare(followed *f) {
     free(seen);
 }
 
+/* Of the weight of all observations in frames with a hand, what lies on the hand. */
+static double hand_share(const followed *f) {
+    static const uint8_t HAND = 6; /* parts of truth.json */
+    const size_t area = (size_t)f->tracks.width * (size_t)f->tracks.height;
+    const stk_tracks *t = &f->tracks;
+    uint8_t *map = calloc(area, 1);
+    double on = 0, all = 0;
+    assert_non_null(map);
+    for (int i = 0; i < t->frames; i++) {
+        double here = 0, hand = 0;
+        presented_parts(&f->truth, i, map, area);
+        if (memchr(map, HAND, area) == NULL) continue;
+        for (int64_t k = t->first[i]; k < t->first[i + 1]; k++) {
+            const stk_observation *o = &t->list[k];
+            here += (double)o->weight;
+            if (map[(size_t)o->y_px * (size_t)t->width + (size_t)o->x_px] == HAND)
+                hand += (double)o->weight;
+        }
+        on += hand;
+        all += here;
+    }
+    free(map);
+    return all > 0 ? on / all : -1;
+}
+
 static void follow(followed *f, stk_presenter_settings settings) {
     stk_points_tracker *tracker;
     const stk_points_settings points = {.alive = 0};
@@ -183,6 +208,9 @@ static void follow_hand_and_cut_keep_the_skull(void **state) {
     assert_true(f.figures.kept >= 60);
     assert_int_equal(f.figures.cuts, 1);
     assert_true(f.median_px <= 0.25);
+    const double hand = hand_share(&f);
+    printf("  %.2f %% of the weight on the hand\n", 100 * hand);
+    assert_true(hand >= 0 && hand <= 0.05); /* it is there when the take begins, too */
     drop(&f);
 }
 
