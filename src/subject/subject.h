@@ -35,9 +35,9 @@ typedef struct stk_prepare_settings {
     const char *head_model; /* file of a morphable head; NULL or "" = the built-in face mesh */
 } stk_prepare_settings;
 
-/* Runs the steps that are not done yet: picture, sound, face, pose, parse, torso, tables, report.
- * On STK_ERR_CONTENT the sentence names the frame and the reason and what to do; finished steps
- * stay. */
+/* Runs the steps that are not done yet: picture, sound, face, pose, parse, stabilise, torso,
+ * tables, report. On STK_ERR_CONTENT the sentence names the frame and the reason and what to do;
+ * finished steps stay. */
 stk_status stk_subject_prepare(const stk_prepare_settings *settings, const stk_job *job);
 
 /* --- reading one ------------------------------------------------------------------------------ */
