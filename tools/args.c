@@ -118,7 +118,7 @@ int tool_parse(tool *t, const char *command, void *options) {
                     snprintf(text, sizeof text, "%s needs a value: %s", word, option->word);
                     return complain(command, text);
                 }
-                value = t->argv[i];
+                value = is_repeated(option) ? join(t, t->argv[i]) : t->argv[i];
             }
         } else {
             option = find_positional(table, positionals);

@@ -4,8 +4,8 @@
  *   X(kind, name, flag, default, lowest, highest, value word, help)
  *
  * kind: TEXT (const char *, NULL = not given), INT (int), REAL (double), FLAG (int 0/1). A flag of
- * "" is a positional argument; if its value word ends in "..." it may be repeated on the command
- * line, and the values are joined by newlines. TEXT rows ignore lowest and highest.
+ * "" is a positional argument. If the value word ends in "..." it may be repeated on the command line,
+ * and the values are joined by newlines (one such row a command). TEXT rows ignore lowest and highest.
  */
 #ifndef SYNCTALK_OPTIONS_H
 #define SYNCTALK_OPTIONS_H
@@ -47,6 +47,10 @@
     X(TEXT, output,  "-o",        NULL, 0, 0,       "FILE",   "mp4 to write, or - for raw y4m on stdout") \
     X(TEXT, frames,  "--frames",  NULL, 0, 0,       "FOLDER", "write PNG frames here instead of a video") \
     X(TEXT, portrait, "--portrait", NULL, 0, 0,     "FOLDER", "paste the face into the frames of this, the model's own subject: hair, ears and background stay") \
+    X(TEXT, expression, "--expression", NULL, 0, 0, "FILE|clip|still|auto", "brows and blinks: the source clip's own (default), none, made up, of a track (.csv, .json) or of anyone's video") \
+    X(TEXT, expression_gain, "--expression-gain", NULL, 0, 0, "NAME=VALUE...", "scale a coefficient round its neutral, e.g. browInnerUp=1.5; may be repeated") \
+    X(INT,  seed,    "--seed",    1, 0, 2147483647, "N",      "seed of the blinks of --expression auto") \
+    X(TEXT, models,  "--models",  NULL, 0, 0,       "FOLDER", "where the pretrained weights lie, for --expression VIDEO") \
     X(INT,  size,    "--size",    0, 0, 2048,       "PIXELS", "side of the picture, 0 = as trained; even") \
     X(INT,  crf,     "--crf",     18, 0, 51,        "Q",      "H.264 quality, smaller is better") \
     X(INT,  threads, "--threads", 0, 0, 256,        "N",      "threads, 0 = all") \

@@ -188,13 +188,17 @@ static stk_status render(stk_context *ctx, const stk_render_options *options, co
     if (options->output != NULL && options->frames != NULL)
         return stk_fail(STK_ERR_ARGUMENT, "-o and --frames exclude each other");
     const char *const inputs[] = {options->model, options->audio, options->features,
-                                  options->encoder};
+                                  options->encoder, options->expression};
     STK_TRY(keep_inputs(options->output, inputs, STK_ARRAY_SIZE(inputs)));
     stk_render_settings settings = {
         .model = options->model,
         .audio = options->audio,
         .features = options->features,
         .encoder = options->encoder,
+        .expression = options->expression,
+        .expression_gain = options->expression_gain,
+        .models = options->models,
+        .seed = options->seed,
         .output = options->output,
         .frames = options->frames,
         .size = options->size,

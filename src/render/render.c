@@ -1,7 +1,8 @@
 /* render.c - THE render loop: what happens to each frame, in the order of the paper's modules.
  *
  *   voice      Face-Sync Controller: sound -> audio code of this frame
- *   pose       Head-Sync Stabilizer: pose and expression of the source performance, forth and back
+ *   pose       Head-Sync Stabilizer: pose of the source performance, forth and back; its
+ *              expression, or that of somebody or something else (render/expression.h)
  *   head       Dynamic Portrait Renderer: rays through the field
  *   backdrop   Portrait-Sync Generator: torso over plate of the same source frame, composited;
  *              of a model with a torso branch, what that paints over the plate at this pose
@@ -18,6 +19,7 @@
 #include "media/media.h"
 #include "portrait_sync/portrait.h"
 #include "render/backdrop.h"
+#include "render/expression.h"
 #include "render/frame.h"
 #include "render/portrait.h"
 #include "render/voice.h"
@@ -36,6 +38,7 @@ typedef struct session {
     const stk_job *job;
     stk_model *model;
     stk_voice *voice;
+    stk_expression expression;
     stk_pool *pool;
     stk_frame_store *torsos;
     stk_subject *subject; /* of portrait mode, else NULL */
@@ -102,7 +105,7 @@ static stk_status head_stage(void *ctx, stk_line_place *at) {
         .camera = s->camera,
         .pose = source->poses[k],
         .audio_code = slot->code,
-        .expression = source->expressions[k],
+        .expression = stk_expression_at(&s->expression, at->item),
         .code_row = 0,
         .rect = s->rect,
         .backdrop = &slot->picture,
@@ -270,6 +273,8 @@ static stk_status open_session(session *s) {
     if (settings->reference_march) s->rect = (stk_rect){0, 0, size, height};
     const stk_voice_source sound = {settings->audio, settings->features, settings->encoder};
     STK_TRY(stk_voice_open(&s->voice, &sound, &s->model->nets));
+    STK_TRY(stk_expression_open(&s->expression, settings, s->model, stk_voice_frames(s->voice),
+                                s->job));
     STK_TRY(stk_frame_store_open(&s->torsos, NULL, s->model->torso_mp4, s->model->torso_bytes));
     if (stk_frame_store_count(s->torsos) < source->frames)
         return stk_fail(STK_ERR_FORMAT,
@@ -301,6 +306,7 @@ static void close_session(session *s) {
     stk_free(s->renderers);
     stk_frame_store_close(&s->torsos);
     stk_pool_free(&s->pool);
+    stk_expression_clear(&s->expression);
     stk_voice_close(&s->voice);
     stk_model_close(&s->model);
 }

@@ -13,12 +13,14 @@ typedef struct stk_frame_sink {
 
 typedef struct stk_render_settings {
     const char *model, *audio;
-    const char *features, *encoder; /* of voice.h, NULL = none given */
+    const char *features, *encoder;                    /* of voice.h, NULL = none given */
+    const char *expression, *expression_gain, *models; /* of expression.h, NULL = as the source */
     const char *portrait; /* subject folder: faces are pasted into its frames; NULL = not */
     const char *output;   /* mp4, "-" = y4m on stdout, NULL = none */
     const char *frames;   /* PNG folder, NULL = none */
     int size;             /* 0 = as trained */
     int crf, threads;
+    int seed;            /* of made-up blinks */
     int reference_march; /* the published marching rule over the whole picture */
     int every_pixel;     /* a ray through every pixel, none interpolated */
     stk_frame_sink sink; /* frame NULL = none; sees each picture before the writer */

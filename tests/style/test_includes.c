@@ -29,7 +29,7 @@ static const rule rules[] = {
     {"src/tflite", "tflite nn base kernels", "oneapi/", 0},
     {"src/media", "media base kernels/image.h",
      "libavformat/ libavcodec/ libavutil/ libswscale/ libswresample/", 0},
-    {"src/face_sync", GROUND "face_sync", "", 0},
+    {"src/face_sync", GROUND "face_sync", "cjson/", 0},
     {"src/head_sync", GROUND "head_sync", "", 0},
     {"src/portrait", GROUND "portrait", "", 0},
     {"src/portrait_sync", GROUND "portrait_sync", "", 0},
