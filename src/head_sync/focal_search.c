@@ -18,6 +18,7 @@ enum {
     COARSE = 16, /* 0.6 .. 6 sides, steps of 17 % */
     GOLDEN = 9,  /* leaves a bracket of 2 * 17 % / 76 */
     TURNS = 6,
+    HEAD_TURNS = 4, /* of a morphable head: its steps see the poses follow */
 };
 static const double NEAREST_SIDES = 0.6, FARTHEST_SIDES = 6, TYPICAL_SIDES = 2.2;
 /* An e-fold away from f0 costs as much as 2 % more squared error: what landmarks say below that is
@@ -39,7 +40,8 @@ typedef struct focal_search {
 static stk_head_fit_loss fit_candidate(focal_search *search) {
     stk_head_fit_loss loss = {0, 0};
     if (search->head != NULL)
-        return stk_head_fit_views(search->head, search->views, &search->model, TURNS, search->pool);
+        return stk_head_fit_views(search->head, search->views, &search->model, HEAD_TURNS,
+                                  search->pool);
     stk_head_shape shape;
     stk_head_shape_init(&shape);
     stk_head_shape_attach(&shape, &search->model);

@@ -5,7 +5,7 @@
  *   F = sum_p w_p rho(|r_p|) + nu |e|^2; Levenberg-Marquardt, Huber by reweighting
  *
  * Blendshapes stay >= 0: coefficients at 0 that F pushes below leave the step, the others are cut
- * at 0 (projected step, accepted only when F falls). About 200 kB of stack; no allocation.
+ * at 0 (projected step, accepted only when F falls). About 300 kB of stack; no allocation.
  */
 #include "head_sync/head_fit_internal.h"
 
@@ -53,38 +53,42 @@ static double loss_at(const problem *p, const stk_se3 *pose, const double *expre
     return isfinite(sum) ? sum + *prior : HUGE_LOSS;
 }
 
-/* Residual and its derivative by the unknowns at point i. */
+/* Residual at point i and its derivatives by the unknowns and by the point itself, G [2][3]. */
 static int rows_at(const problem *p, const stk_se3 *pose, int i, double r[2],
-                   double rows[2][UNKNOWNS_MAX]) {
+                   double rows[2][UNKNOWNS_MAX], double G[2][3]) {
     const stk_head_model *model = p->fit->model;
     double J[2 * POSE];
     if (!stk_pose_residual(&p->camera, p->landmarks, pose, i, r, J)) return 0;
     for (int a = 0; a < 2; a++) {
-        double G[3]; /* by the point itself */
         const double *j = J + POSE * a;
         for (int c = 0; c < 3; c++)
-            G[c] = j[3] * pose->R[c] + j[4] * pose->R[3 + c] + j[5] * pose->R[6 + c];
+            G[a][c] = j[3] * pose->R[c] + j[4] * pose->R[3 + c] + j[5] * pose->R[6 + c];
         memcpy(rows[a], j, POSE * sizeof *j);
         for (int k = 0; k < model->expressions; k++) {
             const double *mode = p->fit->expression[k * model->points + i];
-            rows[a][POSE + k] = G[0] * mode[0] + G[1] * mode[1] + G[2] * mode[2];
+            rows[a][POSE + k] = G[a][0] * mode[0] + G[a][1] * mode[1] + G[a][2] * mode[2];
         }
     }
     return 1;
+}
+
+/* What point i counts at a residual. */
+static double weight_at(const problem *p, int i, const double r[2]) {
+    double e = sqrt(r[0] * r[0] + r[1] * r[1]), d = p->camera.huber_px;
+    return p->camera.weights[i] * (e > d ? d / e : 1);
 }
 
 /* Normal equations [n][n] and half the gradient of F. */
 static void linearise(const problem *p, const stk_se3 *pose, const double *expression, double *H,
                       double *g) {
     int n = POSE + p->fit->model->expressions;
-    double rows[2][UNKNOWNS_MAX], r[2];
+    double rows[2][UNKNOWNS_MAX], r[2], G[2][3];
     memset(H, 0, (size_t)(n * n) * sizeof *H);
     memset(g, 0, (size_t)n * sizeof *g);
     place(p, expression);
     for (int i = 0; i < p->camera.count; i++) {
-        if (!rows_at(p, pose, i, r, rows)) continue;
-        double e = sqrt(r[0] * r[0] + r[1] * r[1]), w = p->camera.weights[i];
-        if (e > p->camera.huber_px) w *= p->camera.huber_px / e;
+        if (!rows_at(p, pose, i, r, rows, G)) continue;
+        double w = weight_at(p, i, r);
         for (int a = 0; a < n; a++) {
             double u = w * rows[0][a], v = w * rows[1][a];
             g[a] += u * r[0] + v * r[1];
@@ -213,6 +217,71 @@ double stk_head_fit_refine(const stk_head_fit *fit, const stk_pose_model *camera
     place(&p, now.expression);
     frame->squared = stk_pose_squared_error(&p.camera, landmarks, &now.pose);
     return (now.loss - now.prior) / p.total;
+}
+
+void stk_head_fit_errors(const stk_head_fit *fit, const stk_pose_model *camera,
+                         const float (*landmarks)[3], const stk_se3 *pose, const double *expression,
+                         double cap, double *sums) {
+    double shape[STK_MESH_LANDMARKS][3], r[2];
+    problem p;
+    start_problem(&p, fit, camera, landmarks, shape);
+    place(&p, expression);
+    for (int i = 0; i < fit->model->points; i++) {
+        int seen = stk_pose_residual(&p.camera, landmarks, pose, i, r, NULL);
+        sums[i] += seen ? fmin(r[0] * r[0] + r[1] * r[1], cap) : cap;
+    }
+}
+
+/* --- what a frame says to the identity -------------------------------------------------------- */
+
+/* H = L L^T in place (lower triangle); 0 when not definite. */
+static int factorise(double *H, int n) {
+    for (int a = 0; a < n; a++)
+        for (int b = 0; b <= a; b++) {
+            double sum = H[n * a + b];
+            for (int k = 0; k < b; k++) sum -= H[n * a + k] * H[n * b + k];
+            if (a == b && !(sum > 0)) return 0;
+            H[n * a + b] = a == b ? sqrt(sum) : sum / H[n * b + b];
+        }
+    return 1;
+}
+
+/* The free unknowns' part of H, dense, in the order of list. */
+static void gather(const double *H, int n, const int *list, int m, double *out) {
+    for (int a = 0; a < m; a++)
+        for (int b = 0; b < m; b++) out[m * a + b] = H[n * list[a] + list[b]];
+}
+
+void stk_head_fit_couple(const stk_head_fit *fit, const stk_pose_model *camera,
+                         const float (*landmarks)[3], const stk_head_frame *frame,
+                         double (*moments)[12], float *coupling) {
+    const stk_head_model *model = fit->model;
+    int n = POSE + model->expressions, list[UNKNOWNS_MAX], columns = 3 * model->points;
+    double shape[STK_MESH_LANDMARKS][3], rows[2][UNKNOWNS_MAX], r[2], G[2][3], g[UNKNOWNS_MAX];
+    double H[UNKNOWNS_MAX * UNKNOWNS_MAX], L[UNKNOWNS_MAX * UNKNOWNS_MAX];
+    problem p;
+    start_problem(&p, fit, camera, landmarks, shape);
+    memset(coupling, 0, (size_t)(n * columns) * sizeof *coupling);
+    memset(moments, 0, (size_t)model->points * sizeof *moments);
+    linearise(&p, &frame->pose, frame->expression, H, g);
+    int m = free_unknowns(&p, frame->expression, g, list);
+    gather(H, n, list, m, L);
+    if (!factorise(L, m)) return;
+    for (int i = 0; i < model->points; i++) {
+        if (!rows_at(&p, &frame->pose, i, r, rows, G)) continue;
+        double w = weight_at(&p, i, r), *A = moments[i], *b = A + 9;
+        for (int c = 0; c < 3; c++) {
+            double z[UNKNOWNS_MAX]; /* L^-1 of this coordinate's column of W */
+            for (int k = 0; k < 3; k++) A[3 * c + k] = w * (G[0][c] * G[0][k] + G[1][c] * G[1][k]);
+            b[c] = -w * (G[0][c] * r[0] + G[1][c] * r[1]);
+            for (int a = 0; a < m; a++) {
+                z[a] = w * (rows[0][list[a]] * G[0][c] + rows[1][list[a]] * G[1][c]);
+                for (int k = 0; k < a; k++) z[a] -= L[m * a + k] * z[k];
+                z[a] /= L[m * a + a];
+                coupling[a * columns + 3 * i + c] = (float)z[a];
+            }
+        }
+    }
 }
 
 double stk_head_fit_frame(const stk_head_fit *fit, const stk_pose_model *camera,
