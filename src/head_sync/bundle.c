@@ -20,7 +20,7 @@
 
 enum { POINTS_LEAST = 8, FRAMES_LEAST = 2, FOLDS = 5 };
 /* Relative standard deviations of the focal length: worth trying, and good enough. */
-static const double FOCAL_TRY = 0.15, FOCAL_DETERMINED = 0.04;
+static const double FOCAL_TRY = 0.1, FOCAL_DETERMINED = 0.02;
 static const double OUTLIER =
     4.5; /* noise widths; 4e-5 of Rayleigh-distributed errors lie beyond */
 
@@ -111,8 +111,8 @@ static stk_status settle(stk_bundle_problem *b) {
 
 /* Rounds of stage 2, each with the loss's width and the outliers of the one before. */
 static stk_status rounds(stk_bundle_problem *b) {
-    static const double GAIN[] = {1e-3, 1e-4, 1e-5}, LIMIT[] = {8, 6, OUTLIER};
-    static const int STEPS[] = {20, 12, 8};
+    static const double GAIN[] = {500, 50, 5}, LIMIT[] = {8, 6, OUTLIER};
+    static const int STEPS[] = {30, 15, 15};
     for (int round = 0; round < 3; round++) {
         STK_TRY(stk_bundle_solve(b, STEPS[round], GAIN[round]));
         STK_TRY(stk_bundle_fix_gauge(b));
@@ -121,6 +121,7 @@ static stk_status rounds(stk_bundle_problem *b) {
         stk_bundle_reject(b, LIMIT[round]);
         STK_TRY(enough(b));
         stk_bundle_measure(b);
+        if (b->fit_focal && b->focal_sd > 2 * FOCAL_DETERMINED) return STK_OK;
     }
     return STK_OK;
 }
@@ -129,7 +130,7 @@ static stk_status solve_together(stk_bundle_problem *b, const stk_bundle_options
                                  snapshot *held, int *determined) {
     *determined = 0;
     b->fit_lens = 0;
-    STK_TRY(stk_bundle_solve(b, 10, 1e-3));
+    STK_TRY(stk_bundle_solve(b, 10, 100));
     STK_TRY(stk_bundle_fix_gauge(b));
     settle_unchosen(b);
     stk_bundle_measure(b);
@@ -211,8 +212,9 @@ static void held_out_task(void *ctx, int frame, int worker) {
             stk_bundle_takes_part(b, b->by_frame[k]) ||
             !stk_bundle_residual(&b->camera, &s->smooth[frame], b->place[o->point], o->px, r, NULL))
             continue;
-        sum[0] += r[0] * r[0] + r[1] * r[1];
-        sum[1] += 1;
+        double factor, weight = (double)o->weight * (double)b->trust[o->point];
+        sum[0] += weight * stk_bundle_loss(r[0] * r[0] + r[1] * r[1], b->width_px, &factor);
+        sum[1] += weight;
     }
 }
 

@@ -6,7 +6,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { TILE = STK_BAND_TILE, AREA = TILE * TILE, STRIP = 24 };
+enum { TILE = STK_BAND_TILE, AREA = TILE * TILE, STRIP = STK_BAND_STRIP };
 
 stk_status stk_band_init(stk_band *band, int rows, int reach_rows, int border, stk_pool *pool) {
     memset(band, 0, sizeof *band);
@@ -14,7 +14,7 @@ stk_status stk_band_init(stk_band *band, int rows, int reach_rows, int border, s
     band->reach = (reach_rows + TILE - 1) / TILE;
     if (band->reach > band->tile_rows - 1) band->reach = band->tile_rows - 1;
     band->border = border;
-    band->columns = border + 1;
+    band->columns = (border + STRIP) / STRIP * STRIP;
     band->pool = pool;
     size_t tiles = (size_t)band->tile_rows * ((size_t)band->reach + 1);
     size_t square = (size_t)border * (size_t)border + 1;
@@ -129,25 +129,30 @@ static int factor_band(stk_band *band) {
 
 /* --- the border ------------------------------------------------------------------------------- */
 
+/* x <- x - l rows, STRIP columns of them held in registers. */
+static inline void subtract_rows(double *restrict x, const double *restrict l, int count,
+                                 const double *restrict rows, int stride) {
+    double sum[STRIP];
+    memcpy(sum, x, sizeof sum);
+    for (int k = 0; k < count; k++)
+        for (int c = 0; c < STRIP; c++) sum[c] -= l[k] * rows[(ptrdiff_t)k * stride + c];
+    memcpy(x, sum, sizeof sum);
+}
+
 /* Columns [task * STRIP, ...) of side <- L^-1 side. */
 static void forward_task(void *ctx, int task, int worker) {
     (void)worker;
     stk_band *band = ctx;
-    int from = task * STRIP, width = band->columns - from < STRIP ? band->columns - from : STRIP;
     for (int i = 0; i < band->tile_rows; i++) {
-        double *rows = band->side + (ptrdiff_t)i * TILE * band->columns + from;
+        double *rows = band->side + (ptrdiff_t)i * TILE * band->columns + (ptrdiff_t)task * STRIP;
         for (int left = i < band->reach ? i : band->reach; left >= 0; left--) {
             const double *L = stk_band_tile(band, i, left);
             const double *other = rows - (ptrdiff_t)left * TILE * band->columns;
             for (int r = 0; r < TILE; r++) {
                 double *x = rows + (ptrdiff_t)r * band->columns;
-                int last = left > 0 ? TILE : r;
-                for (int k = 0; k < last; k++) {
-                    double l = L[r * TILE + k];
-                    const double *y = other + (ptrdiff_t)k * band->columns;
-                    for (int c = 0; c < width; c++) x[c] -= l * y[c];
-                }
-                for (int c = 0; left == 0 && c < width; c++) x[c] /= L[r * TILE + r];
+                subtract_rows(x, L + (ptrdiff_t)r * TILE, left > 0 ? TILE : r, other,
+                              band->columns);
+                for (int c = 0; left == 0 && c < STRIP; c++) x[c] /= L[r * TILE + r];
             }
         }
     }
@@ -170,7 +175,7 @@ static void corner_task(void *ctx, int task, int worker) {
     }
 }
 
-/* The last column of side: minus the border's share, then L^-T. */
+/* Column `border` of side: minus the border's share, then L^-T. */
 static void backward(stk_band *band) {
     int last = band->border;
     ptrdiff_t rows = (ptrdiff_t)band->tile_rows * TILE;
@@ -200,7 +205,7 @@ static void backward(stk_band *band) {
 int stk_band_solve(stk_band *band, double *inverse) {
     int g = band->border;
     if (!factor_band(band)) return 0;
-    stk_pool_run(band->pool, (band->columns + STRIP - 1) / STRIP, forward_task, band);
+    stk_pool_run(band->pool, band->columns / STRIP, forward_task, band);
     stk_pool_run(band->pool, (g + STRIP - 1) / STRIP, corner_task, band);
     if (inverse != NULL) {
         double *unit = band->corner_side + g;

@@ -15,11 +15,11 @@
 
 #include <stddef.h>
 
-enum { STK_BAND_TILE = 48 };
+enum { STK_BAND_TILE = 48, STK_BAND_STRIP = 16 };
 
 typedef struct stk_band {
     int tile_rows, reach; /* tiles left of the diagonal */
-    int border, columns;  /* columns = border + 1: the right-hand side lies beside C */
+    int border, columns;  /* columns > border, whole strips: the right-hand side lies beside C */
     double *tiles;        /* [tile_rows][reach + 1][TILE][TILE] */
     double *side;         /* [tile_rows * TILE][columns] C and a */
     double *corner;       /* [border][border] D, lower and upper */
@@ -35,7 +35,7 @@ static inline double *stk_band_tile(const stk_band *band, int tile_row, int left
     return band->tiles +
            ((ptrdiff_t)tile_row * (band->reach + 1) + left) * STK_BAND_TILE * STK_BAND_TILE;
 }
-/* Solves in place: y to corner_side, x to the last column of side. inverse (may be NULL): the
+/* Solves in place: y to corner_side, x to column `border` of side. inverse (may be NULL): the
  * [0][0] entry of the inverse's border block. 0 when not definite. */
 int stk_band_solve(stk_band *band, double *inverse);
 

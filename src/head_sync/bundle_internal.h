@@ -10,7 +10,7 @@
 #include "head_sync/se3.h"
 
 enum {
-    STK_BUNDLE_ANCHORS = 64,    /* landmarks that carry the head's frame */
+    STK_BUNDLE_ANCHORS = 32,    /* landmarks that carry the head's frame */
     STK_BUNDLE_FRAME_LEAST = 6, /* observations without which a frame's pose is not asked */
     STK_BUNDLE_POINT_LEAST = 4, /* and a point's place */
 };
@@ -51,11 +51,12 @@ typedef struct stk_bundle_problem {
     int64_t *frame_first;         /* [frames + 1] */
     int32_t *by_frame;            /* [count] */
     float *error_px;              /* [count] */
-    int32_t *take;                /* [frames] rising number */
-    uint8_t *usable;              /* [frames] enough observations */
-    uint8_t *kept;                /* [points] */
-    uint8_t *anchored;            /* [frames] its landmarks are there and are numbers */
-    stk_se3 *poses, *start;       /* [frames] now, as given */
+    float *trust, *sorted;  /* [points] weight of its observations (bundle_trust.c); scratch */
+    int32_t *take;          /* [frames] rising number */
+    uint8_t *usable;        /* [frames] enough observations */
+    uint8_t *kept;          /* [points] */
+    uint8_t *anchored;      /* [frames] its landmarks are there and are numbers */
+    stk_se3 *poses, *start; /* [frames] now, as given */
     double (*place)[3], (*prior)[3], (*first_place)[3]; /* [points] now, prior, after stage 1 */
     double (*information)[36];                          /* [frames] of the last pose sweep */
     stk_bundle_camera camera;
@@ -75,6 +76,9 @@ int stk_bundle_residual(const stk_bundle_camera *camera, const stk_se3 *pose, co
                         const float px[2], double residual[2], stk_bundle_jacobian *jacobian);
 /* Cauchy: c^2 ln(1 + e^2/c^2); *factor is its derivative by e^2. */
 double stk_bundle_loss(double squared, double width, double *factor);
+/* The same of an observation with this residual, weighted. */
+double stk_bundle_observation_loss(const stk_bundle_problem *b, const stk_bundle_observation *o,
+                                   const double residual[2], double *factor);
 /* 1 when the observation takes part. */
 int stk_bundle_takes_part(const stk_bundle_problem *b, int64_t k);
 /* Priors, in px^2 when multiplied by the squared noise. */
@@ -88,15 +92,17 @@ double stk_bundle_pose_prior(const stk_bundle_problem *b, const stk_bundle_camer
 void stk_bundle_sweep_points(stk_bundle_problem *b);
 void stk_bundle_sweep_poses(stk_bundle_problem *b);
 /* error_px of all observations of kept points (infinite behind the camera); sets noise and width
- * from their median. */
+ * from their median, and how far each point is trusted. */
 void stk_bundle_measure(stk_bundle_problem *b);
+/* Sets every point's trust from its errors; part of stk_bundle_measure. */
+void stk_bundle_weigh(stk_bundle_problem *b);
 /* Drops observations beyond `limit` noise widths, takes back those within, and drops points that
  * keep too few or do not move with the head. Needs stk_bundle_measure. */
 void stk_bundle_reject(stk_bundle_problem *b, double limit);
 /* Quantile of the errors of observations that take part. */
 double stk_bundle_quantile(const stk_bundle_problem *b, double q);
 
-/* Stage 2: at most `iterations` accepted steps, until a step gains less than `gain` of the loss. */
+/* Stage 2: at most `iterations` accepted steps, until one gains less than `gain` squared noises. */
 stk_status stk_bundle_solve(stk_bundle_problem *b, int iterations, double gain);
 /* Lays the head's frame onto the mesh, or the depth onto the given one; no picture changes. */
 stk_status stk_bundle_fix_gauge(stk_bundle_problem *b);

@@ -47,6 +47,8 @@ static stk_status allocate(stk_bundle_problem *b) {
     b->take = stk_calloc_aligned(f, sizeof *b->take);
     b->usable = stk_calloc_aligned(f, 1);
     b->kept = stk_calloc_aligned(p + 1, 1);
+    b->trust = stk_calloc_aligned(p + 1, sizeof *b->trust);
+    b->sorted = stk_calloc_aligned(p + 1, sizeof *b->sorted);
     b->poses = stk_calloc_aligned(f, sizeof *b->poses);
     b->start = stk_calloc_aligned(f, sizeof *b->start);
     b->anchored = stk_calloc_aligned(f, 1);
@@ -55,9 +57,10 @@ static stk_status allocate(stk_bundle_problem *b) {
     b->prior = stk_calloc_aligned(p + 1, sizeof *b->prior);
     b->first_place = stk_calloc_aligned(p + 1, sizeof *b->first_place);
     if (b->list == NULL || b->by_frame == NULL || b->error_px == NULL || b->point_first == NULL ||
-        b->frame_first == NULL || b->take == NULL || b->usable == NULL || b->kept == NULL ||
-        b->poses == NULL || b->start == NULL || b->anchored == NULL || b->information == NULL ||
-        b->place == NULL || b->prior == NULL || b->first_place == NULL)
+        b->frame_first == NULL || b->trust == NULL || b->sorted == NULL || b->take == NULL ||
+        b->usable == NULL || b->kept == NULL || b->poses == NULL || b->start == NULL ||
+        b->anchored == NULL || b->information == NULL || b->place == NULL || b->prior == NULL ||
+        b->first_place == NULL)
         return stk_fail_memory("bundle adjustment");
     return STK_OK;
 }
@@ -71,6 +74,8 @@ void stk_bundle_problem_clear(stk_bundle_problem *b) {
     stk_free(b->take);
     stk_free(b->usable);
     stk_free(b->kept);
+    stk_free(b->trust);
+    stk_free(b->sorted);
     stk_free(b->poses);
     stk_free(b->start);
     stk_free(b->anchored);
@@ -167,15 +172,16 @@ static void expect_points(stk_bundle_problem *b, const stk_bundle_input *input) 
     for (int p = 0; p < b->points; p++) {
         int64_t seen = b->point_first[p + 1] - b->point_first[p];
         b->kept[p] = seen >= LEAST;
+        b->trust[p] = 1;
         if (seen > 0) expect_point(b, (const double(*)[3])face, p);
         memcpy(b->place[p], b->prior[p], sizeof b->place[p]);
     }
 }
 
-/* 64 of the rigid vertices, evenly. Their landmarks err alike from frame to frame (about a second),
+/* 32 of the rigid vertices, evenly. Their landmarks err alike from frame to frame (about a second),
  * so one counts as a small part of an independent observation. */
 static void place_anchors(stk_bundle_problem *b, const stk_bundle_input *input) {
-    static const double WEIGHT = 0.02, WIDTH_PX = 4; /* landmarks err by 1 to 2 px */
+    static const double WEIGHT = 0.04, WIDTH_PX = 4; /* landmarks err by 1 to 2 px */
     stk_bundle_anchors *a = &b->anchors;
     stk_head_shape shape;
     if (input->landmarks == NULL || input->valid == NULL || input->shape_head == NULL) return;

@@ -12,8 +12,8 @@
 #include <math.h>
 
 /* Spreads of the priors, deliberately wide: they decide only what nothing else does. */
-static const double POSE_TURN_RAD = 0.2, POSE_SHIFT_M = 0.1;
-const double stk_bundle_point_prior = 1 / (0.03 * 0.03);  /* about the face mesh, m^-2 */
+static const double POSE_TURN_RAD = 0.5, POSE_SHIFT_M = 0.3;
+const double stk_bundle_point_prior = 1 / (0.1 * 0.1);    /* about the face mesh, m^-2 */
 const double stk_bundle_anchor_prior = 1 / (0.01 * 0.01); /* another person's mesh, m^-2 */
 const double stk_bundle_focal_prior = 1 / (0.5 * 0.5);    /* of ln f */
 const double stk_bundle_lens_prior = 1 / (0.5 * 0.5);     /* k of a strong wide-angle lens */
@@ -54,6 +54,15 @@ double stk_bundle_loss(double squared, double width, double *factor) {
     double c2 = width * width, x = squared / c2;
     *factor = 1 / (1 + x);
     return c2 * log1p(x);
+}
+
+double stk_bundle_observation_loss(const stk_bundle_problem *b, const stk_bundle_observation *o,
+                                   const double residual[2], double *factor) {
+    double weight = o->weight * b->trust[o->point];
+    double squared = residual[0] * residual[0] + residual[1] * residual[1];
+    double loss = stk_bundle_loss(squared, b->width_px, factor);
+    *factor *= weight;
+    return weight * loss;
 }
 
 int stk_bundle_takes_part(const stk_bundle_problem *b, int64_t k) {

@@ -20,7 +20,7 @@
 
 enum {
     REACH = 48,  /* chosen frames a unit spans at most */
-    CHUNK = 32,  /* chosen frames of a task; whole tiles */
+    CHUNK = 64,  /* chosen frames of a task; whole tiles */
     FRAME = 6,   /* unknowns of a frame */
     SHARED = 2,  /* ln f and k, first in the border */
     BLOCK = 128, /* units of a task of the loss */
@@ -28,7 +28,7 @@ enum {
     ANCHOR_SUMS = 18, /* H with shared [2][3], own [3][3], gradient [3] */
 };
 static const double WORK_FLOP = 2e9; /* of one elimination; decides the stride */
-static const double DAMPING_START = 1e-4, DAMPING_MOST = 1e8;
+static const double DAMPING_START = 1e-5, DAMPING_MOST = 1e8;
 static const double HELD = 1e15; /* added to the diagonal of what must not move */
 
 /* A point, or a piece of one, in the chosen frames. */
@@ -162,7 +162,7 @@ static stk_status solver_init(solver *s, stk_bundle_problem *b) {
 
 typedef struct unit_terms {
     int count, index[REACH];
-    double W[REACH][18]; /* [6][3] */
+    double W[REACH][18]; /* [3][6] */
     double J[REACH][FRAME * FRAME], g[REACH][FRAME], Jg[REACH][FRAME * SHARED];
     double V[9], gp[3], Wg[SHARED * 3], Hgg[SHARED * SHARED], gg[SHARED];
     double inverse[9];
@@ -191,33 +191,36 @@ static void invert3(const double V[9], double out[9]) {
     out[8] = k * (V[0] * V[4] - V[1] * V[1]);
 }
 
-static void add_observation(const solver *s, const unit *u, int64_t k, int i, unit_terms *t) {
+static void add_observation(const solver *s, const unit *u, int64_t k, int i, int own,
+                            unit_terms *t) {
     const stk_bundle_problem *b = s->b;
     const stk_bundle_observation *o = &b->list[k];
     stk_bundle_jacobian J;
     double r[2], factor;
     if (!stk_bundle_residual(&b->camera, &b->poses[o->frame], u->place, o->px, r, &J)) return;
-    stk_bundle_loss(r[0] * r[0] + r[1] * r[1], b->width_px, &factor);
-    double w = o->weight * factor;
+    stk_bundle_observation_loss(b, o, r, &factor);
+    double w = factor;
     int n = t->count++;
     t->index[n] = i;
     memset(t->W[n], 0, sizeof t->W[n]);
-    memset(t->J[n], 0, sizeof t->J[n]);
-    memset(t->g[n], 0, sizeof t->g[n]);
-    memset(t->Jg[n], 0, sizeof t->Jg[n]);
-    add_outer(t->W[n], J.pose, FRAME, J.point, 3, w);
-    add_outer(t->J[n], J.pose, FRAME, J.pose, FRAME, w);
-    add_outer(t->Jg[n], J.pose, FRAME, J.shared, SHARED, w);
-    add_outer_vector(t->g[n], J.pose, FRAME, r, w);
+    add_outer(t->W[n], J.point, 3, J.pose, FRAME, w);
     add_outer(t->V, J.point, 3, J.point, 3, w);
     add_outer_vector(t->gp, J.point, 3, r, w);
     add_outer(t->Wg, J.shared, SHARED, J.point, 3, w);
     add_outer(t->Hgg, J.shared, SHARED, J.shared, SHARED, w);
     add_outer_vector(t->gg, J.shared, SHARED, r, w);
+    if (!own) return;
+    memset(t->J[n], 0, sizeof t->J[n]);
+    memset(t->g[n], 0, sizeof t->g[n]);
+    memset(t->Jg[n], 0, sizeof t->Jg[n]);
+    add_outer(t->J[n], J.pose, FRAME, J.pose, FRAME, w);
+    add_outer(t->Jg[n], J.pose, FRAME, J.shared, SHARED, w);
+    add_outer_vector(t->g[n], J.pose, FRAME, r, w);
 }
 
-/* All terms of a unit at the present state; V damped and with its prior. */
-static void gather_unit(const solver *s, const unit *u, unit_terms *t) {
+/* All terms of a unit at the present state; V damped and with its prior. J, g and Jg only of chosen
+ * frames [from, to). */
+static void gather_unit(const solver *s, const unit *u, int from, int to, unit_terms *t) {
     const stk_bundle_problem *b = s->b;
     double prior = b->noise_px * b->noise_px * stk_bundle_point_prior;
     t->count = 0;
@@ -228,7 +231,7 @@ static void gather_unit(const solver *s, const unit *u, unit_terms *t) {
     memset(t->gg, 0, sizeof t->gg);
     for (int64_t k = u->from; k < u->to; k++) {
         int i = chosen_index(s, k);
-        if (i >= 0 && t->count < REACH) add_observation(s, u, k, i, t);
+        if (i >= 0 && t->count < REACH) add_observation(s, u, k, i, i >= from && i < to, t);
     }
     for (int i = 0; i < 3; i++) {
         t->V[4 * i] = (t->V[4 * i] + prior) * (1 + s->damping);
@@ -256,15 +259,18 @@ static double *block_of(const stk_band *band, int i, int j) {
 static void eliminate_row(solver *s, const unit_terms *t, int n) {
     stk_band *band = &s->band;
     int i = t->index[n];
-    double Y[18];
-    times_inverse(t->W[n], FRAME, t->inverse, Y);
+    double Y[18]; /* [6][3] W_i V^-1 */
+    for (int r = 0; r < FRAME; r++)
+        for (int c = 0; c < 3; c++)
+            Y[3 * r + c] = t->W[n][r] * t->inverse[c] + t->W[n][FRAME + r] * t->inverse[3 + c] +
+                           t->W[n][2 * FRAME + r] * t->inverse[6 + c];
     for (int m = 0; m <= n; m++) {
-        double *block = block_of(band, i, t->index[m]);
-        const double *W = t->W[m];
+        double *restrict block = block_of(band, i, t->index[m]);
+        const double *restrict W = t->W[m];
         for (int r = 0; r < FRAME; r++)
             for (int c = 0; c < FRAME; c++)
                 block[r * STK_BAND_TILE + c] -=
-                    Y[3 * r] * W[3 * c] + Y[3 * r + 1] * W[3 * c + 1] + Y[3 * r + 2] * W[3 * c + 2];
+                    Y[3 * r] * W[c] + Y[3 * r + 1] * W[FRAME + c] + Y[3 * r + 2] * W[2 * FRAME + c];
     }
     double *side = band->side + (ptrdiff_t)i * FRAME * band->columns;
     for (int r = 0; r < FRAME; r++, side += band->columns) {
@@ -366,7 +372,7 @@ static void chunk_task(void *ctx, int task, int worker) {
     for (int k = 0; k < s->unit_count; k++) {
         const unit *u = &s->units[k];
         if (u->first >= to || u->last < from) continue;
-        gather_unit(s, u, &t);
+        gather_unit(s, u, from, to, &t);
         if (u->first >= from) eliminate_corner(&t, sums);
         for (int n = 0; n < t.count; n++) {
             int i = t.index[n] - from;
@@ -440,7 +446,7 @@ static void loss_task(void *ctx, int task, int worker) {
             if (!stk_bundle_residual(&s->camera, &s->trial[i], u->trial, o->px, r, NULL))
                 sum = INFINITY;
             else
-                sum += o->weight * stk_bundle_loss(r[0] * r[0] + r[1] * r[1], b->width_px, &factor);
+                sum += stk_bundle_observation_loss(b, o, r, &factor);
         }
         for (int i = 0; i < 3; i++) {
             double e = u->trial[i] - b->prior[u->point][i];
@@ -491,12 +497,12 @@ static void back_substitute_task(void *ctx, int task, int worker) {
     unit_terms t;
     for (int k = task * BLOCK; k < to; k++) {
         unit *u = &s->units[k];
-        gather_unit(s, u, &t);
+        gather_unit(s, u, 0, 0, &t);
         double g[3] = {-t.gp[0], -t.gp[1], -t.gp[2]}, d[3];
         for (int j = 0; j < 3; j++) {
             for (int n = 0; n < t.count; n++)
                 for (int r = 0; r < FRAME; r++)
-                    g[j] -= t.W[n][3 * r + j] *
+                    g[j] -= t.W[n][FRAME * j + r] *
                             band->side[(ptrdiff_t)(t.index[n] * FRAME + r) * band->columns +
                                        band->border];
             for (int r = 0; r < SHARED; r++) g[j] -= t.Wg[3 * r + j] * band->corner_side[r];
@@ -551,8 +557,9 @@ static double present_loss(solver *s) {
     return trial_loss(s);
 }
 
-/* One accepted step; returns the new loss, or a negative number when none improves. */
-static double step(solver *s, double loss) {
+/* One accepted step; returns the new loss, or a negative number when none improves by more than
+ * `least`. */
+static double step(solver *s, double loss, double least) {
     while (s->damping < DAMPING_MOST) {
         build(s);
         if (!s->b->fit_focal) s->band.corner[0] += HELD;
@@ -561,11 +568,12 @@ static double step(solver *s, double loss) {
             double next = trial_loss(s);
             if (next < loss) {
                 accept_trial(s);
-                s->damping = fmax(s->damping / 10, 1e-9);
+                s->damping = fmax(s->damping / 30, 1e-9);
                 return next;
             }
+            if (next - loss < least) return -1;
         }
-        s->damping *= 8;
+        s->damping *= 10;
     }
     return -1;
 }
@@ -598,13 +606,14 @@ stk_status stk_bundle_solve(stk_bundle_problem *b, int iterations, double gain) 
         status =
             stk_fail(STK_ERR_CONTENT, "bundle adjustment: %d frames have enough points", s.chosen);
     double loss = status == STK_OK ? present_loss(&s) : 0;
+    double least = gain * b->noise_px * b->noise_px;
     for (int i = 0; status == STK_OK && i < iterations; i++) {
-        double next = step(&s, loss);
+        double next = step(&s, loss, least);
         if (next < 0) break;
         b->iterations++;
         double gained = loss - next;
         loss = next;
-        if (gained < gain * loss) break;
+        if (gained < least) break;
         if (stk_job_aborted(b->job))
             status = stk_fail(STK_ERR_ABORTED, "stopped in bundle adjustment");
     }

@@ -55,8 +55,8 @@ static int point_normal(const stk_bundle_problem *b, int point, const double pla
         double r[2], factor;
         if (!stk_bundle_takes_part(b, k) || !b->usable[o->frame]) continue;
         if (!stk_bundle_residual(&b->camera, &b->poses[o->frame], place, o->px, r, &J)) return 0;
-        q->loss += o->weight * stk_bundle_loss(r[0] * r[0] + r[1] * r[1], b->width_px, &factor);
-        add_row_pair(q, 3, J.point, r, o->weight * factor);
+        q->loss += stk_bundle_observation_loss(b, o, r, &factor);
+        add_row_pair(q, 3, J.point, r, factor);
         seen++;
     }
     return seen;
@@ -119,8 +119,8 @@ static int pose_normal(const stk_bundle_problem *b, int frame, const stk_se3 *po
         double r[2], factor;
         if (!stk_bundle_takes_part(b, b->by_frame[k])) continue;
         if (!stk_bundle_residual(&b->camera, pose, b->place[o->point], o->px, r, &J)) return 0;
-        q->loss += o->weight * stk_bundle_loss(r[0] * r[0] + r[1] * r[1], b->width_px, &factor);
-        add_row_pair(q, 6, J.pose, r, o->weight * factor);
+        q->loss += stk_bundle_observation_loss(b, o, r, &factor);
+        add_row_pair(q, 6, J.pose, r, factor);
     }
     return pose_anchors(b, frame, pose, q);
 }
@@ -208,6 +208,7 @@ void stk_bundle_measure(stk_bundle_problem *b) {
     stk_pool_run(b->pool, (b->points + BLOCK - 1) / BLOCK, measure_task, b);
     b->noise_px = fmax(stk_bundle_quantile(b, 0.5) / RAYLEIGH_MEDIAN, NOISE_LEAST_PX);
     b->width_px = CAUCHY_WIDTH * b->noise_px;
+    stk_bundle_weigh(b);
 }
 
 /* Keeps a point that has enough observations, most of what it had, and sits on a head. */

@@ -6,7 +6,7 @@
  * DIFFERS: reference.md 7.2 takes the smallest landmark loss of 20 fixed candidates (500 .. 1450
  * px), regularisers excluded. Here the range follows the picture's size, the shape prior counts (a
  * free shape can imitate nearly any focal length while the head hardly turns), and where the curve
- * stays flat a weak prior decides: portrait shots lie near 2.2 picture sides (f0; the published
+ * stays flat the prior decides: portrait shots lie near 2.2 picture sides (f0; the published
  * subjects at 512 px came out at 1000-1400 px).
  */
 #include "head_sync/focal_search.h"
@@ -21,9 +21,10 @@ enum {
     HEAD_TURNS = 4, /* of a morphable head: its steps see the poses follow */
 };
 static const double NEAREST_SIDES = 0.6, FARTHEST_SIDES = 6, TYPICAL_SIDES = 2.2;
-/* An e-fold away from f0 costs as much as 2 % more squared error: what landmarks say below that is
- * the network's own idea of perspective (television speakers come out at 1.3 sides, 0.5 m away). */
-static const double PRIOR_WEIGHT = 0.02;
+/* An e-fold away from f0 costs as much as 50 % more squared error. What landmarks say below that is
+ * the network's own idea of perspective: its curve has a shallow minimum (2 % at an e-fold) at 1.1
+ * to 1.3 sides for television speakers and for clips made at 2.06, 2.34 and 2.39 sides alike. */
+static const double PRIOR_WEIGHT = 0.5;
 
 typedef struct focal_search {
     stk_head_views *views;

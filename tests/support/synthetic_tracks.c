@@ -61,6 +61,11 @@ static int compare_observations(const void *a, const void *b) {
     return (x->point > y->point) - (x->point < y->point);
 }
 
+/* Of the brows, 0 or 1 most of the time. */
+static double raised(int frame) {
+    return 0.5 + 0.5 * tanh(4 * sin(0.13 * frame + 2 * sin(0.021 * frame)));
+}
+
 static void observe(synthetic_tracks *clip, const int32_t *of_slot, stk_rng *rng) {
     stk_tracks *t = &clip->tracks;
     int64_t slots = clip->slots;
@@ -72,6 +77,7 @@ static void observe(synthetic_tracks *clip, const int32_t *of_slot, stk_rng *rng
             o->point = of_slot[(f + 1) * slots + s];
             project(clip, f, clip->place[o->point], px);
             double angle = 6.2831853 * stk_rng_float(rng), far = 0;
+            if (clip->place[o->point][1] > -0.02) px[1] -= clip->lively_px * raised(f);
             if (stk_rng_float(rng) < clip->outliers) far = 5 + 25 * stk_rng_float(rng);
             o->x_px = (float)(px[0] + clip->noise_px * stk_rng_normal(rng) + far * cos(angle));
             o->y_px = (float)(px[1] + clip->noise_px * stk_rng_normal(rng) + far * sin(angle));

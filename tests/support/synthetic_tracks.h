@@ -13,8 +13,9 @@
 #include "head_sync/bundle.h"
 
 typedef struct synthetic_tracks {
-    int frames, slots, size, cut;                /* cut: first frame of the second take, 0 = none */
-    int everlasting;                             /* points live through the take */
+    int frames, slots, size, cut; /* cut: first frame of the second take, 0 = none */
+    int everlasting;              /* points live through the take */
+    double lively_px; /* points above the eyes move up and down together, as the brows do */
     double focal_px, motion, noise_px, outliers; /* share of observations 5 to 30 px off */
     double landmark_px, shape_m;                 /* landmark noise; error of the mesh handed over */
     double start_focal, start_deg, start_px;     /* what the given poses are off by */

@@ -71,8 +71,8 @@ static void prepare_finds_the_face_in_nearly_all_frames(void **state) {
 static void prepare_finds_the_pose(void **state) {
     (void)state;
     need_person();
-    below("rotation error, degrees", presented_rotation_error_deg(&person), 1.6);
-    below("depth error, per cent", presented_depth_error_percent(&person), 1.0);
+    below("rotation error, degrees", presented_rotation_error_deg(&person), 0.8);
+    below("depth error, per cent", presented_depth_error_percent(&person), 0.7);
 }
 
 static void prepare_finds_the_focal_length(void **state) {
@@ -82,7 +82,7 @@ static void prepare_finds_the_focal_length(void **state) {
     double scale = (double)(crop->x1 - crop->x0) / person.info->width;
     double found = person.info->camera.focal_px * scale;
     below("focal length error, per cent", 100.0 * fabs(found - person.focal_px) / person.focal_px,
-          40.0);
+          20.0);
 }
 
 static void prepare_finds_the_landmarks(void **state) {

@@ -64,6 +64,7 @@ static void bundle_adjust_speaker_recovers_poses_and_focal(void **state) {
         synthetic_tracks clip = speaker();
         stk_bundle bundle;
         clip.start_focal = start[i];
+        clip.slots = i == 0 ? 200 : 120;
         clip.seed = (uint64_t)i + 1;
         synthetic_tracks_make(&clip);
         TEST_OK(stk_bundle_adjust(&clip.input, &(stk_bundle_options){.fit_focal = 1}, NULL, NULL,
@@ -77,6 +78,47 @@ static void bundle_adjust_speaker_recovers_poses_and_focal(void **state) {
         stk_bundle_clear(&bundle);
         synthetic_tracks_clear(&clip);
     }
+}
+
+/* Turns of +-4 degrees: the focal length is not better known than is said. */
+static void bundle_adjust_small_turns_tell_focal_honestly(void **state) {
+    (void)state;
+    static const double start[] = {1.25, 0.8};
+    for (int i = 0; i < 2; i++) {
+        synthetic_tracks clip = speaker();
+        stk_bundle bundle;
+        clip.motion = 0.3;
+        clip.slots = 100;
+        clip.start_focal = start[i];
+        clip.seed = (uint64_t)i + 1;
+        synthetic_tracks_make(&clip);
+        TEST_OK(stk_bundle_adjust(&clip.input, &(stk_bundle_options){.fit_focal = 1}, NULL, NULL,
+                                  &bundle));
+        tracks_error e = synthetic_tracks_compare(&clip, &bundle);
+        check("deviation, per cent", 100 * bundle.focal_sd_px / clip.focal_px, 3);
+        check("focal length's error in deviations",
+              fabs(e.focal - 1) * clip.focal_px / bundle.focal_sd_px, 3);
+        stk_bundle_clear(&bundle);
+        synthetic_tracks_clear(&clip);
+    }
+}
+
+/* Two thirds of the points rise and fall by 1 px, as with the brows: the others know the pose. */
+static void bundle_adjust_lively_forehead_does_not_nod(void **state) {
+    (void)state;
+    synthetic_tracks clip = speaker();
+    stk_bundle bundle;
+    clip.lively_px = 1;
+    clip.noise_px = 0.1;
+    clip.slots = 150;
+    clip.start_focal = 1;
+    synthetic_tracks_make(&clip);
+    TEST_OK(stk_bundle_adjust(&clip.input, &(stk_bundle_options){0}, NULL, NULL, &bundle));
+    tracks_error e = synthetic_tracks_compare(&clip, &bundle);
+    check("turn, degrees", e.turn_deg, 0.09); /* 0.124 if all were believed alike */
+    check("shift over depth", e.place, 0.002);
+    stk_bundle_clear(&bundle);
+    synthetic_tracks_clear(&clip);
 }
 
 static void bundle_adjust_everlasting_points_recovers_poses(void **state) {
@@ -226,6 +268,8 @@ static void bundle_adjust_published_reaches_low_error(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bundle_adjust_speaker_recovers_poses_and_focal),
+        cmocka_unit_test(bundle_adjust_small_turns_tell_focal_honestly),
+        cmocka_unit_test(bundle_adjust_lively_forehead_does_not_nod),
         cmocka_unit_test(bundle_adjust_everlasting_points_recovers_poses),
         cmocka_unit_test(bundle_adjust_still_head_keeps_focal),
         cmocka_unit_test(bundle_adjust_threads_do_not_change_a_bit),
