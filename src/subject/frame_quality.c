@@ -141,7 +141,7 @@ static void compare_faces(stk_frame_quality *q, float limit) {
         float sum = 0;
         for (int k = 0; k < STK_FACE_PIXELS && q->face[i][0] != 0; k++)
             sum += fabsf(q->face[i][k] - mean[k] / fmaxf(count, 1));
-        q->strange[i] = sum / (STK_FACE_PIXELS * LEVELS);
+        q->strange[i] = q->face[i][0] != 0 ? sum / (STK_FACE_PIXELS * LEVELS) : -1;
     }
 }
 
@@ -205,11 +205,11 @@ static float usual_points(const float *counts, const int32_t *take, int frames, 
     return most;
 }
 
-/* Of the values above 0; sorted [frames] is scratch. */
+/* Of the values that are not negative; sorted [frames] is scratch. */
 static float median_of(const float *values, int frames, float *sorted) {
     int count = 0;
     for (int i = 0; i < frames; i++)
-        if (values[i] > 0) sorted[count++] = values[i];
+        if (values[i] >= 0) sorted[count++] = values[i];
     qsort(sorted, (size_t)count, sizeof *sorted, compare_floats);
     return count > 0 ? sorted[count / 2] : 0;
 }

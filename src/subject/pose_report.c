@@ -16,7 +16,7 @@
 enum { GOOD, USABLE, BAD };
 static const char *const words[] = {"good", "usable", "bad"};
 /* Median distance of a followed point from where its pose puts it, px. */
-static const double ERROR_USABLE = 1.2, ERROR_BAD = 2.5;
+static const double ERROR_USABLE = 1.5, ERROR_BAD = 3.0;
 /* The same of landmarks, where points could not be followed. */
 static const double LANDMARK_ERROR_BAD = 4.0;
 static const double JITTER_USABLE_DEG = 1.2, JITTER_USABLE_PX = 3.0;
