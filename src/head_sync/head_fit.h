@@ -6,11 +6,11 @@
  *   X_ip = mean_p + sum_k a_k identity_kp + o_p + sum_k e_ik expression_kp
  *
  * by turns: every view's pose and expression together (Levenberg-Marquardt), then identity a and
- * offsets o together (Gauss-Newton; the offsets eliminated point by point). o_p is what the
- * landmark network means by point p against where the model has it: the same in all frames.
- * DIFFERS: the published fit runs Adam for 1000 + 1000 steps with fixed weights 8 and 0.5 for |a|^2
- * and |e|^2; here the weights follow from the noise seen, and a turn solves its part. Expression
- * and identity therefore start together.
+ * offsets o together (Gauss-Newton, with the views following). o_p is what the landmark network
+ * means by point p against where the model has it: the same in all frames.
+ * DIFFERS: the published fit runs Adam for 1000 + 1000 steps with fixed weights 8 and 0.5 for the
+ * means of a^2 and e^2 and no offsets; here the weights follow from what the landmarks get wrong
+ * (head_fit.c), a turn solves its part, and expression and identity start together.
  *
  * Sums run in a fixed order: results do not depend on the number of threads.
  */

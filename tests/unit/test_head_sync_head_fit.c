@@ -1,9 +1,9 @@
 /* A morphable head fitted to clips of a head of its own space, whose pose, identity, expression and
  * focal length are known.
  *
- * Bounds: twice what five seeds gave (0.35 degrees, 10 %, 0.15 and 0.5 standard deviations); most of
- * it is the priors, which are made for what real networks get wrong (head_fit.c). The mouth opens by up to 30 mm with the words here, which
- * the face mesh, without expressions, has to leave out of the pose.
+ * Bounds: twice what these seeds give (0.35 degrees, 10 %, 0.15 and 0.5 standard deviations); most
+ * of it is the priors, which are made for what real networks get wrong (head_fit.c). The mouth
+ * opens by up to 30 mm, which the face mesh, without expressions, has to leave out of the pose.
  */
 #include "support.h"
 #include "synthetic_model.h"
