@@ -141,13 +141,13 @@ static stk_status measure(stk_bench_session *b) {
     return STK_OK;
 }
 
-/* The CSV line is appended: to a file that is read it would be damage. */
+/* The CSV line is appended: to a file that is read, or to any other kind, it would be damage. */
 static stk_status keep_inputs(const stk_bench_options *options) {
     const char *const inputs[] = {options->model, options->audio, options->features,
                                   options->encoder, options->torch};
     for (size_t i = 0; i < STK_ARRAY_SIZE(inputs); i++)
         STK_TRY(stk_file_keep_input(options->csv, inputs[i]));
-    return STK_OK;
+    return stk_bench_check_csv(options->csv);
 }
 
 static stk_status check(const stk_bench_options *options) {

@@ -78,6 +78,9 @@ void stk_bench_put(cJSON *row, const char *key, double value);
 void stk_bench_put_times(cJSON *row, const stk_bench_times *times);
 /* Text of the caller: stk_free. */
 stk_status stk_bench_markdown(const cJSON *report, char **text);
+/* Refuses a file that begins with anything but these columns; one that is new or empty will do, and
+ * so does NULL. */
+stk_status stk_bench_check_csv(const char *path);
 /* Appends the line, with the column names before it when the file is new. */
 stk_status stk_bench_append_csv(const cJSON *report, const char *path);
 

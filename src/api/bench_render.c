@@ -4,8 +4,8 @@
  * One source frame is rendered over and over: of nine spread over the performance the one with the
  * median number of samples. Its backdrop is decoded once, so a figure of "head" is what
  * stk_frame_render takes; decoding and encoding are rows of their own among the stages. "portrait"
- * is the face pasted into the source frame: rays for the mask's pixels, and the pasting. Renderers
- * of one size live at the same time, so that all cells of a size can take turns.
+ * is the face pasted into the source frame: the mask, rays for its pixels, and the pasting.
+ * Renderers of one size live at the same time, so that all cells of a size can take turns.
  */
 #include "api/bench.h"
 #include "base/clock.h"
@@ -48,9 +48,9 @@ typedef struct render_cell {
     int thread; /* index */
     const char *what;
     stk_frame_renderer *renderer; /* shared by the cells of an instruction set and thread count */
-    const scene *scene;
-    int portrait;
-    const uint8_t *bits; /* NULL = the model's */
+    scene *scene;
+    const stk_portrait_source *portrait; /* NULL: the head */
+    const uint8_t *bits;                 /* NULL = the model's */
     stk_ray_stats stats;
 } render_cell;
 
@@ -81,8 +81,9 @@ static stk_status make_scene(const stk_bench_session *b, int size, int frame,
     STK_TRY(stk_image_init(&s->backdrop, size, height, 3));
     STK_TRY(stk_image_init(&s->picture, size, height, 3));
     if (portrait != NULL) {
-        STK_TRY(stk_portrait_frame_init(&s->source, size, height));
+        STK_TRY(stk_portrait_frame_init(&s->source, portrait, size, height));
         STK_TRY(stk_portrait_read(portrait, frame, &s->source));
+        STK_TRY(stk_portrait_mask(portrait, frame, &s->source));
     }
     stk_frame_store *film;
     const stk_image *decoded;
@@ -98,31 +99,33 @@ static stk_status load(const render_cell *cell) {
     return stk_frame_renderer_load(cell->renderer, nets, nets->params.value);
 }
 
-static void render_once(const render_cell *cell, int frame) {
+static stk_status render_once(const render_cell *cell, int frame) {
     const stk_model *model = cell->isa->model;
     const stk_performance *source = &model->performance;
-    const scene *s = cell->scene;
+    scene *s = cell->scene;
+    if (cell->portrait != NULL) STK_TRY(stk_portrait_mask(cell->portrait, frame, &s->source));
     const stk_frame_request request = {
         .bits = cell->bits != NULL ? cell->bits : model->bits,
         .camera = s->camera,
         .pose = source->poses[frame],
         .audio_code = cell->bench->code,
         .expression = source->expressions[frame],
-        .rect = cell->portrait ? s->source.rect : s->rect,
-        .spans = cell->portrait ? (const int(*)[2])s->source.spans : NULL,
+        .rect = cell->portrait != NULL ? s->source.rect : s->rect,
+        .spans = cell->portrait != NULL ? (const int(*)[2])s->source.spans : NULL,
         .backdrop = &s->backdrop,
         .rule = STK_MARCH_FAST,
     };
     stk_image picture = s->picture;
     stk_frame_render(cell->renderer, &request, &picture);
-    if (cell->portrait) stk_portrait_paste(&picture, &s->source.mask, &s->source.frame);
+    if (cell->portrait != NULL) stk_portrait_paste(&picture, &s->source.mask, &s->source.frame);
+    return STK_OK;
 }
 
 static stk_status run_render(void *ctx, double *seconds) {
     render_cell *cell = ctx;
     stk_bench_use(cell->isa);
     const double start_s = stk_clock_s();
-    render_once(cell, cell->bench->frame);
+    STK_TRY(render_once(cell, cell->bench->frame));
     *seconds = stk_clock_s() - start_s;
     stk_frame_stats(cell->renderer, &cell->stats);
     return STK_OK;
@@ -155,7 +158,7 @@ stk_status stk_bench_choose_frame(stk_bench_session *b) {
     for (int i = 0; status == STK_OK && i < CANDIDATES; i++) {
         stk_ray_stats stats;
         list[i].frame = (int)((int64_t)frames * (2 * i + 1) / (2 * CANDIDATES));
-        render_once(&cell, list[i].frame);
+        status = render_once(&cell, list[i].frame);
         stk_frame_stats(cell.renderer, &stats);
         list[i].samples = stats.samples;
     }
@@ -175,7 +178,7 @@ static int pixels_of(const render_cell *cell) {
     const scene *s = cell->scene;
     const stk_rect *r = &s->rect;
     int pixels = 0;
-    if (!cell->portrait)
+    if (cell->portrait == NULL)
         return r->x1 > r->x0 && r->y1 > r->y0 ? (r->x1 - r->x0) * (r->y1 - r->y0) : 0;
     for (int y = 0; y < s->source.mask.height; y++)
         pixels += s->source.spans[y][1] - s->source.spans[y][0];
@@ -201,7 +204,8 @@ static void add_cell(size_cells *all, const render_cell *cell) {
     };
 }
 
-static stk_status add_cells(size_cells *all, const stk_bench_session *b, const scene *s) {
+static stk_status add_cells(size_cells *all, const stk_bench_session *b, scene *s,
+                            const stk_portrait_source *portrait) {
     for (int i = 0; i < b->isa_count; i++) {
         for (int t = 0; t < b->thread_count; t++) {
             if (i > 0 && t > 0 && t < b->thread_count - 1) continue;
@@ -212,9 +216,9 @@ static stk_status add_cells(size_cells *all, const stk_bench_session *b, const s
             cell.what = "head";
             add_cell(all, &cell); /* freed with the list from here on */
             STK_TRY(load(&cell));
-            if (s->source.mask.data == NULL) continue;
+            if (portrait == NULL) continue;
             cell.what = "portrait";
-            cell.portrait = 1;
+            cell.portrait = portrait;
             add_cell(all, &cell);
         }
     }
@@ -258,7 +262,7 @@ static stk_status measure_size(stk_bench_session *b, int size, stk_portrait_sour
     char step[32];
     snprintf(step, sizeof step, "render %d", size);
     stk_status status = make_scene(b, size, b->frame, portrait, &s);
-    if (status == STK_OK) status = add_cells(all, b, &s);
+    if (status == STK_OK) status = add_cells(all, b, &s, portrait);
     if (status == STK_OK)
         status = stk_bench_measure(all->cells, all->count, deadline_s, ratio, step, b->job);
     report_cells(b, all, size);

@@ -122,6 +122,8 @@ stk_status stk_bench_markdown(const cJSON *report, char **text) {
     return stk_fail_memory("report");
 }
 
+enum { LINE_BYTES = 4096 };
+
 /* --- the line of the CSV ---------------------------------------------------------------------- */
 
 /* A figure of the report: `key` of the first row of `section` whose member `by` is `name` and, if
@@ -180,17 +182,19 @@ static void add_field(text_buffer *b, const cJSON *value) {
         if (strchr(",\"\n\r", b->text[i]) != NULL) b->text[i] = ' ';
 }
 
+static void add_names(text_buffer *b) {
+    add(b, "date");
+    for (size_t i = 0; i < STK_ARRAY_SIZE(facts); i++) add(b, ",%s", facts[i].column);
+    for (size_t i = 0; i < STK_ARRAY_SIZE(figures); i++) add(b, ",%s", figures[i].column);
+    add(b, "\n");
+}
+
 static void add_line(text_buffer *b, const cJSON *report, int with_names) {
     char date[32];
     const time_t now = time(NULL);
     struct tm day;
     strftime(date, sizeof date, "%Y-%m-%d", gmtime_r(&now, &day));
-    if (with_names) {
-        add(b, "date");
-        for (size_t i = 0; i < STK_ARRAY_SIZE(facts); i++) add(b, ",%s", facts[i].column);
-        for (size_t i = 0; i < STK_ARRAY_SIZE(figures); i++) add(b, ",%s", figures[i].column);
-        add(b, "\n");
-    }
+    if (with_names) add_names(b);
     add(b, "%s", date);
     for (size_t i = 0; i < STK_ARRAY_SIZE(facts); i++) {
         add(b, ",");
@@ -204,8 +208,24 @@ static void add_line(text_buffer *b, const cJSON *report, int with_names) {
     add(b, "\n");
 }
 
+stk_status stk_bench_check_csv(const char *path) {
+    char names[LINE_BYTES], found[LINE_BYTES];
+    text_buffer b = {.text = names, .size = sizeof names};
+    add_names(&b);
+    FILE *file = path != NULL ? fopen(path, "r") : NULL;
+    if (file == NULL) return STK_OK; /* new, or found unfit when the line is written */
+    const size_t read = fread(found, 1, b.used, file);
+    const int failed = ferror(file);
+    fclose(file);
+    if (failed) return stk_fail(STK_ERR_IO, "%s: cannot be read; give --csv a file", path);
+    if (b.failed || read == 0 || (read == b.used && memcmp(names, found, read) == 0)) return STK_OK;
+    return stk_fail(STK_ERR_ARGUMENT,
+                    "%s: does not begin with the columns of this version; give --csv another name",
+                    path);
+}
+
 stk_status stk_bench_append_csv(const cJSON *report, const char *path) {
-    char line[4096];
+    char line[LINE_BYTES];
     text_buffer b = {.text = line, .size = sizeof line};
     FILE *file = fopen(path, "a");
     if (file == NULL) return stk_fail(STK_ERR_IO, "%s: cannot be written", path);

@@ -41,6 +41,25 @@ static stk_status keep_files(const char *output, const char *folder, const char 
     return STK_OK;
 }
 
+/* Files of a subject folder that are read; none may be what is written. */
+static const char *const subject_files[] = {
+    "manifest.json", "tables.safetensors", "labels.safetensors", "picture.mp4",
+    "torso.mp4",     "plate.png",          "audio.wav"};
+
+static stk_status keep_subject(const char *output, const char *subject) {
+    if (subject == NULL) return STK_OK;
+    return keep_files(output, subject, subject_files, STK_ARRAY_SIZE(subject_files));
+}
+
+/* Pictures by number do not go into a subject. */
+static stk_status check_frames_folder(const char *folder) {
+    char path[STK_PATH_MAX];
+    if (folder == NULL) return STK_OK;
+    STK_TRY(stk_path_join(path, sizeof path, folder, "manifest.json"));
+    if (!stk_file_exists(path)) return STK_OK;
+    return stk_fail(STK_ERR_ARGUMENT, "%s: is a subject folder; give --frames another one", folder);
+}
+
 /* The object as text for a caller, and its end; NULL without memory. */
 static char *json_text(cJSON *object) {
     char *printed = object != NULL ? cJSON_PrintUnformatted(object) : NULL;
@@ -124,15 +143,12 @@ stk_status stk_prepare(stk_context *ctx, const stk_prepare_options *options, cha
 
 static stk_status train(const stk_train_options *options, const stk_job *job,
                         stk_train_result *result) {
-    static const char *const read[] = {"manifest.json", "tables.safetensors", "labels.safetensors",
-                                       "picture.mp4",   "torso.mp4",          "plate.png",
-                                       "audio.wav"};
     const char *const written[] = {options->output, options->preview, options->curve};
     STK_TRY(check("train", options));
     STK_TRY(need(options->subject, "FOLDER"));
     STK_TRY(need(options->output, "-o MODEL"));
     for (size_t i = 0; i < STK_ARRAY_SIZE(written); i++)
-        STK_TRY(keep_files(written[i], options->subject, read, STK_ARRAY_SIZE(read)));
+        STK_TRY(keep_subject(written[i], options->subject));
     const stk_train_settings settings = {
         .subject = options->subject,
         .output = options->output,
@@ -190,6 +206,8 @@ static stk_status render(stk_context *ctx, const stk_render_options *options, co
     const char *const inputs[] = {options->model, options->audio, options->features,
                                   options->encoder, options->expression};
     STK_TRY(keep_inputs(options->output, inputs, STK_ARRAY_SIZE(inputs)));
+    STK_TRY(keep_subject(options->output, options->portrait));
+    STK_TRY(check_frames_folder(options->frames));
     stk_render_settings settings = {
         .model = options->model,
         .audio = options->audio,
@@ -254,6 +272,7 @@ static stk_status evaluate(const stk_eval_options *options, const stk_job *job,
     STK_TRY(check("eval", options));
     STK_TRY(need(options->model, "-m MODEL"));
     STK_TRY(need(options->subject, "FOLDER"));
+    STK_TRY(check_frames_folder(options->frames));
     const stk_evaluate_settings settings = {
         .model = options->model,
         .subject = options->subject,

@@ -447,3 +447,12 @@ const float (*stk_face_mesh_texture(void))[2] {
 const int16_t (*stk_face_mesh_triangles(void))[3] {
     return triangles;
 }
+
+void stk_face_mesh_iris(float (*landmarks)[3], int first, int a, int b, float radius) {
+    static const float ring[5][2] = {{0, 0}, {1, 0}, {0, -1}, {-1, 0}, {0, 1}};
+    for (int i = 0; i < 5; i++) {
+        float *out = landmarks[first + i];
+        for (int c = 0; c < 3; c++) out[c] = 0.5f * (landmarks[a][c] + landmarks[b][c]);
+        for (int c = 0; c < 2; c++) out[c] += radius * ring[i][c];
+    }
+}

@@ -15,6 +15,11 @@ const float (*stk_canonical_face(void))[3];        /* [468][3] */
 const float (*stk_face_mesh_texture(void))[2];     /* [468][2] */
 const int16_t (*stk_face_mesh_triangles(void))[3]; /* [898][3] */
 
+/* The five points of an iris, first .. first + 4 of landmarks [478][3], from the mesh alone: the
+ * middle of the eye's corners a and b, and a ring of the given radius (upright, whatever the roll).
+ * Eyes: right 468 (33, 133), left 473 (362, 263). */
+void stk_face_mesh_iris(float (*landmarks)[3], int first, int a, int b, float radius);
+
 enum { STK_POINTS_68 = 68 };
 /* The mesh vertex that stands for each of the 68 points (0-16 jaw, 17-26 brows, 27-35 nose, 36-47
  * eyes, 48-67 mouth). */

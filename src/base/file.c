@@ -59,7 +59,8 @@ static int create_temporary(stk_outfile *file) {
         if (fd < 0 && errno != EEXIST) break;
     }
     int error = errno;
-    if (fd >= 0) (void)flock(fd, LOCK_EX | LOCK_NB);
+    /* Nobody holds it longer than it takes to see whether it is locked. */
+    while (fd >= 0 && flock(fd, LOCK_EX) != 0 && errno == EINTR) continue;
     pthread_mutex_unlock(&temporaries);
     errno = error;
     return fd;
@@ -164,7 +165,7 @@ static int is_left_over(const char *path, long maker, mode_t kind) {
 static int is_locked(const char *path) {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     if (fd < 0) return 0;
-    int locked = flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+    int locked = flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
     close(fd);
     return locked;
 }

@@ -21,7 +21,8 @@ stk_status stk_outfile_create(stk_outfile **file, const char *path);
 stk_status stk_outfile_write(stk_outfile *file, const void *bytes, size_t size);
 /* The temporary's path, for libraries that open files themselves. */
 const char *stk_outfile_temporary(const stk_outfile *file);
-/* 1 while another handle, of any process, is open on the same path. Temporaries of the path whose
+/* 1 while another handle, of any process, is open on the same path under the same name (links are
+ * not followed; where files cannot be locked, 0). Temporaries of the path whose
  * maker was killed are removed. */
 int stk_outfile_has_rival(const stk_outfile *file);
 /* fsync + rename; frees the handle whatever the outcome. */

@@ -88,7 +88,10 @@ void stk_code_range_limit(const stk_code_range *range, float code[N]) {
     const double axis_limit = STK_CODE_AXIS_LIMIT, radius_limit = STK_CODE_RADIUS_LIMIT;
     const float(*axes)[N] = &range->rows[1];
     double from[N], z[N], radius = 0, longest = 0, scale = 1;
-    for (int i = 0; i < N; i++) from[i] = (double)code[i] - (double)range->rows[0][i];
+    for (int i = 0; i < N; i++) {
+        if (!isfinite(code[i])) return;
+        from[i] = (double)code[i] - (double)range->rows[0][i];
+    }
     for (int k = 0; k < N; k++) longest = fmax(longest, square_length(axes[k]));
     for (int k = 0; k < N; k++) {
         const double length2 = square_length(axes[k]);

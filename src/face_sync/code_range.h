@@ -21,14 +21,16 @@ enum { STK_CODE_RANGE_ROWS = 1 + STK_AUDIO_CODE };
 
 typedef struct stk_code_range {
     int known; /* 0: nothing is limited */
-    /* Row 0 the mean; row 1 + k the k-th principal axis, as long as its standard deviation. */
+    /* Row 0 the mean; the others the principal axes, in no order, each as long as its standard
+     * deviation. */
     float rows[STK_CODE_RANGE_ROWS][STK_AUDIO_CODE];
 } stk_code_range;
 
 /* Of n >= 1 codes; the same codes in the same order give the same range. */
 void stk_code_range_fit(stk_code_range *range, const float (*codes)[STK_AUDIO_CODE], int n);
-/* In place. Codes within the limits change by rounding only; an axis along which training never
- * moved is left out. */
+/* In place. Along axes shorter than 1e-4 of the longest, where training hardly moved, the code is
+ * brought to the mean; else a code within the limits changes by rounding only. One that holds no
+ * numbers stays as it is. */
 void stk_code_range_limit(const stk_code_range *range, float code[STK_AUDIO_CODE]);
 
 #endif

@@ -4,6 +4,7 @@
  * the box's centre, turned so that the eyes lie level; from landmarks, the same with the landmarks'
  * box and the outer eye corners (33, 263).
  */
+#include "base/face_mesh.h"
 #include "face_sync/face_graphs.h"
 
 #include <math.h>
@@ -24,24 +25,19 @@ stk_status stk_face_mesh_init(stk_face_mesh *mesh, stk_tflite *graph) {
         (mesh->count == STK_LANDMARKS || mesh->count == STK_MESH_LANDMARKS))
         return STK_OK;
     return stk_fail(STK_ERR_FORMAT, "the face landmark graph has other shapes than the face "
-                    "mesh's; fetch it again with scripts/get-models.sh");
+                                    "mesh's; fetch it again with scripts/get-models.sh");
 }
 
 void stk_face_mesh_clear(stk_face_mesh *mesh) {
     if (mesh != NULL) stk_tflite_close(&mesh->graph);
 }
 
-/* The 468-point graph finds no irises: middle of the eye's corners, and the ring of four at the
- * radius that goes with the opening's length (11.7 mm of 30). */
+/* The 468-point graph finds no irises: theirs is the radius that goes with the opening's length
+ * (11.7 mm of 30). */
 static void place_iris(stk_landmarks *landmarks, int first, int corner_a, int corner_b) {
-    static const float ring[5][2] = {{0, 0}, {1, 0}, {0, -1}, {-1, 0}, {0, 1}};
     const float *a = landmarks->xyz[corner_a], *b = landmarks->xyz[corner_b];
     const float radius = 0.195f * hypotf(b[0] - a[0], b[1] - a[1]);
-    for (int i = 0; i < 5; i++) {
-        float *out = landmarks->xyz[first + i];
-        for (int c = 0; c < 3; c++) out[c] = 0.5f * (a[c] + b[c]);
-        for (int c = 0; c < 2; c++) out[c] += radius * ring[i][c];
-    }
+    stk_face_mesh_iris(landmarks->xyz, first, corner_a, corner_b, radius);
 }
 
 stk_status stk_face_mesh_run(stk_face_mesh *mesh, const stk_image *rgb, const stk_face_roi *roi,
@@ -67,10 +63,11 @@ stk_status stk_face_mesh_run(stk_face_mesh *mesh, const stk_image *rgb, const st
 }
 
 static stk_face_roi roi_of(const float box[4], const float right_eye[2], const float left_eye[2]) {
-    return (stk_face_roi){.cx_px = 0.5f * (box[0] + box[2]), .cy_px = 0.5f * (box[1] + box[3]),
+    return (stk_face_roi){.cx_px = 0.5f * (box[0] + box[2]),
+                          .cy_px = 0.5f * (box[1] + box[3]),
                           .size_px = ROI_SCALE * fmaxf(box[2] - box[0], box[3] - box[1]),
-                          .angle_rad = atan2f(left_eye[1] - right_eye[1],
-                                              left_eye[0] - right_eye[0])};
+                          .angle_rad =
+                              atan2f(left_eye[1] - right_eye[1], left_eye[0] - right_eye[0])};
 }
 
 stk_face_roi stk_face_roi_from_detection(const stk_detection *detection) {

@@ -35,7 +35,8 @@ typedef struct stk_ray_frame {
     stk_ngp_camera camera;
     stk_rect rect;           /* pixels to render; outside: weight 0 */
     const int (*spans)[2];   /* [height]: of each row only the columns [first, end); NULL = all.
-                              * Within STK_RAY_REACH of the ends interpolated pixels may be off. */
+                              * Within STK_RAY_REACH of the ends interpolated pixels may be off by
+                              * 1/8; up to twice that far others are interpolated than without. */
     int samples_max;         /* FAST: cap per ray; 0 = STK_FAST_SAMPLES_MAX */
     float transmittance_min; /* FAST: a ray ends below it; 0 = STK_TRANSMITTANCE_MIN */
     /* FAST: a pixel between four others two away is interpolated where these are flatter than this

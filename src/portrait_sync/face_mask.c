@@ -59,17 +59,13 @@ static void fill_oval(const float (*landmarks)[3], const stk_image *labels, floa
     }
 }
 
-/* The lowest face row of a column, -1 without a face. */
-static int lowest(const float *plane, int x) {
-    int y = SIDE - 1;
-    while (y >= 0 && plane[y * SIDE + x] == 0.0f) y--;
-    return y;
-}
-
 static void lengthen_chin(float *plane) {
     int bottom[SIDE], first = SIDE, last = -1;
+    for (int x = 0; x < SIDE; x++) bottom[x] = -1; /* the lowest face row of each column */
+    for (int y = 0; y < SIDE; y++)
+        for (int x = 0; x < SIDE; x++)
+            if (plane[y * SIDE + x] != 0.0f) bottom[x] = y;
     for (int x = 0; x < SIDE; x++) {
-        bottom[x] = lowest(plane, x);
         if (bottom[x] < 0) continue;
         if (first == SIDE) first = x;
         last = x;

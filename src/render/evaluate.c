@@ -75,7 +75,7 @@ static stk_status open_evaluation(evaluation *e) {
     STK_TRY(stk_image_init(&e->sheet, 2 * w, h, 3));
     if (e->settings->portrait) {
         STK_TRY(stk_portrait_open(&e->portrait, e->subject));
-        STK_TRY(stk_portrait_frame_init(&e->real, w, h));
+        STK_TRY(stk_portrait_frame_init(&e->real, e->portrait, w, h));
     }
     e->ssim_scratch = stk_calloc_aligned(stk_ssim_scratch_floats(w, h), sizeof(float));
     e->acts = stk_calloc_aligned(stk_audio_net_act_floats(&e->model->nets.audio), sizeof(float));
@@ -133,7 +133,10 @@ static stk_status render_held_out(evaluation *e, int frame) {
         .rule = reference ? STK_MARCH_REFERENCE : STK_MARCH_FAST,
         .every_pixel = e->settings->every_pixel,
     };
-    if (e->portrait != NULL) STK_TRY(stk_portrait_read(e->portrait, frame, &e->real));
+    if (e->portrait != NULL) {
+        STK_TRY(stk_portrait_read(e->portrait, frame, &e->real));
+        STK_TRY(stk_portrait_mask(e->portrait, frame, &e->real));
+    }
     request.rect = e->portrait != NULL ? e->real.rect : info->head_rect;
     request.spans = e->portrait != NULL ? (const int(*)[2])e->real.spans : NULL;
     if (reference) {

@@ -12,8 +12,6 @@
 struct stk_portrait_source {
     const stk_subject *subject;
     stk_frame_store *pictures;
-    stk_image labels;
-    float *scratch;
 };
 
 stk_status stk_model_check_subject(const stk_model *model, const char *model_path,
@@ -31,58 +29,58 @@ stk_status stk_model_check_subject(const stk_model *model, const char *model_pat
 }
 
 stk_status stk_portrait_open(stk_portrait_source **out, const stk_subject *subject) {
-    const stk_subject_info *info = stk_subject_get_info(subject);
     *out = NULL;
     stk_portrait_source *source = stk_calloc_aligned(1, sizeof *source);
     if (source == NULL) return stk_fail_memory("portrait");
     source->subject = subject;
-    source->scratch = stk_calloc_aligned(stk_face_mask_scratch(), sizeof *source->scratch);
-    stk_status status = source->scratch != NULL ? STK_OK : stk_fail_memory("portrait");
-    if (status == STK_OK) status = stk_image_init(&source->labels, info->width, info->height, 1);
-    if (status == STK_OK) status = stk_subject_open_pictures(subject, &source->pictures);
-    if (status != STK_OK) {
-        stk_portrait_close(&source);
-        return status;
-    }
+    stk_status status = stk_subject_open_pictures(subject, &source->pictures);
+    if (status != STK_OK) stk_portrait_close(&source);
     *out = source;
-    return STK_OK;
+    return status;
 }
 
 void stk_portrait_close(stk_portrait_source **handle) {
     if (handle == NULL || *handle == NULL) return;
     stk_frame_store_close(&(*handle)->pictures);
-    stk_image_clear(&(*handle)->labels);
-    stk_free((*handle)->scratch);
     stk_free(*handle);
     *handle = NULL;
 }
 
-stk_status stk_portrait_frame_init(stk_portrait_frame *frame, int width, int height) {
+stk_status stk_portrait_frame_init(stk_portrait_frame *frame, const stk_portrait_source *source,
+                                   int width, int height) {
+    const stk_subject_info *info = stk_subject_get_info(source->subject);
     *frame = (stk_portrait_frame){0};
     STK_TRY(stk_image_init(&frame->frame, width, height, 3));
     STK_TRY(stk_image_init(&frame->mask, width, height, 1));
+    STK_TRY(stk_image_init(&frame->labels, info->width, info->height, 1));
     frame->spans = stk_calloc_aligned((size_t)height, sizeof *frame->spans);
-    return frame->spans != NULL ? STK_OK : stk_fail_memory("portrait");
+    frame->scratch = stk_calloc_aligned(stk_face_mask_scratch(), sizeof *frame->scratch);
+    if (frame->spans == NULL || frame->scratch == NULL) return stk_fail_memory("portrait");
+    return STK_OK;
 }
 
 void stk_portrait_frame_clear(stk_portrait_frame *frame) {
     stk_image_clear(&frame->frame);
     stk_image_clear(&frame->mask);
+    stk_image_clear(&frame->labels);
     stk_free(frame->spans);
-    frame->spans = NULL;
+    stk_free(frame->scratch);
+    *frame = (stk_portrait_frame){0};
 }
 
 stk_status stk_portrait_read(stk_portrait_source *source, int k, stk_portrait_frame *frame) {
-    const float(*landmarks)[3] = stk_subject_landmarks(source->subject, k);
-    const stk_image *labels = &source->labels, *decoded;
-    if (frame->frame.width == labels->width && frame->frame.height == labels->height) {
-        STK_TRY(stk_frame_store_read(source->pictures, k, &frame->frame));
-    } else {
-        STK_TRY(stk_frame_store_get(source->pictures, k, &decoded));
-        stk_image_resize(&frame->frame, decoded);
-    }
-    STK_TRY(stk_subject_labels(source->subject, k, &source->labels));
-    stk_face_mask(landmarks, labels, source->scratch, &frame->mask);
+    const stk_image *decoded;
+    if (frame->frame.width == frame->labels.width && frame->frame.height == frame->labels.height)
+        return stk_frame_store_read(source->pictures, k, &frame->frame);
+    STK_TRY(stk_frame_store_get(source->pictures, k, &decoded));
+    stk_image_resize(&frame->frame, decoded);
+    return STK_OK;
+}
+
+stk_status stk_portrait_mask(const stk_portrait_source *source, int k, stk_portrait_frame *frame) {
+    STK_TRY(stk_subject_labels(source->subject, k, &frame->labels));
+    stk_face_mask(stk_subject_landmarks(source->subject, k), &frame->labels, frame->scratch,
+                  &frame->mask);
     frame->rect = stk_face_mask_spans(&frame->mask, STK_RAY_REACH, frame->spans);
     return STK_OK;
 }

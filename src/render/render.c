@@ -112,6 +112,7 @@ static stk_status head_stage(void *ctx, stk_line_place *at) {
         .rule = s->settings->reference_march ? STK_MARCH_REFERENCE : STK_MARCH_FAST,
         .every_pixel = s->settings->every_pixel,
     };
+    if (s->portrait != NULL) STK_TRY(stk_portrait_mask(s->portrait, k, &slot->source));
     if (s->portrait != NULL && !s->settings->reference_march) {
         request.rect = slot->source.rect;
         request.spans = (const int(*)[2])slot->source.spans;
@@ -241,7 +242,7 @@ static stk_status open_slots(session *s) {
     for (int i = 0; i < slots; i++) {
         STK_TRY(stk_image_init(&s->slots[i].picture, width, height, 3));
         if (s->portrait != NULL)
-            STK_TRY(stk_portrait_frame_init(&s->slots[i].source, width, height));
+            STK_TRY(stk_portrait_frame_init(&s->slots[i].source, s->portrait, width, height));
     }
     return STK_OK;
 }

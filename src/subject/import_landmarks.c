@@ -118,17 +118,6 @@ static void spread(const float vertex[3], double residual[STK_POINTS_68][2], dou
     for (int c = 0; c < 2; c++) shift[c] = sum[c] / total;
 }
 
-/* The iris: middle of the eye's corners and the ring of four around it. */
-static void place_iris(float landmarks[STK_LANDMARKS][3], int first, int corner_a, int corner_b,
-                       float radius) {
-    static const float ring[5][2] = {{0, 0}, {1, 0}, {0, -1}, {-1, 0}, {0, 1}};
-    for (int i = 0; i < 5; i++) {
-        for (int c = 0; c < 3; c++)
-            landmarks[first + i][c] = 0.5f * (landmarks[corner_a][c] + landmarks[corner_b][c]);
-        for (int c = 0; c < 2; c++) landmarks[first + i][c] += radius * ring[i][c];
-    }
-}
-
 stk_status stk_import_landmarks(const char *path, float landmarks[STK_LANDMARKS][3]) {
     const float(*face)[3] = stk_canonical_face();
     double points[STK_POINTS_68][2], residual[STK_POINTS_68][2], a[UNKNOWNS][2];
@@ -152,8 +141,8 @@ stk_status stk_import_landmarks(const char *path, float landmarks[STK_LANDMARKS]
     for (int i = 0; i < STK_POINTS_68; i++)
         for (int c = 0; c < 2; c++) landmarks[stk_mesh_of_68[i]][c] = (float)points[i][c];
     float radius = (float)(scale * IRIS_RADIUS_M);
-    place_iris(landmarks, 468, 33, 133, radius);
-    place_iris(landmarks, 473, 362, 263, radius);
+    stk_face_mesh_iris(landmarks, 468, 33, 133, radius);
+    stk_face_mesh_iris(landmarks, 473, 362, 263, radius);
     for (int i = 0; i < 3 * STK_LANDMARKS; i++)
         if (!(fabsf(landmarks[i / 3][i % 3]) <= (float)STK_LANDMARK_MAX)) return not_points(path);
     return STK_OK;

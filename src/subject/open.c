@@ -52,7 +52,7 @@ static stk_status check_complete(const stk_subject *subject) {
         STK_TRY(stk_subject_path(subject, needed_files[i], path));
         if (!stk_file_exists(path))
             return stk_fail(STK_ERR_FORMAT,
-                            "%s: is missing; run `synctalk prepare` again to make it", path);
+                            "%s: is missing; prepare the subject again (or import it again)", path);
     }
     return STK_OK;
 }

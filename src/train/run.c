@@ -211,7 +211,10 @@ static stk_status reserve(run *r, const stk_train_settings *s) {
                         "model another name",
                         s->output);
     STK_TRY(check_writable(r->checkpoint));
-    return append_curve(s->curve, "");
+    const int made = s->curve != NULL && !stk_file_exists(s->curve);
+    STK_TRY(append_curve(s->curve, ""));
+    if (made) remove(s->curve); /* it may yet turn out that there is nothing to train on */
+    return STK_OK;
 }
 
 static stk_status start(run *r) {

@@ -99,6 +99,20 @@ static void csv_has_names_and_a_line(void **state) {
     stk_free(text);
 }
 
+static void csv_of_other_columns_and_files_of_the_subject_are_refused(void **state) {
+    (void)state;
+    char path[STK_PATH_MAX], sentence[] = "give --csv another name";
+    TEST_OK(stk_path_join(path, sizeof path, folder, "other.csv"));
+    TEST_OK(stk_file_write(path, "date,label,old_fps\n1,2,3\n", 25));
+    program_assert_refuses(program_run("bench -m %s --csv %s", model, path), 2, sentence);
+    assert_int_equal(stk_file_size(path), 25);
+    TEST_OK(stk_path_join(path, sizeof path, subject, "manifest.json"));
+    const int64_t size = stk_file_size(path);
+    program_assert_refuses(program_run("bench -m %s --subject %s --csv %s", model, subject, path),
+                           2, sentence);
+    assert_int_equal(stk_file_size(path), size);
+}
+
 /* Stopped as soon as the first rows are there: they are printed. */
 static void interrupted_prints_what_there_is(void **state) {
     (void)state;
@@ -157,6 +171,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(json_has_the_keys),
         cmocka_unit_test(csv_has_names_and_a_line),
+        cmocka_unit_test(csv_of_other_columns_and_files_of_the_subject_are_refused),
         cmocka_unit_test(interrupted_prints_what_there_is),
         cmocka_unit_test(failing_torch_leaves_the_tables),
         cmocka_unit_test(encoder_of_an_ave_model_is_used),

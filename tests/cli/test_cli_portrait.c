@@ -9,6 +9,7 @@
 #include "base/memory.h"
 #include "media/media.h"
 #include "portrait_sync/portrait.h"
+#include "render/model.h"
 #include "subject/subject.h"
 
 #include <math.h>
@@ -114,13 +115,15 @@ static void render_thread_count_does_not_change_the_picture(void **state) {
     must_run(program_run("render -m %s -a %s --frames %s/three --portrait %s --threads 3 --size 96 "
                          "-q",
                          model, sound, folder, subject));
-    read_frame("one", 3, &one);
-    read_frame("three", 3, &three);
-    assert_int_equal(one.width, 96);
-    for (int y = 0; y < one.height; y++)
-        assert_memory_equal(stk_image_row(&one, y), stk_image_row(&three, y), 3 * 96);
-    stk_image_clear(&one);
-    stk_image_clear(&three);
+    for (int i = 0; i < SOUND_FRAMES; i++) {
+        read_frame("one", i, &one);
+        read_frame("three", i, &three);
+        assert_int_equal(one.width, 96);
+        for (int y = 0; y < one.height; y++)
+            assert_memory_equal(stk_image_row(&one, y), stk_image_row(&three, y), 3 * 96);
+        stk_image_clear(&one);
+        stk_image_clear(&three);
+    }
 }
 
 static void eval_is_nearer_to_the_frame_it_is_pasted_into(void **state) {
@@ -137,6 +140,56 @@ static void eval_is_nearer_to_the_frame_it_is_pasted_into(void **state) {
     assert_true(psnr[1] > psnr[0] + 0.5 && psnr[1] < 60);
 }
 
+/* The trained model under another name: of another subject, or with a range of audio codes that is
+ * one point. */
+static void change_model(const char *name, int stranger, float mean) {
+    char path[STK_PATH_MAX], torso[STK_PATH_MAX];
+    stk_model *m;
+    TEST_OK(stk_path_join(path, sizeof path, folder, name));
+    TEST_OK(stk_path_join(torso, sizeof torso, subject, "torso.mp4"));
+    TEST_OK(stk_model_open(&m, model));
+    assert_true(m->nets.heard.known); /* train has saved it */
+    if (stranger) m->performance.subject_identity[0] ^= 1;
+    if (mean != 0) memset(m->nets.heard.rows, 0, sizeof m->nets.heard.rows);
+    for (int k = 0; k < STK_AUDIO_CODE && mean != 0; k++) m->nets.heard.rows[0][k] = mean;
+    const stk_model_contents contents = {.nets = &m->nets,
+                                         .values = m->nets.params.value,
+                                         .performance = &m->performance,
+                                         .bits = m->bits,
+                                         .torso_path = torso,
+                                         .steps = 1};
+    TEST_OK(stk_model_save(path, &contents));
+    stk_model_close(&m);
+}
+
+static double psnr_of(const char *name) {
+    const program_result *r =
+        must_run(program_run("eval -m %s/%s %s --json -q", folder, name, subject));
+    const char *at = strstr(r->out, "\"psnr\":");
+    assert_non_null(at);
+    return strtod(at + 7, NULL);
+}
+
+/* eval brings the audio code into the range of training as render does. */
+static void eval_limits_the_audio_code(void **state) {
+    (void)state;
+    change_model("far.stk", 0, 9e5f); /* four steps: attention is still next to nothing */
+    const double near = psnr_of("model.stk"), far = psnr_of("far.stk");
+    print_message("psnr %.3f, %.3f with a code far away\n", near, far);
+    assert_true(fabs(near - far) > 0.02);
+}
+
+static void files_of_the_subject_are_not_written(void **state) {
+    (void)state;
+    program_assert_refuses(program_run("render -m %s -a %s -o %s/picture.mp4 --portrait %s", model,
+                                       sound, subject, subject),
+                           2, "picture.mp4");
+    program_assert_refuses(program_run("render -m %s -a %s --frames %s", model, sound, subject), 2,
+                           "is a subject folder");
+    program_assert_refuses(program_run("eval -m %s %s --frames %s", model, subject, subject), 2,
+                           "is a subject folder");
+}
+
 static void frames_of_another_subject_are_refused(void **state) {
     (void)state;
     char film[STK_PATH_MAX];
@@ -144,6 +197,10 @@ static void frames_of_another_subject_are_refused(void **state) {
     program_assert_refuses(
         program_run("render -m %s -a %s -o %s --portrait %s", model, sound, film, other), 1,
         "another subject");
+    change_model("stranger.stk", 1, 0);
+    program_assert_refuses(program_run("render -m %s/stranger.stk -a %s -o %s --portrait %s",
+                                       folder, sound, film, subject),
+                           1, "another subject");
     program_assert_refuses(
         program_run("render -m %s -a %s -o %s --portrait %s", model, sound, film, model), 1,
         "model.stk");
@@ -155,6 +212,8 @@ int main(void) {
         cmocka_unit_test(render_keeps_the_source_outside_the_face),
         cmocka_unit_test(render_thread_count_does_not_change_the_picture),
         cmocka_unit_test(eval_is_nearer_to_the_frame_it_is_pasted_into),
+        cmocka_unit_test(eval_limits_the_audio_code),
+        cmocka_unit_test(files_of_the_subject_are_not_written),
         cmocka_unit_test(frames_of_another_subject_are_refused),
     };
     return cmocka_run_group_tests(tests, make_model, NULL);

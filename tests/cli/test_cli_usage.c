@@ -97,6 +97,11 @@ static void train_outputs_that_meet_are_refused(void **state) {
     program_assert_refuses(program_run("train /nonexistent -o %s", stk), 1,
                            "another run is training it; wait");
     stk_outfile_discard(&rival);
+    program_assert_refuses(program_run("train /nonexistent -o %s --curve %s/new.csv", stk, folder),
+                           1, "/nonexistent");
+    char curve[STK_PATH_MAX];
+    TEST_OK(stk_path_join(curve, sizeof curve, folder, "new.csv"));
+    assert_false(stk_file_exists(curve));
     program_assert_refuses(program_run("train /nonexistent -o %s --curve /nonexistent/c", stk), 1,
                            "give the curve another place");
     program_assert_refuses(program_run("train /nonexistent -o %s", stk), 1, "/nonexistent");

@@ -132,6 +132,33 @@ static void limit_of_an_unknown_range_changes_nothing(void **state) {
     for (int i = 0; i < N; i++) assert_float_equal(code[i], 1000.0f * (float)i, 0);
 }
 
+/* An axis a hundred thousand times shorter than the longest is brought to the mean. */
+static void limit_along_a_very_short_axis_is_the_mean(void **state) {
+    (void)state;
+    static float two[100][N];
+    stk_code_range range_of_two;
+    for (int n = 0; n < 100; n++) {
+        two[n][3] = n % 2 == 0 ? 1000 : -1000;
+        two[n][7] = n % 4 < 2 ? 1e-3f : -1e-3f;
+    }
+    stk_code_range_fit(&range_of_two, (const float(*)[N])two, 100);
+    float code[N] = {0};
+    code[3] = 500;
+    code[7] = 1e-3f;
+    stk_code_range_limit(&range_of_two, code);
+    assert_float_equal(code[3], 500, 1e-2);
+    assert_float_equal(code[7], 0, 1e-6);
+}
+
+static void limit_of_what_is_no_number_is_left_to_the_checks_behind(void **state) {
+    (void)state;
+    float code[N] = {0};
+    code[2] = NAN;
+    code[4] = 3;
+    stk_code_range_limit(&range, code);
+    assert_true(isnan(code[2]) && code[4] == 3);
+}
+
 static void fit_of_one_code_knows_that_code_only(void **state) {
     (void)state;
     stk_code_range one;
@@ -149,6 +176,8 @@ int main(void) {
         cmocka_unit_test(limit_brings_far_codes_to_the_rim),
         cmocka_unit_test(limit_of_one_axis_keeps_the_others),
         cmocka_unit_test(limit_of_an_unknown_range_changes_nothing),
+        cmocka_unit_test(limit_along_a_very_short_axis_is_the_mean),
+        cmocka_unit_test(limit_of_what_is_no_number_is_left_to_the_checks_behind),
         cmocka_unit_test(fit_of_one_code_knows_that_code_only),
     };
     return cmocka_run_group_tests(tests, fit, NULL);

@@ -301,6 +301,27 @@ static void load_damaged_training_state_never_crashes(void **state) {
     stk_trainer_free(&trainer);
 }
 
+/* The range of the audio codes: as it should be, or refused. */
+static void open_impossible_audio_range_is_refused(void **state) {
+    (void)state;
+    static const float bad[] = {NAN, INFINITY, 1e30f};
+    const size_t bytes = sizeof nets.heard.rows;
+    victim v;
+    victim_init(&v, model_path, "range.stk");
+    size_t at = v.header;
+    while (at + bytes < v.size && memcmp(v.sound + at, nets.heard.rows, bytes) != 0) at++;
+    assert_true(at + bytes < v.size);
+    stk_model *model;
+    for (size_t i = 0; i < STK_ARRAY_SIZE(bad); i++)
+        for (size_t place = 0; place < bytes; place += bytes - sizeof(float)) {
+            write_at(&v, at + place, &bad[i], sizeof(float));
+            assert_int_equal(stk_model_open(&model, v.path), STK_ERR_FORMAT);
+            assert_non_null(strstr(stk_error_text(), "audio_range"));
+            write_at(&v, at + place, v.sound + at + place, sizeof(float));
+        }
+    stk_free(v.sound);
+}
+
 /* Well-formed, but no picture could come of it. */
 static void open_impossible_numbers_is_refused(void **state) {
     (void)state;
@@ -399,6 +420,27 @@ static void write_tone(const char *path, int64_t count) {
     stk_free(sound.samples);
 }
 
+/* A range of the mean alone: that is what every sound gives. */
+static void voice_code_is_brought_into_the_range_of_training(void **state) {
+    (void)state;
+    char path[STK_PATH_MAX];
+    float code[STK_AUDIO_CODE];
+    const stk_code_range was = nets.heard;
+    TEST_OK(stk_path_join(path, sizeof path, folder, "range.wav"));
+    write_tone(path, 20 * (STK_SAMPLE_RATE / STK_FPS));
+    stk_voice *voice;
+    nets.heard = (stk_code_range){.known = 1};
+    for (int k = 0; k < STK_AUDIO_CODE; k++) nets.heard.rows[0][k] = 0.5f * (float)k;
+    TEST_OK(stk_voice_open(&voice, &(stk_voice_source){.sound = path}, &nets));
+    stk_voice_code(voice, nets.params.value, 9, code);
+    for (int k = 0; k < STK_AUDIO_CODE; k++) assert_float_equal(code[k], 0.5f * (float)k, 1e-6);
+    nets.heard.known = 0;
+    stk_voice_code(voice, nets.params.value, 9, code);
+    assert_true(fabsf(code[31] - 15.5f) > 1);
+    stk_voice_close(&voice);
+    nets.heard = was;
+}
+
 static void voice_code_does_not_depend_on_the_order(void **state) {
     (void)state;
     enum { TONE_FRAMES = 40, STRIDE = 17 }; /* coprime: every frame is asked for */
@@ -448,11 +490,13 @@ int main(void) {
         cmocka_unit_test(save_without_torso_leaves_no_file),
         cmocka_unit_test(open_damaged_model_never_crashes),
         cmocka_unit_test(load_damaged_training_state_never_crashes),
+        cmocka_unit_test(open_impossible_audio_range_is_refused),
         cmocka_unit_test(open_impossible_numbers_is_refused),
         cmocka_unit_test(open_newer_version_is_unsupported),
         cmocka_unit_test(open_something_else_is_refused),
         cmocka_unit_test(mirror_index_runs_forth_and_back),
         cmocka_unit_test(audio_window_outside_the_sound_is_null),
+        cmocka_unit_test(voice_code_is_brought_into_the_range_of_training),
         cmocka_unit_test(voice_code_does_not_depend_on_the_order),
         cmocka_unit_test(voice_that_cannot_be_heard_is_refused),
     };
