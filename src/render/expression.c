@@ -6,6 +6,7 @@
  * One thread, before rendering begins; the rows are only read then.
  */
 #include "render/expression.h"
+#include "base/log.h"
 #include "base/memory.h"
 #include "face_sync/expression_blink.h"
 #include "face_sync/expression_track.h"
@@ -117,13 +118,36 @@ static stk_status make_rows(stk_expression *e, int count) {
     return STK_OK;
 }
 
+/* Gain, then limit; says which inputs that changed in more than a tenth of the frames. */
 static void limit_rows(stk_expression *e) {
-    for (int i = 0; i < e->count; i++)
-        for (int j = 0; j < e->inputs; j++) {
-            const stk_expression_range *range = &e->range[j];
+    char list[256] = "";
+    for (int j = 0; j < e->inputs; j++) {
+        const stk_expression_range *range = &e->range[j];
+        int held = 0;
+        for (int i = 0; i < e->count; i++) {
             const float offset = e->owned[i][j] - range->neutral;
-            e->owned[i][j] =
-                stk_expression_range_limit(range, range->neutral + e->gain[j] * offset);
+            const float wanted = range->neutral + e->gain[j] * offset;
+            e->owned[i][j] = stk_expression_range_limit(range, wanted);
+            held += e->owned[i][j] != wanted;
+        }
+        const size_t at = strlen(list);
+        if (held > e->count / 10)
+            snprintf(list + at, sizeof list - at, "%s%s", at > 0 ? ", " : "",
+                     stk_expression_name(e->input[j].source[0]));
+    }
+    if (list[0] != '\0')
+        stk_log(STK_LOG_INFO,
+                "the expression goes beyond what training saw, and was held there: %s", list);
+}
+
+/* Lids that the clip never shut can only be made to quiver. */
+static void warn_of_no_blinks(const stk_expression *e) {
+    const float least = 0.1f;
+    for (int j = 0; j < e->inputs; j++)
+        if (e->input[j].kind == STK_EXPRESSION_LID &&
+            e->range[j].high - e->range[j].neutral < least) {
+            stk_log(STK_LOG_WARN, "the model's clip shows no blink; those made up are hardly seen");
+            return;
         }
 }
 
@@ -147,6 +171,7 @@ static stk_status measure_level(const char *path, float *level, int frames) {
 static stk_status make_up(stk_expression *e, const stk_render_settings *settings, int frames) {
     float *closed = stk_calloc_aligned((size_t)frames, sizeof *closed);
     float *raised = stk_calloc_aligned((size_t)frames, sizeof *raised);
+    warn_of_no_blinks(e);
     stk_status status =
         closed != NULL && raised != NULL ? make_rows(e, frames) : stk_fail_memory("expression");
     if (status == STK_OK) status = measure_level(settings->audio, raised, frames);

@@ -219,6 +219,39 @@ static void what_is_no_track_is_refused(void **state) {
     assert_int_equal(stk_expression_track_read(&track, "/nowhere/a.csv"), STK_ERR_IO);
 }
 
+/* Whatever bytes a file has, it is read or refused; what is read is rising times and numbers. */
+static void damaged_files_are_read_or_refused(void **state) {
+    (void)state;
+    static const char *const whole[][2] = {
+        {"x.csv", "time,browInnerUp,eyeBlink_L\n0,0.5,1\n0.4,1,-1\n0.8,0.5,0\n"},
+        {"x.json", "{\"fps\":50,\"frames\":[{\"frame\":0,\"browInnerUp\":0},"
+                   "{\"frame\":20,\"browInnerUp\":1},{\"frame\":40,\"browInnerUp\":0.5}]}"},
+        {"y.json", "{\"exportFps\":2.5,\"names\":[\"jawOpen\",\"browInnerUp\"],"
+                   "\"rows\":[[1,0],[1,1],[null,0.5]]}"},
+    };
+    stk_rng rng;
+    stk_rng_seed(&rng, 11, 0);
+    int taken = 0;
+    for (int i = 0; i < 1500; i++) {
+        char text[256];
+        const char *const *file = whole[i % 3];
+        snprintf(text, sizeof text, "%s", file[1]);
+        for (int changes = 1 + (int)stk_rng_below(&rng, 3); changes > 0; changes--)
+            text[stk_rng_below(&rng, (uint32_t)strlen(file[1]))] =
+                "0,;\n\"{}[]:.-e#\t\xff\0n"[stk_rng_below(&rng, 19)];
+        stk_expression_track track;
+        if (read_text(file[0], text, &track) != STK_OK) continue;
+        taken++;
+        for (int r = 0; r < track.rows; r++) {
+            assert_true(r == 0 || track.time_s[r] > track.time_s[r - 1]);
+            for (int k = 0; k < STK_EXPRESSIONS; k++)
+                assert_true(fabsf(track.values[r][k]) <= STK_EXPRESSION_MAX);
+        }
+        stk_expression_track_clear(&track);
+    }
+    print_message("%d of 1500 damaged files can be read\n", taken);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(blink_shape_closes_rests_and_opens),
@@ -231,6 +264,7 @@ int main(void) {
         cmocka_unit_test(every_layout_gives_the_same_track),
         cmocka_unit_test(a_track_of_one_row_holds_it),
         cmocka_unit_test(what_is_no_track_is_refused),
+        cmocka_unit_test(damaged_files_are_read_or_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
