@@ -8,7 +8,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-static const float BEYOND = 0.05f, MAGNIFY_MAX = 4, REACH_MIN = 0.02f;
+static const float BEYOND = 0.05f, MAGNIFY_MAX = 4, REACH_MIN = 0.02f, EXTREME_SHARE = 0.25f;
 
 static int compare(const void *a, const void *b) {
     const float x = *(const float *)a, y = *(const float *)b;
@@ -54,6 +54,9 @@ stk_status stk_expression_range_measure(stk_expression_range *range, const float
         .lowest = sorted[0],
         .highest = sorted[n - 1],
     };
+    const float neutral = range->neutral; /* who raises a brow in 3 % of the frames does raise it */
+    range->high = fmaxf(range->high, neutral + EXTREME_SHARE * (range->highest - neutral));
+    range->low = fminf(range->low, neutral + EXTREME_SHARE * (range->lowest - neutral));
     if (kind == STK_EXPRESSION_LID) measure_lid(range, values, n, stride, sorted);
     stk_free(sorted);
     return STK_OK;

@@ -16,8 +16,10 @@ typedef enum stk_expression_kind {
 } stk_expression_kind;
 
 typedef struct stk_expression_range {
-    float neutral;   /* brow: the median; lid: that of the frames less than half shut */
-    float low, high; /* 5 % and 95 % quantile; high of a lid: the median of its blinks' peaks */
+    float neutral; /* brow: the median; lid: that of the frames less than half shut */
+    /* 5 % and 95 % quantile, at least a quarter of the way to the extremes; high of a lid: the
+     * median of its blinks' peaks */
+    float low, high;
     float lowest, highest;
 } stk_expression_range;
 

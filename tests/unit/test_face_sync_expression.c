@@ -95,6 +95,17 @@ static void range_of_a_lid_is_open_and_reaches_its_blinks(void **state) {
     assert_float_equal(range.high, range.neutral, 0);
 }
 
+static void range_of_a_brow_that_is_raised_rarely_reaches_a_quarter_of_it(void **state) {
+    (void)state;
+    stk_expression_range range;
+    float brow[100] = {0};
+    brow[40] = 0.8f;
+    TEST_OK(stk_expression_range_measure(&range, brow, 100, 1, STK_EXPRESSION_BROW));
+    assert_float_equal(range.neutral, 0, 0);
+    assert_float_equal(range.high, 0.2f, 1e-6);
+    assert_float_equal(range.low, 0, 0);
+}
+
 static void another_persons_range_is_carried_over(void **state) {
     (void)state;
     enum { N = 401 };
@@ -259,6 +270,7 @@ int main(void) {
         cmocka_unit_test(blinks_repeat_with_their_seed),
         cmocka_unit_test(brows_rise_where_the_voice_is_loud),
         cmocka_unit_test(range_of_a_lid_is_open_and_reaches_its_blinks),
+        cmocka_unit_test(range_of_a_brow_that_is_raised_rarely_reaches_a_quarter_of_it),
         cmocka_unit_test(another_persons_range_is_carried_over),
         cmocka_unit_test(names_are_found_in_any_spelling),
         cmocka_unit_test(every_layout_gives_the_same_track),
