@@ -108,9 +108,16 @@ static void multiply_at_b(const double a[9], const double b[9], double m[9]) {
             m[3 * i + j] = a[i] * b[j] + a[3 + i] * b[3 + j] + a[6 + i] * b[6 + j];
 }
 
-double presented_rotation_error_deg(const presented *p) {
+static int compare_doubles(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+double presented_rotation_error_deg(const presented *p, double *median, double *p95) {
     const stk_pose *found = stk_subject_poses(p->subject);
     double gauge[9] = {0}, sum = 0;
+    double *errors = calloc((size_t)p->frames, sizeof *errors);
+    assert_non_null(errors);
     for (int i = 0; i < p->frames; i++) {
         double a[9], b[9], m[9];
         to_double(p->poses[i].R, a, 9);
@@ -126,8 +133,14 @@ double presented_rotation_error_deg(const presented *p) {
         stk_mat3_mul(a, gauge, expected);
         multiply_at_b(expected, b, m);
         stk_so3_log(m, w);
-        sum += w[0] * w[0] + w[1] * w[1] + w[2] * w[2];
+        double square = w[0] * w[0] + w[1] * w[1] + w[2] * w[2];
+        sum += square;
+        errors[i] = sqrt(square) * 57.29577951308232;
     }
+    qsort(errors, (size_t)p->frames, sizeof *errors, compare_doubles);
+    *median = errors[p->frames / 2];
+    *p95 = errors[(int)(0.95 * (p->frames - 1) + 0.5)];
+    free(errors);
     return sqrt(sum / p->frames) * 57.29577951308232;
 }
 

@@ -36,9 +36,10 @@ void presented_truth(presented *p);
 void presented_open(presented *p);
 void presented_close(presented *p);
 
-/* Rotation error, degrees: rms over the frames after one rotation common to all (the two head
- * frames differ by the gauge) is taken out. */
-double presented_rotation_error_deg(const presented *p);
+/* Rotation error, degrees: rms over the frames, and their median and 95th percentile. One rotation
+ * common to all frames is taken out first: where the axes of the head point is not in the pictures,
+ * and nothing that is rendered depends on it. */
+double presented_rotation_error_deg(const presented *p, double *median, double *p95);
 /* Depth error, per cent of depth: rms over the frames after the best common scale and origin shift.
  */
 double presented_depth_error_percent(const presented *p);

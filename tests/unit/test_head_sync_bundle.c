@@ -2,9 +2,10 @@
  *
  * 300 points seen with 0.3 px noise fix a frame's turn to about 0.02 degrees once the points are
  * known, and each point is seen in 40 to 80 frames; the bounds below are what is asked for, and the
- * measured figures lie several times lower.
+ * measured figures lie several times lower, though the points are fewer.
  */
 #include "support.h"
+#include "sanitized.h"
 #include "synthetic_tracks.h"
 #include "base/memory.h"
 #include "base/pool.h"
@@ -35,6 +36,12 @@ static void check(const char *what, double value, double bound) {
     if (!(value <= bound)) fail_msg("%s is %g, at most %g was expected", what, value, bound);
 }
 
+/* Of a focal length too long and too short; the first alone where everything takes ten times as
+ * long. */
+static int starts(void) {
+    return SANITIZED ? 1 : 2;
+}
+
 static void without_landmarks(synthetic_tracks *clip) {
     clip->input.landmarks = NULL;
     clip->input.valid = NULL;
@@ -60,11 +67,11 @@ static void check_speaker(const synthetic_tracks *clip, const stk_bundle *bundle
 static void bundle_adjust_speaker_recovers_poses_and_focal(void **state) {
     (void)state;
     static const double start[] = {1.25, 0.8};
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < starts(); i++) {
         synthetic_tracks clip = speaker();
         stk_bundle bundle;
         clip.start_focal = start[i];
-        clip.slots = i == 0 ? 200 : 120;
+        clip.slots = i == 0 ? 150 : 100;
         clip.seed = (uint64_t)i + 1;
         synthetic_tracks_make(&clip);
         TEST_OK(stk_bundle_adjust(&clip.input, &(stk_bundle_options){.fit_focal = 1}, NULL, NULL,
@@ -84,11 +91,11 @@ static void bundle_adjust_speaker_recovers_poses_and_focal(void **state) {
 static void bundle_adjust_small_turns_tell_focal_honestly(void **state) {
     (void)state;
     static const double start[] = {1.25, 0.8};
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < starts(); i++) {
         synthetic_tracks clip = speaker();
         stk_bundle bundle;
         clip.motion = 0.3;
-        clip.slots = 100;
+        clip.slots = 80;
         clip.start_focal = start[i];
         clip.seed = (uint64_t)i + 1;
         synthetic_tracks_make(&clip);
@@ -106,16 +113,21 @@ static void bundle_adjust_small_turns_tell_focal_honestly(void **state) {
 /* Two thirds of the points rise and fall by 1 px, as with the brows: the others know the pose. */
 static void bundle_adjust_lively_forehead_does_not_nod(void **state) {
     (void)state;
+    if (SANITIZED) {
+        print_message("SKIP: numbers, not memory; ten times slower here\n");
+        skip();
+    }
     synthetic_tracks clip = speaker();
     stk_bundle bundle;
     clip.lively_px = 1;
     clip.noise_px = 0.1;
-    clip.slots = 150;
+    clip.cut = 0;
+    clip.slots = 120;
     clip.start_focal = 1;
     synthetic_tracks_make(&clip);
     TEST_OK(stk_bundle_adjust(&clip.input, &(stk_bundle_options){0}, NULL, NULL, &bundle));
     tracks_error e = synthetic_tracks_compare(&clip, &bundle);
-    check("turn, degrees", e.turn_deg, 0.09); /* 0.124 if all were believed alike */
+    check("turn, degrees", e.turn_deg, 0.07); /* 0.079 if all were believed alike */
     check("shift over depth", e.place, 0.002);
     stk_bundle_clear(&bundle);
     synthetic_tracks_clear(&clip);
@@ -145,9 +157,10 @@ static void bundle_adjust_still_head_keeps_focal(void **state) {
     (void)state;
     synthetic_tracks clip = speaker();
     stk_bundle bundle;
+    clip.frames = 120;
     clip.motion = 0;
     clip.cut = 0;
-    clip.slots = 100;
+    clip.slots = 80;
     synthetic_tracks_make(&clip);
     TEST_OK(
         stk_bundle_adjust(&clip.input, &(stk_bundle_options){.fit_focal = 1}, NULL, NULL, &bundle));
