@@ -44,8 +44,9 @@ static stk_status list_inputs(stk_expression *e, int exp) {
     return STK_OK;
 }
 
-float stk_expression_input_of(const stk_expression_input *input,
-                              const float values[STK_EXPRESSIONS], const uint8_t *has) {
+/* What an input hears of seven values; has NULL: all of them are there. NaN where none is. */
+static float input_of(const stk_expression_input *input, const float values[STK_EXPRESSIONS],
+                      const uint8_t *has) {
     float sum = 0;
     int count = 0;
     for (int i = 0; i < input->sources; i++) {
@@ -200,7 +201,7 @@ static stk_status play_track(stk_expression *e, const char *path, int frames) {
         float values[STK_EXPRESSIONS];
         stk_expression_track_at(&track, (double)i / STK_FPS, values);
         for (int j = 0; j < e->inputs; j++) {
-            const float value = stk_expression_input_of(&e->input[j], values, track.has);
+            const float value = input_of(&e->input[j], values, track.has);
             if (!isnan(value)) e->owned[i][j] = value;
         }
     }
@@ -216,7 +217,7 @@ static stk_status play_video(stk_expression *e, const stk_render_settings *setti
     stk_status status = make_rows(e, count);
     for (int i = 0; status == STK_OK && i < count; i++)
         for (int j = 0; j < e->inputs; j++)
-            e->owned[i][j] = stk_expression_input_of(&e->input[j], captured[i], NULL);
+            e->owned[i][j] = input_of(&e->input[j], captured[i], NULL);
     stk_free(captured);
     for (int j = 0; status == STK_OK && j < e->inputs; j++) {
         stk_expression_range from;

@@ -45,8 +45,4 @@ void stk_expression_clear(stk_expression *expression);
 /* The inputs of frame i >= 0. Any thread. */
 const float *stk_expression_at(const stk_expression *expression, int frame);
 
-/* What an input hears of seven values; has NULL: all of them are there. NaN where none is. */
-float stk_expression_input_of(const stk_expression_input *input,
-                              const float values[STK_EXPRESSIONS], const uint8_t *has);
-
 #endif
