@@ -38,7 +38,7 @@ static void measure_lid(stk_expression_range *range, const float *values, int n,
         if (at[0] > half && rises && falls) sorted[peaks++] = at[0];
     }
     qsort(sorted, (size_t)peaks, sizeof *sorted, compare);
-    range->high = peaks > 0 ? quantile(sorted, peaks, 0.5f) : range->neutral;
+    range->high = peaks > 0 ? quantile(sorted, peaks, 0.9f) : range->neutral;
 }
 
 stk_status stk_expression_range_measure(stk_expression_range *range, const float *values, int n,

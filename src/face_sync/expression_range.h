@@ -18,7 +18,7 @@ typedef enum stk_expression_kind {
 typedef struct stk_expression_range {
     float neutral; /* brow: the median; lid: that of the frames less than half shut */
     /* 5 % and 95 % quantile, at least a quarter of the way to the extremes; high of a lid: the
-     * median of its blinks' peaks */
+     * 90 % quantile of its blinks' peaks (most blinks are shut between two frames) */
     float low, high;
     float lowest, highest;
 } stk_expression_range;
