@@ -20,7 +20,7 @@
 
 enum { POINTS_LEAST = 8, FRAMES_LEAST = 2, FOLDS = 5 };
 /* Relative standard deviations of the focal length: worth trying, and good enough. */
-static const double FOCAL_TRY = 0.1, FOCAL_DETERMINED = 0.02;
+static const double FOCAL_TRY = 0.1;
 static const double OUTLIER =
     4.5; /* noise widths; 4e-5 of Rayleigh-distributed errors lie beyond */
 
@@ -121,7 +121,7 @@ static stk_status rounds(stk_bundle_problem *b) {
         stk_bundle_reject(b, LIMIT[round]);
         STK_TRY(enough(b));
         stk_bundle_measure(b);
-        if (b->fit_focal && b->focal_sd > 2 * FOCAL_DETERMINED) return STK_OK;
+        if (b->fit_focal && b->focal_sd > 2 * STK_FOCAL_DETERMINED) return STK_OK;
     }
     return STK_OK;
 }
@@ -138,7 +138,7 @@ static stk_status solve_together(stk_bundle_problem *b, const stk_bundle_options
     b->fit_focal = options->fit_focal && b->focal_sd < FOCAL_TRY;
     b->fit_lens = options->fit_lens;
     STK_TRY(rounds(b));
-    *determined = b->focal_sd < FOCAL_DETERMINED;
+    *determined = b->focal_sd < STK_FOCAL_DETERMINED;
     if (!b->fit_focal || *determined) return STK_OK;
     b->fit_focal = 0;
     restore(b, held);

@@ -22,6 +22,9 @@
 #include "base/types.h"
 #include "head_sync/tracks.h"
 
+/* Standard deviation of a focal length that counts as determined, of itself. */
+#define STK_FOCAL_DETERMINED 0.02
+
 typedef enum stk_bundle_mode {
     STK_BUNDLE_ROBUST = 0,
     STK_BUNDLE_PUBLISHED = 1, /* reference.md 7.4 to the letter, for comparison (slow) */

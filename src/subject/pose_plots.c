@@ -11,6 +11,7 @@
 #include "subject/prepare.h"
 
 #include "base/memory.h"
+#include "head_sync/bundle.h"
 #include "head_sync/motion_tracker.h"
 #include "head_sync/se3.h"
 
@@ -57,8 +58,8 @@ static void focal_words(stk_page *page, const stk_manifest *m, double searched, 
     else if (sd > 0)
         snprintf(words, sizeof words,
                  "kept: %.0f px; the followed points know it to %.0f px only "
-                 "(band), more than 4 %%",
-                 chosen, sd);
+                 "(band), more than %g %%",
+                 chosen, sd, 100 * STK_FOCAL_DETERMINED);
     else
         snprintf(words, sizeof words, "kept: %.0f px; the followed points say nothing about it",
                  chosen);
@@ -79,9 +80,9 @@ static stk_status write_focal(const stk_prepare *prepare) {
         high = fmax(high, error[i]);
     }
     STK_TRY(stk_prepare_path(prepare, "report/focal.svg", path));
-    stk_page_open(&page, WIDTH, 424);
+    stk_page_open(&page, WIDTH, 440);
     focal_words(&page, m, searched, chosen, sd);
-    stk_page_text(&page, LEFT, 408, 12, grey, "start",
+    stk_page_text(&page, LEFT, 430, 12, grey, "start",
                   "The search also weighs the shape's distance from a mean face and, where the "
                   "curve is flat, a typical focal length.");
     if (count >= 2 && focal[count - 1] > focal[0]) {
