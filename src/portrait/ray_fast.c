@@ -14,7 +14,7 @@
  * Passes 0 and 1 are rays: no pixel is farther than two from one. A pixel of passes 2 to 4 is
  * interpolated from its four neighbours and the four behind them (weights 9/32 and -1/32: exact for
  * cubics) where the four agree, in all of colour and weight: their spread and their bend stay below
- * `flat`, twice and three times that in passes 3 and 4, whose neighbours are nearer; else it gets a
+ * `flat`, 1.5 times and twice that in passes 3 and 4, whose neighbours are nearer; else it gets a
  * ray. What that does to pictures is in doc/SPEED.md. A detail of two pixels may fall between; the
  * lights in the eyes did where pass 1 was allowed to guess.
  *
@@ -203,7 +203,7 @@ static int interpolate(const ray_picture *p, const pattern *pass, int x, int y, 
     /* The two pairs' means differ by twice the error of either where the picture bends. */
     const quad bend = larger(sum0 - sum1, sum1 - sum0) * 0.5f;
     const quad spread = (high - low) * 0.25f;
-    const float flat = p->frame->flat * (float)(p->pass - 1);
+    const float flat = p->frame->flat * 0.5f * (float)p->pass;
     for (int k = 0; k < 4; k++)
         if (!(bend[k] < flat && spread[k] < flat)) return 0; /* nor where a sum is no number */
     mean = (sum0 + sum1) * 0.25f;

@@ -40,7 +40,7 @@ typedef struct stk_ray_frame {
     int samples_max;         /* FAST: cap per ray; 0 = STK_FAST_SAMPLES_MAX */
     float transmittance_min; /* FAST: a ray ends below it; 0 = STK_TRANSMITTANCE_MIN */
     /* FAST: a pixel between four others two away is interpolated where these are flatter than this
-     * (largest channel, of 0..1), between nearer ones where flatter than two or three times this;
+     * (largest channel, of 0..1), between nearer ones where flatter than 1.5 or 2 times this;
      * 0 = a ray through every pixel. See ray_fast.c. */
     float flat;
 } stk_ray_frame;
