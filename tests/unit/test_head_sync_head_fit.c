@@ -6,6 +6,7 @@
  * opens by up to 30 mm, which the face mesh, without expressions, has to leave out of the pose.
  */
 #include "support.h"
+#include "sanitized.h"
 #include "synthetic_model.h"
 #include "base/face_mesh.h"
 #include "base/pool.h"
@@ -166,6 +167,10 @@ static void fit_frame_finds_the_expression(void **state) {
 }
 
 static void track_model_threads_do_not_change_the_result(void **state) {
+    if (SANITIZED) {
+        print_message("SKIP: a sanitizer makes this slow\n");
+        skip();
+    }
     (void)state;
     talker *t = make_talker(5);
     stk_pool *pool;
