@@ -6,13 +6,15 @@
  *   stage 2   together with the focal length held; if it then looks determined, freed; residuals
  *             set the loss's width and drop outliers between rounds
  *   frames    those between the chosen ones, and all observations: points and poses by turns
+ *   drive     where the brows' lift is given: the forehead moves with it (bundle_drive.h), then
+ *             all together again; how far points are trusted stays as it was
  *   smoothing by the stiffness that predicts held-out observations best, or none
  *   gaps      frames with too few observations: between their neighbours
  */
 #include "head_sync/bundle.h"
 #include "base/clock.h"
 #include "base/memory.h"
-#include "head_sync/bundle_internal.h"
+#include "head_sync/bundle_drive.h"
 #include "head_sync/pose_smooth.h"
 
 #include <math.h>
@@ -37,6 +39,8 @@ void stk_bundle_clear(stk_bundle *bundle) {
 typedef struct snapshot {
     stk_se3 *poses;     /* [frames] */
     double (*place)[3]; /* [points] */
+    double (*drive)[3]; /* [points] */
+    float *lift;        /* [frames] */
     double anchors[STK_BUNDLE_ANCHORS][3];
     stk_bundle_camera camera;
 } snapshot;
@@ -45,18 +49,27 @@ static stk_status snapshot_init(snapshot *s, const stk_bundle_problem *b) {
     memset(s, 0, sizeof *s);
     s->poses = stk_calloc_aligned((size_t)b->frames, sizeof *s->poses);
     s->place = stk_calloc_aligned((size_t)b->points + 1, sizeof *s->place);
-    return s->poses != NULL && s->place != NULL ? STK_OK : stk_fail_memory("bundle adjustment");
+    s->drive = stk_calloc_aligned((size_t)b->points + 1, sizeof *s->drive);
+    s->lift = stk_calloc_aligned((size_t)b->frames, sizeof *s->lift);
+    return s->poses && s->place && s->drive && s->lift ? STK_OK
+                                                       : stk_fail_memory("bundle adjustment");
 }
 
 static void snapshot_clear(snapshot *s) {
     stk_free(s->poses);
     stk_free(s->place);
+    stk_free(s->drive);
+    stk_free(s->lift);
 }
 
 static void save(const stk_bundle_problem *b, snapshot *s) {
     memcpy(s->poses, b->poses, (size_t)b->frames * sizeof *b->poses);
     memcpy(s->place, b->place, (size_t)b->points * sizeof *b->place);
     memcpy(s->anchors, b->anchors.place, sizeof s->anchors);
+    if (b->drive != NULL) {
+        memcpy(s->drive, b->drive, (size_t)b->points * sizeof *b->drive);
+        memcpy(s->lift, b->lift, (size_t)b->frames * sizeof *b->lift);
+    }
     s->camera = b->camera;
 }
 
@@ -64,6 +77,11 @@ static void restore(stk_bundle_problem *b, const snapshot *s) {
     memcpy(b->poses, s->poses, (size_t)b->frames * sizeof *b->poses);
     memcpy(b->place, s->place, (size_t)b->points * sizeof *b->place);
     memcpy(b->anchors.place, s->anchors, sizeof s->anchors);
+    if (b->drive != NULL) {
+        memcpy(b->drive, s->drive, (size_t)b->points * sizeof *b->drive);
+        memcpy(b->lift, s->lift, (size_t)b->frames * sizeof *b->lift);
+        stk_bundle_drive_apply(b);
+    }
     b->camera = s->camera;
 }
 
@@ -157,6 +175,26 @@ static void finish_frames(stk_bundle_problem *b) {
     stk_bundle_measure(b);
 }
 
+static stk_status drive(stk_bundle_problem *b) {
+    enum { ROUNDS = 3, TURNS = 5, SETTLING = 3, STEPS = 10 };
+    static const double GAIN = 5;
+    b->trust_held = 1;
+    for (int round = 0; round < ROUNDS; round++) {
+        stk_bundle_drive_sweep(b, TURNS);
+        stk_bundle_measure(b);
+        STK_TRY(stk_bundle_solve(b, STEPS, GAIN));
+        STK_TRY(stk_bundle_fix_gauge(b));
+        settle_unchosen(b);
+        for (int turn = 0; turn < SETTLING; turn++) {
+            stk_bundle_sweep_points(b);
+            stk_bundle_sweep_poses(b);
+        }
+        stk_bundle_measure(b);
+        stk_bundle_reject(b, OUTLIER);
+    }
+    return enough(b);
+}
+
 /* --- smoothing -------------------------------------------------------------------------------- */
 
 typedef struct smoothing {
@@ -210,7 +248,8 @@ static void held_out_task(void *ctx, int frame, int worker) {
         const stk_bundle_observation *o = &b->list[b->by_frame[k]];
         if (o->dropped || !(o->weight > 0) || !b->kept[o->point] ||
             stk_bundle_takes_part(b, b->by_frame[k]) ||
-            !stk_bundle_residual(&b->camera, &s->smooth[frame], b->place[o->point], o->px, r, NULL))
+            !stk_bundle_observe(b, b->by_frame[k], &b->camera, &s->smooth[frame],
+                                b->place[o->point], r, NULL))
             continue;
         double factor, weight = (double)o->weight * (double)b->trust[o->point];
         sum[0] += weight * stk_bundle_loss(r[0] * r[0] + r[1] * r[1], b->width_px, &factor);
@@ -239,6 +278,7 @@ static stk_status choose_stiffness(smoothing *s, stk_bundle *result) {
     stk_bundle_problem *b = s->b;
     b->fold = 0;
     b->folds = FOLDS;
+    stk_bundle_drive_sweep(b, 3);
     stk_bundle_sweep_points(b);
     stk_bundle_sweep_poses(b);
     STK_TRY(open_smoothers(s));
@@ -306,6 +346,7 @@ static void measure_before(stk_bundle_problem *b, stk_bundle *result) {
     before.place = b->first_place;
     before.camera.focal_px = b->start_focal_px;
     before.camera.lens = 0;
+    before.shift = NULL;
     stk_bundle_measure(&before);
     result->reprojection_before_median_px = stk_bundle_quantile(&before, 0.5);
     result->reprojection_before_p95_px = stk_bundle_quantile(&before, 0.95);
@@ -362,6 +403,7 @@ static stk_status adjust_robust(stk_bundle_problem *b, const stk_bundle_options 
     if (status == STK_OK) {
         finish_frames(b);
         status = enough(b);
+        if (status == STK_OK && b->drive != NULL) status = drive(b);
     }
     result->focal_sd_px = b->focal_sd * b->camera.focal_px;
     if (status == STK_OK && !options->no_smoothing) status = smooth_poses(b, &held, result);

@@ -39,7 +39,9 @@ typedef struct stk_bundle_input {
     const stk_landmarks *landmarks; /* [frames] */
     const uint8_t *valid;           /* [frames] 0: no landmarks in that frame */
     const float (*shape_head)[3];   /* [468] the clip's neutral mesh (stk_head_track) */
-    const int32_t *take;            /* [frames] rising at each cut; NULL: where no point goes on */
+    /* [frames] how far the brows are raised, in any unit; NULL: the forehead is rigid, too. */
+    const float *lift;
+    const int32_t *take; /* [frames] rising at each cut; NULL: where no point goes on */
 } stk_bundle_input;
 
 typedef struct stk_bundle_options {

@@ -6,7 +6,7 @@
  * median frame the depth it was handed over with, at the present focal length.
  */
 #include "base/memory.h"
-#include "head_sync/bundle_internal.h"
+#include "head_sync/bundle_drive.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -24,6 +24,7 @@ static void move_place(const similarity *g, double place[3]) {
 
 static void apply(stk_bundle_problem *b, const similarity *g) {
     for (int p = 0; p < b->points; p++) move_place(g, b->place[p]);
+    stk_bundle_drive_turn(b, g->Q, g->s);
     for (int k = 0; k < b->anchors.count; k++) move_place(g, b->anchors.place[k]);
     for (int f = 0; f < b->frames; f++) {
         stk_se3 *pose = &b->poses[f];

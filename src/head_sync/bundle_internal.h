@@ -51,12 +51,18 @@ typedef struct stk_bundle_problem {
     int64_t *frame_first;         /* [frames + 1] */
     int32_t *by_frame;            /* [count] */
     float *error_px;              /* [count] */
-    float *trust, *sorted;  /* [points] weight of its observations (bundle_trust.c); scratch */
-    int32_t *take;          /* [frames] rising number */
-    uint8_t *usable;        /* [frames] enough observations */
-    uint8_t *kept;          /* [points] */
-    uint8_t *anchored;      /* [frames] its landmarks are there and are numbers */
-    stk_se3 *poses, *start; /* [frames] now, as given */
+    /* bundle_drive.h; all NULL: none. Of the brows now and as given; of a point for lift 1, m; of
+     * an observation's point. */
+    float *lift, *lift_given; /* [frames] */
+    double (*drive)[3];       /* [points] */
+    float (*shift)[3];        /* [count] */
+    int trust_held;           /* trust stays as it is */
+    float *trust, *sorted;    /* [points] weight of its observations (bundle_trust.c); scratch */
+    int32_t *take;            /* [frames] rising number */
+    uint8_t *usable;          /* [frames] enough observations */
+    uint8_t *kept;            /* [points] */
+    uint8_t *anchored;        /* [frames] its landmarks are there and are numbers */
+    stk_se3 *poses, *start;   /* [frames] now, as given */
     double (*place)[3], (*prior)[3], (*first_place)[3]; /* [points] now, prior, after stage 1 */
     double (*information)[36];                          /* [frames] of the last pose sweep */
     stk_bundle_camera camera;
@@ -74,6 +80,10 @@ typedef struct stk_bundle_problem {
 /* Residual P - K in px, and its derivatives unless NULL. 0 when not in front of the camera. */
 int stk_bundle_residual(const stk_bundle_camera *camera, const stk_se3 *pose, const double place[3],
                         const float px[2], double residual[2], stk_bundle_jacobian *jacobian);
+/* The same of observation k, its point standing at `place` when the brows rest. */
+int stk_bundle_observe(const stk_bundle_problem *b, int64_t k, const stk_bundle_camera *camera,
+                       const stk_se3 *pose, const double place[3], double residual[2],
+                       stk_bundle_jacobian *jacobian);
 /* Cauchy: c^2 ln(1 + e^2/c^2); *factor is its derivative by e^2. */
 double stk_bundle_loss(double squared, double width, double *factor);
 /* The same of an observation with this residual, weighted. */

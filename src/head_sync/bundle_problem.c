@@ -6,7 +6,7 @@
  */
 #include "base/face_mesh.h"
 #include "base/memory.h"
-#include "head_sync/bundle_internal.h"
+#include "head_sync/bundle_drive.h"
 #include "head_sync/head_shape.h"
 
 #include <math.h>
@@ -83,6 +83,7 @@ void stk_bundle_problem_clear(stk_bundle_problem *b) {
     stk_free(b->place);
     stk_free(b->prior);
     stk_free(b->first_place);
+    stk_bundle_drive_clear(b);
     memset(b, 0, sizeof *b);
 }
 
@@ -240,6 +241,7 @@ stk_status stk_bundle_problem_init(stk_bundle_problem *b, const stk_bundle_input
         stk_mat3_polar(b->poses[f].R);
         b->start[f] = b->poses[f];
     }
+    STK_TRY(stk_bundle_drive_init(b, input));
     place_anchors(b, input);
     expect_points(b, input);
     mark_frames(b);

@@ -50,6 +50,14 @@ int stk_bundle_residual(const stk_bundle_camera *camera, const stk_se3 *pose, co
     return 1;
 }
 
+int stk_bundle_observe(const stk_bundle_problem *b, int64_t k, const stk_bundle_camera *camera,
+                       const stk_se3 *pose, const double place[3], double residual[2],
+                       stk_bundle_jacobian *jacobian) {
+    double moved[3] = {place[0], place[1], place[2]};
+    for (int i = 0; b->shift != NULL && i < 3; i++) moved[i] += (double)b->shift[k][i];
+    return stk_bundle_residual(camera, pose, moved, b->list[k].px, residual, jacobian);
+}
+
 double stk_bundle_loss(double squared, double width, double *factor) {
     double c2 = width * width, x = squared / c2;
     *factor = 1 / (1 + x);

@@ -197,7 +197,7 @@ static void add_observation(const solver *s, const unit *u, int64_t k, int i, in
     const stk_bundle_observation *o = &b->list[k];
     stk_bundle_jacobian J;
     double r[2], factor;
-    if (!stk_bundle_residual(&b->camera, &b->poses[o->frame], u->place, o->px, r, &J)) return;
+    if (!stk_bundle_observe(b, k, &b->camera, &b->poses[o->frame], u->place, r, &J)) return;
     stk_bundle_observation_loss(b, o, r, &factor);
     double w = factor;
     int n = t->count++;
@@ -443,7 +443,7 @@ static void loss_task(void *ctx, int task, int worker) {
             int i = chosen_index(s, k);
             double r[2], factor;
             if (i < 0) continue;
-            if (!stk_bundle_residual(&s->camera, &s->trial[i], u->trial, o->px, r, NULL))
+            if (!stk_bundle_observe(b, k, &s->camera, &s->trial[i], u->trial, r, NULL))
                 sum = INFINITY;
             else
                 sum += stk_bundle_observation_loss(b, o, r, &factor);

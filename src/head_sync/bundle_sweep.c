@@ -54,7 +54,7 @@ static int point_normal(const stk_bundle_problem *b, int point, const double pla
         stk_bundle_jacobian J;
         double r[2], factor;
         if (!stk_bundle_takes_part(b, k) || !b->usable[o->frame]) continue;
-        if (!stk_bundle_residual(&b->camera, &b->poses[o->frame], place, o->px, r, &J)) return 0;
+        if (!stk_bundle_observe(b, k, &b->camera, &b->poses[o->frame], place, r, &J)) return 0;
         q->loss += stk_bundle_observation_loss(b, o, r, &factor);
         add_row_pair(q, 3, J.point, r, factor);
         seen++;
@@ -118,7 +118,8 @@ static int pose_normal(const stk_bundle_problem *b, int frame, const stk_se3 *po
         stk_bundle_jacobian J;
         double r[2], factor;
         if (!stk_bundle_takes_part(b, b->by_frame[k])) continue;
-        if (!stk_bundle_residual(&b->camera, pose, b->place[o->point], o->px, r, &J)) return 0;
+        if (!stk_bundle_observe(b, b->by_frame[k], &b->camera, pose, b->place[o->point], r, &J))
+            return 0;
         q->loss += stk_bundle_observation_loss(b, o, r, &factor);
         add_row_pair(q, 6, J.pose, r, factor);
     }
@@ -169,7 +170,7 @@ static void measure_task(void *ctx, int task, int worker) {
             double r[2];
             int seen =
                 b->kept[p] && b->usable[o->frame] &&
-                stk_bundle_residual(&b->camera, &b->poses[o->frame], b->place[p], o->px, r, NULL);
+                stk_bundle_observe(b, k, &b->camera, &b->poses[o->frame], b->place[p], r, NULL);
             b->error_px[k] = seen ? (float)sqrt(r[0] * r[0] + r[1] * r[1]) : INFINITY;
         }
 }

@@ -35,6 +35,7 @@ static int compare_floats(const void *a, const void *b) {
 
 void stk_bundle_weigh(stk_bundle_problem *b) {
     int count = 0;
+    if (b->trust_held) return;
     for (int p = 0; p < b->points; p++)
         if (b->kept[p]) b->sorted[count++] = b->trust[p] = (float)spread2(b, p);
     if (count == 0) return;

@@ -142,15 +142,23 @@ static stk_status follow_published(stabiliser *s, cJSON *figures) {
 }
 
 static stk_status adjust(stabiliser *s) {
+    enum { BROW_INNER_UP = 2 };
+    float *lift = stk_calloc_aligned((size_t)s->faces.frames, sizeof *lift);
+    if (lift == NULL) return stk_fail_memory("the brows' lift");
+    for (int i = 0; i < s->faces.frames; i++) lift[i] = s->faces.blendshapes[i][BROW_INNER_UP];
     const stk_bundle_input input = {.tracks = &s->tracks,
                                     .poses = s->poses.poses,
                                     .camera = s->camera,
                                     .landmarks = s->faces.landmarks,
                                     .valid = s->faces.found,
                                     .take = s->faces.take,
+                                    .lift = lift,
                                     .shape_head = (const float(*)[3])s->poses.shape_head};
     const stk_bundle_options options = {.fit_focal = 1};
-    return stk_bundle_adjust(&input, &options, s->prepare->pool, s->prepare->job, &s->bundle);
+    stk_status status =
+        stk_bundle_adjust(&input, &options, s->prepare->pool, s->prepare->job, &s->bundle);
+    stk_free(lift);
+    return status;
 }
 
 /* What was adjusted takes the coarse poses' place. */
@@ -178,7 +186,7 @@ static void take_result(stabiliser *s, cJSON *figures) {
 }
 
 static stk_status stabilise(stabiliser *s, cJSON *figures) {
-    STK_TRY(stk_face_table_read(s->prepare, 0, &s->faces));
+    STK_TRY(stk_face_table_read(s->prepare, 1, &s->faces));
     STK_TRY(stk_pose_table_read(s->prepare, "cache/pose.safetensors", &s->poses));
     const stk_subject_info *info = &s->prepare->manifest.info;
     const float *lens = s->poses.lens;

@@ -66,6 +66,19 @@ static double raised(int frame) {
     return 0.5 + 0.5 * tanh(4 * sin(0.13 * frame + 2 * sin(0.021 * frame)));
 }
 
+static void lift_brows(synthetic_tracks *clip) {
+    double mean = 0, square = 0;
+    for (int f = 0; f < clip->frames; f++) {
+        const double nod = clip->head.poses[f].R[7];
+        mean += nod / clip->frames;
+        square += nod * nod / clip->frames;
+    }
+    for (int f = 0; f < clip->frames; f++) {
+        const double nod = (clip->head.poses[f].R[7] - mean) / sqrt(square - mean * mean);
+        clip->lift[f] = (float)(0.5 * nod + sqrt(1.5) * sin(0.31 * f + 2 * sin(0.05 * f)));
+    }
+}
+
 static void observe(synthetic_tracks *clip, const int32_t *of_slot, stk_rng *rng) {
     stk_tracks *t = &clip->tracks;
     int64_t slots = clip->slots;
@@ -78,6 +91,7 @@ static void observe(synthetic_tracks *clip, const int32_t *of_slot, stk_rng *rng
             project(clip, f, clip->place[o->point], px);
             double angle = 6.2831853 * stk_rng_float(rng), far = 0;
             if (clip->place[o->point][1] > -0.02) px[1] -= clip->lively_px * raised(f);
+            if (clip->place[o->point][1] > 0.035) px[1] -= clip->brow_px * (double)clip->lift[f];
             if (stk_rng_float(rng) < clip->outliers) far = 5 + 25 * stk_rng_float(rng);
             o->x_px = (float)(px[0] + clip->noise_px * stk_rng_normal(rng) + far * cos(angle));
             o->y_px = (float)(px[1] + clip->noise_px * stk_rng_normal(rng) + far * sin(angle));
@@ -141,6 +155,8 @@ void synthetic_tracks_make(synthetic_tracks *clip) {
     clip->tracks.first = stk_calloc_aligned(n + 1, sizeof *clip->tracks.first);
     clip->tracks.list = stk_calloc_aligned(n * (size_t)clip->slots, sizeof *clip->tracks.list);
     clip->given = calloc(n, sizeof *clip->given);
+    clip->lift = calloc(n, sizeof *clip->lift);
+    lift_brows(clip);
     pick_points(clip, of_slot, &rng);
     observe(clip, of_slot, &rng);
     free(of_slot);
@@ -161,7 +177,8 @@ void synthetic_tracks_clear(synthetic_tracks *clip) {
     stk_tracks_clear(&clip->tracks);
     free(clip->place);
     free(clip->given);
-    clip->place = NULL, clip->given = NULL;
+    free(clip->lift);
+    clip->place = NULL, clip->given = NULL, clip->lift = NULL;
 }
 
 /* --- comparison ------------------------------------------------------------------------------- */

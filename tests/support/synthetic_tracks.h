@@ -15,6 +15,7 @@
 typedef struct synthetic_tracks {
     int frames, slots, size, cut; /* cut: first frame of the second take, 0 = none */
     int everlasting;              /* points live through the take */
+    double brow_px;   /* points of the forehead rise by this a unit of `lift` */
     double lively_px; /* points above the eyes move up and down together, as the brows do */
     double focal_px, motion, noise_px, outliers; /* share of observations 5 to 30 px off */
     double landmark_px, shape_m;                 /* landmark noise; error of the mesh handed over */
@@ -24,6 +25,7 @@ typedef struct synthetic_tracks {
     stk_tracks tracks;
     double (*place)[3]; /* [tracks.points] */
     stk_pose *given;    /* [frames] */
+    float *lift;        /* [frames] deviation 1, correlated by half with the head's nod */
     float shape[STK_MESH_LANDMARKS][3];
     stk_bundle_input input;
 } synthetic_tracks;
