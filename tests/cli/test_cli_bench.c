@@ -51,7 +51,7 @@ static void json_has_the_keys(void **state) {
     const program_result *r =
         program_run("bench -m %s --subject %s --seconds %d --threads 2 --json -q --label a,b "
                     "--csv %s",
-                    model, subject, SANITIZED ? 20 : 4, csv);
+                    model, subject, SANITIZED ? 10 : 4, csv);
     if (r->exit_code != 0) fail_msg("exit %d: %s", r->exit_code, r->err);
     cJSON *report = cJSON_Parse(r->out);
     assert_non_null(report);

@@ -3,6 +3,7 @@
  * person's frames are refused. */
 #include "support.h"
 #include "program.h"
+#include "sanitized.h"
 #include "synthetic_subject.h"
 #include "base/file.h"
 #include "base/image.h"
@@ -108,6 +109,10 @@ static void render_keeps_the_source_outside_the_face(void **state) {
 
 static void render_thread_count_does_not_change_the_picture(void **state) {
     (void)state;
+    if (SANITIZED) {
+        print_message("SKIP: a sanitizer makes this slow\n");
+        skip();
+    }
     stk_image one, three;
     must_run(
         program_run("render -m %s -a %s --frames %s/one --portrait %s --threads 1 --size 96 -q",

@@ -112,6 +112,10 @@ static void check(const char *what, double value, double bound) {
 }
 
 static void track_model_beats_the_face_mesh_on_its_own_heads(void **state) {
+    if (SANITIZED) {
+        print_message("SKIP: a sanitizer makes this slow\n");
+        skip();
+    }
     (void)state;
     double sums[2] = {0};
     for (uint64_t seed = 1; seed <= 2; seed++) {
