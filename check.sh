@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # check.sh - the test command: installs what is missing, builds with gcc and clang (warnings are errors)
-# and with the address and undefined-behaviour sanitizers, and runs every test in each build.
+# and with the address and undefined-behaviour sanitizers, and runs the tests: all of them under gcc.
 #
 #   ./check.sh          everything
 #   ./check.sh quick    the gcc build and its tests only

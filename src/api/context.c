@@ -79,7 +79,8 @@ static void forward_progress(void *user, const stk_progress *p) {
 
 static int forward_abort(void *user) {
     stk_context *ctx = user;
-    return ctx->callbacks.abort != NULL && ctx->callbacks.abort(ctx->callbacks.user);
+    int (*asks_stop)(void *) = ctx->callbacks.abort;
+    return asks_stop != NULL && asks_stop(ctx->callbacks.user);
 }
 
 stk_job stk_context_job(stk_context *ctx) {

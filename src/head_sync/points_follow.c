@@ -98,14 +98,6 @@ static int follow_point(const stk_points_tracker *t, const tracked_point *p, flo
     float correlation = 0, flow_back;
     const int flows = follow_flow(t, p, at, &flow_back);
     if (flows && flow_back > FLOW_BACK_MOST_PX) return 0;
-    if (flows && t->flow_alone) {
-        const float here[6] = {p->linear[0], p->linear[1], at[0],
-                               p->linear[2], p->linear[3], at[1]};
-        memcpy(warp, here, sizeof here);
-        *match = 1;
-        *back = 0.25f * flow_back;
-        return on_picture(t, warp) && !is_astray(t, p, warp);
-    }
     if (!flows) follow_coarse(t, p, at);
     if (!follow_fine(t, p, at, warp, &correlation)) return 0;
     *match = stk_clampf((correlation - 0.7f) / 0.25f, 0, 1);

@@ -61,7 +61,7 @@ struct stk_points_tracker {
     int last_face, key;      /* frames; -1 = none */
     int seen, past_seen;     /* points */
     stk_points_flow *flow;
-    int flow_every, flow_alone, flow_now; /* flow_now: it has looked at this frame */
+    int flow_now; /* it has looked at this frame */
     stk_tracks tracks;
     float (*head)[3]; /* [points] */
     uint8_t *went;    /* [points] 1: of something that passed before the head */

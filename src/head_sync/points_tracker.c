@@ -56,8 +56,6 @@ stk_status stk_points_tracker_create(stk_points_tracker **tracker, int width, in
     t->pool = settings->pool;
     t->take = settings->take;
     t->flow = settings->flow;
-    t->flow_every = settings->flow_every > 0 ? settings->flow_every : 1;
-    t->flow_alone = settings->flow_alone;
     t->last_face = t->key = -1;
     t->now = &t->pyramids[0];
     t->past = &t->pyramids[1];
@@ -97,10 +95,9 @@ static void fill_rows_until(stk_points_tracker *t, int frame) {
     }
 }
 
-static stk_status ask_flow(stk_points_tracker *t, int frame, const stk_image *rgb) {
+static stk_status ask_flow(stk_points_tracker *t, const stk_image *rgb) {
     float centre[2] = {0};
-    t->flow_now = t->flow != NULL && (t->key < 0 || (frame - t->key) % t->flow_every == 0 ||
-                                      stk_points_wanted(t, frame));
+    t->flow_now = t->flow != NULL;
     if (!t->flow_now) return STK_OK;
     for (int k = 0; k < t->shape.rigid_count; k++)
         for (int c = 0; c < 2; c++) centre[c] += t->rigid_px[k][c] / (float)t->shape.rigid_count;
@@ -129,7 +126,7 @@ stk_status stk_points_tracker_push(stk_points_tracker *t, int frame, const stk_i
     }
     t->size_sum += t->size_px;
     t->faces++;
-    STK_TRY(ask_flow(t, frame, rgb));
+    STK_TRY(ask_flow(t, rgb));
     stk_points_follow(t, frame);
     if (stk_points_wanted(t, frame)) stk_points_pick(t, frame, landmarks, mask);
     memcpy(t->last_px, t->rigid_px, sizeof t->last_px);

@@ -36,8 +36,6 @@ typedef struct stk_points_settings {
      * itself, by jumps of the face and points that are lost together. */
     const int32_t *take;
     stk_points_flow *flow; /* borrowed; says where to look, if given */
-    int flow_every;        /* asked in every n-th frame; 0 = 1 */
-    int flow_alone;        /* 1: where the flow says is where a point is; no patch is fitted */
 } stk_points_settings;
 
 typedef struct stk_points_figures {

@@ -9,7 +9,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "face_sync/expression_blink.h"
-#include "face_sync/expression_track.h"
+#include "render/expression_track.h"
 #include "media/media.h"
 #include "render/expression_capture.h"
 
@@ -25,11 +25,7 @@ enum { LEVEL_PIECE = STK_SAMPLE_RATE / STK_FPS, LID = 5, FIRST_RAISER = 2, LAST_
 
 /* --- the model's inputs ----------------------------------------------------------------------- */
 
-/* As select_expression of performance.c fills them. */
 static stk_status list_inputs(stk_expression *e, int exp) {
-    static const short all[STK_EXPRESSIONS] = {0, 1, 2, 3, 4, 5, 6};
-    static const short single[4] = {0, 2, 3, 5}, eye[2] = {5, 6};
-    const short *list = exp == STK_EXPRESSIONS ? all : exp == 4 ? single : eye;
     if (exp != STK_EXPRESSIONS && exp != 4 && exp != 2 && exp != 1)
         return stk_fail(STK_ERR_UNSUPPORTED,
                         "a model with %d expression inputs plays its own performance only; leave "
@@ -37,10 +33,10 @@ static stk_status list_inputs(stk_expression *e, int exp) {
                         exp);
     e->inputs = exp;
     for (int j = 0; j < exp; j++) {
-        e->input[j] = (stk_expression_input){{list[j], 0}, 1, STK_EXPRESSION_BROW};
-        if (list[j] >= LID) e->input[j].kind = STK_EXPRESSION_LID;
+        stk_expression_input *input = &e->input[j];
+        input->sources = (short)stk_expression_sources(exp, j, input->source);
+        input->kind = input->source[0] >= LID ? STK_EXPRESSION_LID : STK_EXPRESSION_BROW;
     }
-    if (exp == 1) e->input[0] = (stk_expression_input){{5, 6}, 2, STK_EXPRESSION_LID};
     return STK_OK;
 }
 

@@ -98,6 +98,10 @@ void stk_nets_randomise(stk_nets *nets, stk_rng *rng);
 /* STK_ERR_FORMAT with a sentence for anything that is not a model, damaged, or newer. */
 stk_status stk_model_open(stk_model **model, const char *path);
 void stk_model_close(stk_model **model);
+/* Which of the seven upper-face blendshapes input `input` of a variant with exp (7, 4, 2 or 1)
+ * inputs hears (reference.md 8.2); returns their number, the mean of two with exp 1. performance.c
+ */
+int stk_expression_sources(int exp, int input, short source[2]);
 /* STK_ERR_UNSUPPORTED with the remedy when the model has no source performance. */
 stk_status stk_model_need_performance(const stk_model *model, const char *path);
 /* 1 when every value is a number of a size that trained weights can have. */

@@ -16,11 +16,21 @@
  * shut. */
 static void select_expression(const float upper[STK_EXPRESSIONS], const float *au45, int exp,
                               float *out) {
-    static const int single[4] = {0, 2, 3, 5}, eye[2] = {5, 6}; /* columns 0, 2, 3, 8; 8, 9 */
-    if (exp == STK_EXPRESSIONS) memcpy(out, upper, STK_EXPRESSIONS * sizeof *out);
-    for (int i = 0; exp == 4 && i < 4; i++) out[i] = upper[single[i]];
-    for (int i = 0; exp == 2 && i < 2; i++) out[i] = upper[eye[i]];
-    if (exp == 1) out[0] = au45 != NULL ? *au45 : 0.5f * (upper[5] + upper[6]);
+    for (int i = 0; i < exp; i++) {
+        short source[2];
+        const int sources = stk_expression_sources(exp, i, source);
+        out[i] = sources == 1 ? upper[source[0]] : 0.5f * (upper[source[0]] + upper[source[1]]);
+    }
+    if (exp == 1 && au45 != NULL) out[0] = *au45;
+}
+
+int stk_expression_sources(int exp, int input, short source[2]) {
+    static const short single[4] = {0, 2, 3, 5}, eye[2] = {5, 6}; /* columns 0, 2, 3, 8; 8, 9 */
+    source[0] = (short)input;
+    source[1] = 6;
+    if (exp == 4) source[0] = single[input];
+    if (exp == 2 || exp == 1) source[0] = eye[input];
+    return exp == 1 ? 2 : 1;
 }
 
 stk_status stk_performance_of_subject(stk_performance *p, const stk_subject *subject, int exp) {

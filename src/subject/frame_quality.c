@@ -263,6 +263,7 @@ void stk_frame_quality_weigh(const stk_frame_quality *q, stk_tracks *tracks) {
 
 /* --- after adjustment ------------------------------------------------------------------------- */
 
+/* Median distance from where the pose alone puts the points: the brows' lift counts as error. */
 static float frame_error(const stk_tracks *tracks, const stk_bundle *b, int frame, float *errors) {
     int count = 0;
     for (int64_t k = tracks->first[frame]; k < tracks->first[frame + 1]; k++) {

@@ -25,7 +25,7 @@
 #include <string.h>
 
 enum {
-    FLOW_KEYS = 1, /* more, or more iterations, gain nothing measurable (doc/SPEED.md) */
+    FLOW_KEYS = 1, /* the cheapest; flow as a lead changes nothing anyway (doc/SPEED.md) */
     FLOW_ITERATIONS = 4,
 };
 /* Of the window that flow is taken in, in largest faces: it sees the outline, too. */

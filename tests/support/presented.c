@@ -1,5 +1,6 @@
 /* presented.c - see presented.h. */
 #include "presented.h"
+#include "sanitized.h"
 #include "support.h"
 #include "base/memory.h"
 #include "base/image.h"
@@ -29,6 +30,13 @@ const char *presented_models(void) {
 void presented_need_models(void) {
     if (presented_models() != NULL) return;
     print_message("SKIP: no face graphs (scripts/get-models.sh -f)\n");
+    skip();
+}
+
+void presented_need_speed(void) {
+    presented_need_models();
+    if (!SANITIZED) return;
+    print_message("SKIP: a whole prepare takes minutes under a sanitizer\n");
     skip();
 }
 

@@ -28,6 +28,9 @@ typedef struct presented {
 const char *presented_models(void);
 /* Calls skip() with the reason then. */
 void presented_need_models(void);
+/* The same, and under a sanitizer: what runs through here has tests of its own there, on smaller
+ * pictures. */
+void presented_need_speed(void);
 /* A square clip with truth in a temporary folder, as `settings` say (paths are filled in). */
 void presented_clip(presented *p, stk_presenter_settings settings);
 /* Reads the truth alone; presented_open does it, too. */

@@ -59,13 +59,6 @@ static int drop_person(void **state) {
     return 0;
 }
 
-static void need_person(void) {
-    presented_need_models();
-    if (!SANITIZED) return;
-    print_message("SKIP: six seconds of clip take minutes under a sanitizer\n");
-    skip();
-}
-
 static float truth_of(int frame, int k) {
     return person.blendshapes[frame][columns[k]];
 }
@@ -92,7 +85,7 @@ static double jitter(const float (*track)[COLUMNS], int k) {
 
 static void smoothing_takes_noise_away(void **state) {
     (void)state;
-    need_person();
+    presented_need_speed();
     for (int k = 2; k < COLUMNS; k++) {
         const double before = correlation(raw, k), after = correlation(smooth, k);
         const double rough = jitter(raw, k), calm = jitter(smooth, k);
@@ -106,7 +99,7 @@ static void smoothing_takes_noise_away(void **state) {
 /* Peaks of the truth above a half: each is as high in the smoothed track as in the raw one. */
 static void smoothing_keeps_blinks(void **state) {
     (void)state;
-    need_person();
+    presented_need_speed();
     for (int k = LIDS; k < COLUMNS; k++) {
         double least = 1;
         int blinks = 0;
@@ -130,7 +123,7 @@ static void smoothing_keeps_blinks(void **state) {
 /* What drives a film by another video is this track. */
 static void a_video_is_captured_as_prepare_does(void **state) {
     (void)state;
-    need_person();
+    presented_need_speed();
     float(*rows)[STK_EXPRESSIONS];
     int count;
     TEST_OK(stk_expression_capture(person.clip, presented_models(), NULL, &rows, &count));

@@ -34,14 +34,6 @@ static int drop_person(void **state) {
     return 0;
 }
 
-/* The parts that run here have tests of their own under sanitizers, on smaller pictures. */
-static void need_person(void) {
-    presented_need_models();
-    if (!SANITIZED) return;
-    print_message("SKIP: six seconds of clip take minutes under a sanitizer\n");
-    skip();
-}
-
 static void below(const char *what, double value, double bound) {
     print_message("%s: %.4g (bound %.4g)\n", what, value, bound);
     if (!(value <= bound)) fail_msg("%s is %.4g, over %.4g", what, value, bound);
@@ -54,7 +46,7 @@ static void above(const char *what, double value, double bound) {
 
 static void prepare_finds_the_face_in_nearly_all_frames(void **state) {
     (void)state;
-    need_person();
+    presented_need_speed();
     char path[STK_PATH_MAX], *text;
     TEST_OK(stk_subject_path(person.subject, "report.json", path));
     TEST_OK(stk_file_read_text(path, 1 << 20, &text));
@@ -70,7 +62,7 @@ static void prepare_finds_the_face_in_nearly_all_frames(void **state) {
 
 static void prepare_finds_the_pose(void **state) {
     (void)state;
-    need_person();
+    presented_need_speed();
     double median, p95, rms = presented_rotation_error_deg(&person, &median, &p95);
     below("rotation error, rms, degrees", rms, 0.7);
     below("rotation error, median, degrees", median, 0.55);
@@ -80,7 +72,7 @@ static void prepare_finds_the_pose(void **state) {
 
 static void prepare_finds_the_focal_length(void **state) {
     (void)state;
-    need_person();
+    presented_need_speed();
     const stk_rect *crop = &person.info->crop_source_px;
     double scale = (double)(crop->x1 - crop->x0) / person.info->width;
     double found = person.info->camera.focal_px * scale;
@@ -90,7 +82,7 @@ static void prepare_finds_the_focal_length(void **state) {
 
 static void prepare_finds_the_landmarks(void **state) {
     (void)state;
-    need_person();
+    presented_need_speed();
     double steady, error = presented_landmark_error_px(&person, &steady);
     below("landmark error, per cent of the side", 100.0 * error / SIDE, 0.7);
     below("landmark error without each one's mean, per cent", 100.0 * steady / SIDE, 0.35);
@@ -98,7 +90,7 @@ static void prepare_finds_the_landmarks(void **state) {
 
 static void prepare_finds_the_labels(void **state) {
     (void)state;
-    need_person();
+    presented_need_speed();
     above("IoU background", presented_label_iou(&person, 0), 0.97);
     above("IoU head", presented_label_iou(&person, 1), 0.92);
     above("IoU neck", presented_label_iou(&person, 2), 0.80);
@@ -107,7 +99,7 @@ static void prepare_finds_the_labels(void **state) {
 
 static void prepare_finds_the_expression(void **state) {
     (void)state;
-    need_person();
+    presented_need_speed();
     above("correlation browInnerUp", presented_blendshape_correlation(&person, 2), 0.7);
     above("correlation eyeBlinkLeft", presented_blendshape_correlation(&person, 8), 0.88);
     above("correlation eyeBlinkRight", presented_blendshape_correlation(&person, 9), 0.88);
@@ -133,7 +125,7 @@ static void loudness(const presented *p, float *level) {
 /* The captured mouth is the true mouth at the same frame, and the sound is in time with both. */
 static void prepare_keeps_sound_and_mouth_together(void **state) {
     (void)state;
-    need_person();
+    presented_need_speed();
     size_t n = (size_t)person.frames;
     float *level = calloc(n, sizeof *level), *opening = calloc(n, sizeof *opening);
     float *truth = calloc(n, sizeof *truth);

@@ -17,13 +17,6 @@
 
 enum { SIDE = 160 };
 
-static void need_speed(void) {
-    presented_need_models();
-    if (!SANITIZED) return;
-    print_message("SKIP: a whole prepare takes minutes under a sanitizer\n");
-    skip();
-}
-
 static presented present(const char *variants, double seconds) {
     presented p;
     stk_presenter_settings settings = {
@@ -93,7 +86,7 @@ static void expect_files(const char *folder) {
 
 static void report_of_a_short_cut_clip_names_both(void **state) {
     (void)state;
-    need_speed();
+    presented_need_speed();
     presented p = present("cut", 2.8);
     cJSON *root = prepare(p.clip, p.folder, 0);
     const cJSON *pose = pose_of(root);
@@ -123,7 +116,7 @@ static void report_of_a_short_cut_clip_names_both(void **state) {
 
 static void report_lists_the_hand(void **state) {
     (void)state;
-    need_speed();
+    presented_need_speed();
     presented p = present("hand", 4);
     cJSON *root = prepare(p.clip, p.folder, 0);
     const cJSON *pose = pose_of(root);
@@ -207,7 +200,7 @@ static void show_bars(stk_image *out, const stk_image *first, const stk_image *n
 
 static void report_of_a_still_head_says_so(void **state) {
     (void)state;
-    need_speed();
+    presented_need_speed();
     char clip[STK_PATH_MAX];
     presented p = present("", 2.2);
     rewrite(&p, "still", clip, stand_still);
@@ -229,7 +222,7 @@ static void expect_failure(const char *clip, const char *folder, const char *rea
 
 static void report_of_a_head_that_leaves_is_a_failure(void **state) {
     (void)state;
-    need_speed();
+    presented_need_speed();
     char clip[STK_PATH_MAX];
     presented p = present("", 2.2);
     rewrite(&p, "gone", clip, leave);
@@ -238,7 +231,7 @@ static void report_of_a_head_that_leaves_is_a_failure(void **state) {
 
 static void report_without_a_head_is_a_failure(void **state) {
     (void)state;
-    need_speed();
+    presented_need_speed();
     char clip[STK_PATH_MAX];
     presented p = present("", 2.1);
     rewrite(&p, "bars", clip, show_bars);

@@ -72,17 +72,9 @@ static void truncated_file_is_refused(void **state) {
     program_assert_refuses(prepare(&p), 1, p.clip);
 }
 
-/* What runs through `prepare` as any clip does is left out under sanitizers: minutes each. */
-static void need_speed(void) {
-    presented_need_models();
-    if (!SANITIZED) return;
-    print_message("SKIP: a whole prepare takes minutes under a sanitizer\n");
-    skip();
-}
-
 /* Runs through; the report warns with `words` (NULL = need not). */
 static void accepted(const char *variants, double seconds, const char *words) {
-    need_speed();
+    presented_need_speed();
     presented p = make(variants, seconds);
     const program_result *r = prepare(&p);
     if (r->exit_code != 0) fail_msg("%s: exit %d: %s", variants, r->exit_code, r->err);
@@ -102,7 +94,7 @@ static void shake_and_brightness_are_survived(void **state) {
 
 static void variable_rate_is_brought_to_25(void **state) {
     (void)state;
-    need_speed();
+    presented_need_speed();
     presented p = make("variable_rate", 2.2);
     assert_int_equal(prepare(&p)->exit_code, 0);
     stk_subject *subject;
@@ -113,7 +105,7 @@ static void variable_rate_is_brought_to_25(void **state) {
 
 static void thirty_frames_a_second_become_25(void **state) {
     (void)state;
-    need_speed();
+    presented_need_speed();
     presented p;
     stk_presenter_settings settings = plain(2.2);
     settings.fps = 30;
@@ -128,7 +120,7 @@ static void thirty_frames_a_second_become_25(void **state) {
 
 static void any_shape_is_cut_to_the_head(void **state) {
     (void)state;
-    need_speed();
+    presented_need_speed();
     static const int sizes[][2] = {{360, 202}, {202, 360}};
     for (int i = 0; i < 2; i++) {
         presented p;
@@ -170,7 +162,7 @@ static double sound_lag(int offset) {
 
 static void moved_sound_is_moved_by_as_much(void **state) {
     (void)state;
-    need_speed();
+    presented_need_speed();
     const double late = sound_lag(5);
     print_message("5 late: %.2f frames\n", late);
     assert_true(fabs(late - 5) < 1);

@@ -4,7 +4,7 @@
 #include "base/memory.h"
 #include "face_sync/expression_blink.h"
 #include "face_sync/expression_range.h"
-#include "face_sync/expression_track.h"
+#include "render/expression_track.h"
 
 #include <math.h>
 #include <stdio.h>

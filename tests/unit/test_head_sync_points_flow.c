@@ -52,14 +52,13 @@ static void flow_of_a_moving_face_is_near(void **state) {
     assert_null(flow);
 }
 
-static void follow(const char *weights, int alone, int every, stk_pool *pool, stk_tracks *tracks) {
+static void follow(const char *weights, stk_pool *pool, stk_tracks *tracks) {
     moving_face face = {.size = SIZE, .seed = 6, .speed = 2, .landmark_px = 1};
     static float landmarks[STK_LANDMARKS][3];
     stk_points_flow *flow = open_flow(weights, 112, pool);
     stk_points_tracker *tracker;
     stk_image image;
-    const stk_points_settings settings = {
-        .alive = 80, .pool = pool, .flow = flow, .flow_every = every, .flow_alone = alone};
+    const stk_points_settings settings = {.alive = 80, .pool = pool, .flow = flow};
     moving_face_start(&face);
     TEST_OK(stk_image_init(&image, SIZE, SIZE, 3));
     TEST_OK(stk_points_tracker_create(&tracker, SIZE, SIZE, FRAMES, &settings));
@@ -79,21 +78,18 @@ static void follow(const char *weights, int alone, int every, stk_pool *pool, st
                                      i, o->x_px, o->y_px);
         }
     const double mean = sum / (double)tracks->first[FRAMES];
-    printf("  alone %d, every %d: %d points, mean error %.4f px\n", alone, every, tracks->points,
-           mean);
+    print_message("%d points, mean error %.4f px\n", tracks->points, mean);
     assert_true(tracks->points >= 40);
     assert_true(tracks->first[FRAMES] > 30 * FRAMES);
-    assert_true(mean < (alone ? 0.5 : 0.06));
+    assert_true(mean < 0.06);
 }
 
 static void follow_led_by_flow_is_subpixel(void **state) {
     (void)state;
     const char *weights = test_shared_or_skip("models/raft-small.pth");
     stk_tracks tracks;
-    for (int k = 0; k < 3; k++) {
-        follow(weights, k == 2, k == 1 ? 3 : 1, NULL, &tracks);
-        stk_tracks_clear(&tracks);
-    }
+    follow(weights, NULL, &tracks);
+    stk_tracks_clear(&tracks);
 }
 
 static void follow_with_flow_any_threads_same_bits(void **state) {
@@ -101,9 +97,9 @@ static void follow_with_flow_any_threads_same_bits(void **state) {
     const char *weights = test_shared_or_skip("models/raft-small.pth");
     stk_tracks alone, shared;
     stk_pool *pool;
-    follow(weights, 0, 1, NULL, &alone);
+    follow(weights, NULL, &alone);
     TEST_OK(stk_pool_create(&pool, 3));
-    follow(weights, 0, 1, pool, &shared);
+    follow(weights, pool, &shared);
     stk_pool_free(&pool);
     assert_int_equal(alone.first[FRAMES], shared.first[FRAMES]);
     for (int64_t k = 0; k < alone.first[FRAMES]; k++) {

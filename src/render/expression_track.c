@@ -8,7 +8,7 @@
  *           [{"time": t, "browInnerUp": v, ..}, ..]             also as "rows" or "frames" of an
  *           object {"time": [..], "browInnerUp": [..], ..}
  */
-#include "face_sync/expression_track.h"
+#include "render/expression_track.h"
 #include "base/file.h"
 #include "base/memory.h"
 

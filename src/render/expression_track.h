@@ -4,8 +4,8 @@
  *
  *   .csv | .json -> rows (time, values of the columns there are) -> value at any moment
  */
-#ifndef STK_FACE_SYNC_EXPRESSION_TRACK_H
-#define STK_FACE_SYNC_EXPRESSION_TRACK_H
+#ifndef STK_RENDER_EXPRESSION_TRACK_H
+#define STK_RENDER_EXPRESSION_TRACK_H
 
 #include "base/status.h"
 #include "base/types.h"
