@@ -1,0 +1,61 @@
+/* speech.h - a clip as lips and sound that belong together: what the audio-visual encoder learns
+ * from and what sync is measured on.
+ *
+ *   clip --retime--> 25/s --face capture--> anchors, lip opening --cuts--> takes
+ *     anchors --similarity, smoothed within a take--> crops [frames][96][96][3]
+ *   sound at 16 kHz, sample 0 at frame 0 --> mel [80][columns]
+ *   both --> who speaks: active speaker (face_sync/active_speaker.h), or, where its weights are
+ *   absent, lips that move while there is sound
+ *
+ * File (doc/FORMATS.md): safetensors, tensors crops, state, take, opening, mel; crops lie in the
+ * mapping, so a set of files may be larger than memory.
+ */
+#ifndef STK_SUBJECT_SPEECH_H
+#define STK_SUBJECT_SPEECH_H
+
+#include "base/job.h"
+#include "base/status.h"
+#include "base/types.h"
+
+enum {
+    STK_SPEECH_SIDE = 96,                     /* of a crop; rows 48 .. 95 are the mouth half */
+    STK_SPEECH_CROP = 96 * 96 * 3,            /* its bytes */
+    STK_SPEECH_FRAMES_MAX = 25 * 60 * 60 * 4, /* four hours */
+};
+
+typedef enum stk_speech_state {
+    STK_SPEECH_NONE = 0,   /* no face, or one too small or turned too far */
+    STK_SPEECH_FACE = 1,   /* a face */
+    STK_SPEECH_SPEAKS = 2, /* a face that speaks what is heard */
+} stk_speech_state;
+
+typedef struct stk_speech {
+    int frames;     /* 25 a second */
+    uint8_t *crops; /* [frames][96][96][3] RGB, not to be written to: the face held still by eyes
+                      * and nose, mouth centred in the lower half; black in state 0 far from any
+                      * face */
+    uint8_t *state; /* [frames] stk_speech_state */
+    int *take;      /* [frames] number of the unbroken shot */
+    float *opening; /* [frames] gap between the lips / width of the mouth, by the mesh; 0 in state
+                      * 0 */
+    float *mel;     /* [80][columns], stk_mel_spectrogram of the whole sound at 16 kHz */
+    int columns;
+    char name[64]; /* of the clip */
+    void *file;    /* the mapping */
+} stk_speech;
+
+typedef struct stk_speech_settings {
+    const char *clip;   /* anything FFmpeg reads, with picture and sound */
+    const char *models; /* weights folder or NULL */
+    int threads;        /* 0 = all */
+} stk_speech_settings;
+
+/* Cuts the clip into `file`, which appears when it is whole. The largest face is followed. Memory:
+ * about 1.5 KB a frame and the sound. STK_ERR_CONTENT: no face, no sound. */
+stk_status stk_speech_cut(const stk_speech_settings *settings, const stk_job *job,
+                          const char *file);
+/* Free with stk_speech_free, also after a failure. */
+stk_status stk_speech_open(stk_speech *speech, const char *file);
+void stk_speech_free(stk_speech *speech);
+
+#endif

@@ -1,0 +1,13 @@
+/* speech_state.h - which frames show a face that speaks; private to speech. */
+#ifndef STK_SUBJECT_SPEECH_STATE_H
+#define STK_SUBJECT_SPEECH_STATE_H
+
+#include "subject/speech.h"
+#include "subject/speech_crop.h"
+
+/* Without a network: the lips move within 0.6 s of the frame, and a voice is loud in a good part of
+ * that time. Tells a speaker from a listener and from a still picture, not from one who chews. */
+void stk_speech_state_from_motion(const stk_speech_look *looks, const int32_t *take, int frames,
+                                  const stk_sound *sound, uint8_t *state);
+
+#endif
