@@ -60,14 +60,14 @@
 #define STK_EVAL_OPTIONS(X) \
     X(TEXT, model,   "-m",        NULL, 0, 0,     "MODEL",  "model file") \
     X(TEXT, subject, "",          NULL, 0, 0,     "FOLDER", "the subject it was trained on") \
-    X(TEXT, frames,  "--frames",  NULL, 0, 0,     "FOLDER", "write rendered and real frames side by side") \
+    X(TEXT, frames,  "--frames",  NULL, 0, 0,     "FOLDER", "write real, rendered and portrait frames side by side") \
     X(TEXT, models,  "--models",  NULL, 0, 0,     "FOLDER", "where the pretrained weights lie") \
     X(TEXT, encoder, "--encoder", NULL, 0, 0,     "FILE",   "audio_visual_encoder.pth or .safetensors, for \"ave\" models; else looked for") \
     X(INT,  every,   "--every",   1, 1, 1000,     "N",      "use every N-th held-out frame") \
     X(INT,  threads, "--threads", 0, 0, 256,      "N",      "threads, 0 = all") \
     X(FLAG, reference_march, "--reference-march", 0, 0, 1, "", "march rays by the published rule (float32, slower), for comparisons") \
     X(FLAG, every_pixel, "--every-pixel", 0, 0, 1, "", "a ray through every pixel, none interpolated (slower), for comparisons") \
-    X(FLAG, portrait, "--portrait", 0, 0, 1,      "",       "compare frames with the face pasted into them, as `render --portrait` makes them") \
+    X(FLAG, portrait, "--portrait", 0, 0, 1,      "",       "all figures of the portrait: the face pasted into the frame, as `render --portrait` makes it") \
     X(FLAG, json,    "--json",    0, 0, 1,        "",       "print one JSON object")
 
 #define STK_INFO_OPTIONS(X) \

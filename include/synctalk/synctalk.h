@@ -194,6 +194,14 @@ typedef struct stk_eval_result {
     double lmd;     /* mouth landmark distance, px; < 0: not computed (no landmark graph) */
     int lmd_frames; /* frames in which both pictures showed a face */
     double render_fps;
+    double
+        psnr_portrait; /* dB; what follows is of the picture with the face pasted into the frame */
+    double seam_ratio; /* steps across the mask's rim, made over real: 1 = none to be seen */
+    double neck_delta_e,
+        neck_flicker; /* colour distance to the real neck; its change, made over real */
+    double static_flicker, static_flicker_real; /* change of pixels at rest, levels of 255 */
+    int worst_count, worst_frame[10];           /* by psnr_portrait, the worst first */
+    double worst_psnr[10];
 } stk_eval_result;
 void stk_eval_options_init(stk_eval_options *options);
 /* json (may be NULL) receives {"frames":...,"psnr":...,...}. */

@@ -263,6 +263,21 @@ static stk_status scores_json(const stk_scores *s, char **json) {
         cJSON_AddNullToObject(object, "lmd");
     cJSON_AddNumberToObject(object, "lmd_frames", s->lmd_frames);
     cJSON_AddNumberToObject(object, "render_fps", s->render_fps);
+    cJSON_AddNumberToObject(object, "psnr_portrait", s->psnr_portrait);
+    cJSON_AddNumberToObject(object, "seam_ratio", s->seam_ratio);
+    cJSON_AddNumberToObject(object, "seam_mismatch", s->seam_mismatch);
+    cJSON_AddNumberToObject(object, "neck_delta_e", s->neck_delta_e);
+    cJSON_AddNumberToObject(object, "neck_flicker", s->neck_flicker);
+    cJSON_AddNumberToObject(object, "static_flicker", s->static_flicker);
+    cJSON_AddNumberToObject(object, "static_flicker_real", s->static_flicker_real);
+    cJSON *worst = cJSON_AddArrayToObject(object, "worst");
+    for (int i = 0; worst != NULL && i < s->worst_count; i++) {
+        cJSON *item = cJSON_CreateObject();
+        cJSON_AddNumberToObject(item, "frame", s->worst[i].frame);
+        cJSON_AddNumberToObject(item, "psnr_portrait", s->worst[i].psnr);
+        cJSON_AddNumberToObject(item, "seam_ratio", s->worst[i].seam_ratio);
+        cJSON_AddItemToArray(worst, item);
+    }
     *json = json_text(object);
     return *json != NULL ? STK_OK : stk_fail_memory("JSON");
 }
@@ -296,7 +311,18 @@ static stk_status evaluate(const stk_eval_options *options, const stk_job *job,
         .lmd = scores.lmd,
         .lmd_frames = scores.lmd_frames,
         .render_fps = scores.render_fps,
+        .psnr_portrait = scores.psnr_portrait,
+        .seam_ratio = scores.seam_ratio,
+        .neck_delta_e = scores.neck_delta_e,
+        .neck_flicker = scores.neck_flicker,
+        .static_flicker = scores.static_flicker,
+        .static_flicker_real = scores.static_flicker_real,
+        .worst_count = scores.worst_count,
     };
+    for (int i = 0; i < scores.worst_count; i++) {
+        result->worst_frame[i] = scores.worst[i].frame;
+        result->worst_psnr[i] = scores.worst[i].psnr;
+    }
     return json != NULL ? scores_json(&scores, json) : STK_OK;
 }
 

@@ -16,6 +16,7 @@
 #include "render/backdrop.h"
 #include "render/frame.h"
 #include "render/portrait.h"
+#include "render/portrait_scores.h"
 #include "render/subject_rows.h"
 #include "render/voice.h"
 
@@ -32,9 +33,11 @@ typedef struct evaluation {
     stk_frame_renderer *renderer;
     stk_face_capture *real_face, *made_face; /* NULL: no landmark graph */
     stk_image made, labels, sheet;
-    stk_image backdrop;            /* painted by a torso branch */
-    stk_portrait_source *portrait; /* NULL: not pasted into real frames */
+    stk_image pasted;   /* the portrait; with settings->portrait that is `made` already */
+    stk_image backdrop; /* painted by a torso branch */
+    stk_portrait_source *portrait;
     stk_portrait_frame real;
+    stk_portrait_tally tally;
     float *ssim_scratch, *acts;
     double render_seconds;
     int whole_frames, head_frames, mouth_frames; /* in which the region was not empty */
@@ -72,11 +75,11 @@ static stk_status open_evaluation(evaluation *e) {
     STK_TRY(stk_image_init(&e->made, w, h, 3));
     STK_TRY(stk_image_init(&e->backdrop, w, h, 3));
     STK_TRY(stk_image_init(&e->labels, w, h, 1));
-    STK_TRY(stk_image_init(&e->sheet, 2 * w, h, 3));
-    if (e->settings->portrait) {
-        STK_TRY(stk_portrait_open(&e->portrait, e->subject));
-        STK_TRY(stk_portrait_frame_init(&e->real, e->portrait, w, h));
-    }
+    STK_TRY(stk_image_init(&e->pasted, w, h, 3));
+    STK_TRY(stk_image_init(&e->sheet, e->settings->portrait ? 2 * w : 3 * w, h, 3));
+    STK_TRY(stk_portrait_open(&e->portrait, e->subject));
+    STK_TRY(stk_portrait_frame_init(&e->real, e->portrait, w, h));
+    STK_TRY(stk_portrait_tally_init(&e->tally, w, h));
     e->ssim_scratch = stk_calloc_aligned(stk_ssim_scratch_floats(w, h), sizeof(float));
     e->acts = stk_calloc_aligned(stk_audio_net_act_floats(&e->model->nets.audio), sizeof(float));
     if (e->ssim_scratch == NULL || e->acts == NULL) return stk_fail_memory("evaluation");
@@ -87,9 +90,11 @@ static stk_status open_evaluation(evaluation *e) {
 static void close_evaluation(evaluation *e) {
     stk_free(e->acts);
     stk_free(e->ssim_scratch);
+    stk_portrait_tally_clear(&e->tally);
     stk_portrait_frame_clear(&e->real);
     stk_portrait_close(&e->portrait);
     stk_image_clear(&e->sheet);
+    stk_image_clear(&e->pasted);
     stk_image_clear(&e->labels);
     stk_image_clear(&e->backdrop);
     stk_image_clear(&e->made);
@@ -107,6 +112,7 @@ static void close_evaluation(evaluation *e) {
 static stk_status render_held_out(evaluation *e, int frame) {
     const stk_image *backdrop;
     STK_TRY(stk_frame_store_get(e->torsos, frame, &backdrop));
+    STK_TRY(stk_portrait_read(e->portrait, frame, &e->real));
     const double start_s = stk_clock_s();
     const stk_model *model = e->model;
     if (model->plate.data != NULL) {
@@ -133,19 +139,21 @@ static stk_status render_held_out(evaluation *e, int frame) {
         .rule = reference ? STK_MARCH_REFERENCE : STK_MARCH_FAST,
         .every_pixel = e->settings->every_pixel,
     };
-    if (e->portrait != NULL) {
-        STK_TRY(stk_portrait_read(e->portrait, frame, &e->real));
-        STK_TRY(stk_portrait_mask(e->portrait, frame, &e->real));
-    }
-    request.rect = e->portrait != NULL ? e->real.rect : info->head_rect;
-    request.spans = e->portrait != NULL ? (const int(*)[2])e->real.spans : NULL;
+    const int portrait = e->settings->portrait;
+    STK_TRY(stk_portrait_mask(e->portrait, frame, &e->real));
+    request.rect = portrait ? e->real.rect : info->head_rect;
+    request.spans = portrait ? (const int(*)[2])e->real.spans : NULL;
     if (reference) {
         request.rect = (stk_rect){0, 0, info->width, info->height};
         request.spans = NULL;
     }
     stk_frame_render(e->renderer, &request, &e->made);
-    if (e->portrait != NULL) stk_portrait_paste(&e->made, &e->real.mask, &e->real.frame);
+    if (portrait) stk_portrait_paste(&e->made, &e->real.mask, &e->real.frame);
     e->render_seconds += stk_clock_s() - start_s;
+    if (!portrait) {
+        stk_image_copy(&e->pasted, &e->made);
+        stk_portrait_paste(&e->pasted, &e->real.mask, &e->real.frame);
+    }
     return STK_OK;
 }
 
@@ -168,6 +176,10 @@ static stk_status write_sheet(evaluation *e, const stk_image *real, int frame) {
     stk_image right = stk_image_view(&e->sheet, (stk_rect){w, 0, 2 * w, h});
     stk_image_copy(&left, real);
     stk_image_copy(&right, &e->made);
+    if (!e->settings->portrait) {
+        stk_image third = stk_image_view(&e->sheet, (stk_rect){2 * w, 0, 3 * w, h});
+        stk_image_copy(&third, &e->pasted);
+    }
     char name[32], path[STK_PATH_MAX];
     snprintf(name, sizeof name, "%06d.png", frame);
     STK_TRY(stk_path_join(path, sizeof path, e->settings->frames, name));
@@ -197,6 +209,8 @@ static stk_status score_frame(evaluation *e, int frame, stk_scores *sums) {
     STK_TRY(render_held_out(e, frame));
     STK_TRY(stk_frame_store_get(e->pictures, frame, &real));
     STK_TRY(stk_subject_labels(e->subject, frame, &e->labels));
+    const stk_image *portrait = e->settings->portrait ? &e->made : &e->pasted;
+    stk_portrait_tally_add(&e->tally, real, portrait, &e->real.mask, &e->labels, frame);
     keep_head(&e->labels);
     stk_rect whole = {0, 0, real->width, real->height};
     stk_rect mouth = stk_subject_regions(e->subject, frame).mouth;
@@ -217,6 +231,7 @@ static void finish_scores(const evaluation *e, stk_scores *s) {
     s->ssim /= n;
     s->lmd = s->lmd_frames > 0 ? s->lmd / s->lmd_frames : -1.0;
     s->render_fps = e->render_seconds > 0 ? n / e->render_seconds : 0;
+    stk_portrait_tally_finish(&e->tally, s);
 }
 
 stk_status stk_evaluate(const stk_evaluate_settings *settings, const stk_job *job,

@@ -8,15 +8,21 @@
 
 typedef struct stk_evaluate_settings {
     const char *model, *subject;
-    const char *frames;  /* folder for side-by-side PNGs (real | rendered), NULL = none */
+    const char *frames;  /* folder for side-by-side PNGs (real | rendered | portrait), or NULL */
     const char *models;  /* weights folder for the landmark graphs */
     const char *encoder; /* of voice.h, for "ave" models */
     int every;           /* every N-th held-out frame */
     int threads;
     int reference_march; /* the published marching rule over the whole picture */
     int every_pixel;     /* a ray through every pixel, none interpolated */
-    int portrait;        /* the face pasted into the real frame */
+    int portrait;        /* the portrait is the picture that all is measured of */
 } stk_evaluate_settings;
+
+enum { STK_WORST_FRAMES = 10 };
+typedef struct stk_worst_frame {
+    int frame;
+    double psnr, seam_ratio; /* of the portrait */
+} stk_worst_frame;
 
 typedef struct stk_scores {
     int frames, lmd_frames;
@@ -26,6 +32,16 @@ typedef struct stk_scores {
     double ssim;
     double lmd; /* px; negative when not computed */
     double render_fps;
+    /* Of the portrait, which is made beside the plain picture. */
+    double psnr_portrait;
+    double seam_ratio;     /* steps across the mask's rim over those of the real frame */
+    double seam_mismatch;  /* mean difference of those steps, levels of 255 */
+    double neck_delta_e;   /* mean delta E*ab of the real frame's neck pixels */
+    double neck_flicker;   /* their change from frame to frame over that of the real ones */
+    double static_flicker; /* mean change of pixels that do not move in the real clip, levels */
+    double static_flicker_real;
+    stk_worst_frame worst[STK_WORST_FRAMES]; /* by portrait PSNR, the worst first */
+    int worst_count;
 } stk_scores;
 
 stk_status stk_evaluate(const stk_evaluate_settings *settings, const stk_job *job,

@@ -133,14 +133,21 @@ static void render_thread_count_does_not_change_the_picture(void **state) {
 
 static void eval_is_nearer_to_the_frame_it_is_pasted_into(void **state) {
     (void)state;
-    double psnr[2];
+    double psnr[2], pasted[2];
     for (int portrait = 0; portrait < 2; portrait++) {
         const program_result *r = must_run(program_run("eval -m %s %s --json -q%s", model, subject,
                                                        portrait ? " --portrait" : ""));
         const char *at = strstr(r->out, "\"psnr\":");
         assert_non_null(at);
         psnr[portrait] = strtod(at + 7, NULL);
+        static const char *const keys[] = {"\"seam_ratio\":", "\"neck_delta_e\":", "\"worst\":[{",
+                                           "\"neck_flicker\":", "\"static_flicker\":"};
+        for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+            assert_non_null(strstr(r->out, keys[i]));
+        pasted[portrait] = strtod(strstr(r->out, "\"psnr_portrait\":") + 16, NULL);
     }
+    /* Made beside the plain picture or alone: but for interpolated pixels at the rim the same. */
+    assert_true(fabs(pasted[0] - pasted[1]) < 0.2 && fabs(psnr[1] - pasted[1]) < 1e-9);
     print_message("psnr %.2f, portrait %.2f\n", psnr[0], psnr[1]);
     assert_true(psnr[1] > psnr[0] + 0.5 && psnr[1] < 60);
 }

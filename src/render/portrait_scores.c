@@ -1,0 +1,82 @@
+/* portrait_scores.c - see portrait_scores.h. */
+#include "render/portrait_scores.h"
+
+#include "base/image.h"
+#include "metrics/picture.h"
+
+#include <math.h>
+
+enum { STILL_LEVELS = 2 };
+/* Half the length of the steps across the rim: beyond the mask's blur, which is 4 of 512 on either
+ * side. */
+static const float SEAM_REACH = 5.0f / 512;
+
+stk_status stk_portrait_tally_init(stk_portrait_tally *tally, int width, int height) {
+    *tally = (stk_portrait_tally){0};
+    for (int i = 0; i < 2; i++) {
+        STK_TRY(stk_image_init(&tally->made[i], width, height, 3));
+        STK_TRY(stk_image_init(&tally->real[i], width, height, 3));
+        STK_TRY(stk_image_init(&tally->labels[i], width, height, 1));
+    }
+    return STK_OK;
+}
+
+void stk_portrait_tally_clear(stk_portrait_tally *tally) {
+    for (int i = 0; i < 2; i++) {
+        stk_image_clear(&tally->made[i]);
+        stk_image_clear(&tally->real[i]);
+        stk_image_clear(&tally->labels[i]);
+    }
+}
+
+static void keep_worst(stk_portrait_tally *tally, stk_worst_frame frame) {
+    const int n = tally->frames < STK_WORST_FRAMES ? tally->frames : STK_WORST_FRAMES;
+    int k = n;
+    while (k > 0 && tally->worst[k - 1].psnr > frame.psnr) k--;
+    for (int i = STK_WORST_FRAMES - 1; i > k; i--) tally->worst[i] = tally->worst[i - 1];
+    if (k < STK_WORST_FRAMES) tally->worst[k] = frame;
+}
+
+static void add_changes(stk_portrait_tally *tally) {
+    const int now = tally->newest, before = 1 - now;
+    const stk_succession s = {{&tally->made[before], &tally->made[now]},
+                              {&tally->real[before], &tally->real[now]},
+                              {&tally->labels[before], &tally->labels[now]}};
+    stk_change_add(&tally->neck_made, &tally->neck_real, &s, STK_LABEL_NECK);
+    stk_still_change_add(&tally->still_made, &tally->still_real, &s, STILL_LEVELS);
+}
+
+void stk_portrait_tally_add(stk_portrait_tally *tally, const stk_image *real, const stk_image *made,
+                            const stk_image *mask, const stk_image *labels, int frame) {
+    const int now = tally->newest = 1 - tally->newest;
+    stk_image_copy(&tally->made[now], made);
+    stk_image_copy(&tally->real[now], real);
+    stk_image_copy(&tally->labels[now], labels);
+    if (tally->frames > 0) add_changes(tally);
+    stk_seam seam = {0};
+    stk_seam_add(&seam, made, real, mask, fmaxf(1, SEAM_REACH * (float)real->height));
+    tally->seam.made.sum += seam.made.sum, tally->seam.made.count += seam.made.count;
+    tally->seam.real.sum += seam.real.sum, tally->seam.real.count += seam.real.count;
+    tally->seam.mismatch.sum += seam.mismatch.sum;
+    tally->seam.mismatch.count += seam.mismatch.count;
+    stk_colour_distance_add(&tally->neck, made, real, labels, STK_LABEL_NECK);
+    int64_t pixels;
+    const double mse =
+        stk_mse(real, made, (stk_rect){0, 0, real->width, real->height}, NULL, &pixels);
+    const double psnr = stk_psnr_from_mse(mse);
+    keep_worst(tally, (stk_worst_frame){frame, psnr, stk_seam_ratio(&seam)});
+    tally->psnr += psnr;
+    tally->frames++;
+}
+
+void stk_portrait_tally_finish(const stk_portrait_tally *tally, stk_scores *s) {
+    s->psnr_portrait = tally->frames > 0 ? tally->psnr / tally->frames : 0;
+    s->seam_ratio = stk_seam_ratio(&tally->seam);
+    s->seam_mismatch = stk_mean_of(tally->seam.mismatch);
+    s->neck_delta_e = stk_mean_of(tally->neck);
+    s->neck_flicker = tally->neck_real.sum > 0 ? tally->neck_made.sum / tally->neck_real.sum : 1;
+    s->static_flicker = stk_mean_of(tally->still_made);
+    s->static_flicker_real = stk_mean_of(tally->still_real);
+    s->worst_count = tally->frames < STK_WORST_FRAMES ? tally->frames : STK_WORST_FRAMES;
+    for (int i = 0; i < s->worst_count; i++) s->worst[i] = tally->worst[i];
+}

@@ -1,0 +1,27 @@
+/* portrait_scores.h - what `eval` says of portraits: over the held-out frames, in order,
+ *
+ *   real, portrait, mask, labels -> PSNR, seam, neck, flicker, the worst frames   (metrics/seam.h)
+ */
+#ifndef STK_RENDER_PORTRAIT_SCORES_H
+#define STK_RENDER_PORTRAIT_SCORES_H
+
+#include "metrics/seam.h"
+#include "render/evaluate.h"
+
+typedef struct stk_portrait_tally {
+    stk_image made[2], real[2], labels[2]; /* the frame before and the newest, owned */
+    int newest, frames;
+    double psnr;
+    stk_seam seam;
+    stk_sum neck, neck_made, neck_real, still_made, still_real;
+    stk_worst_frame worst[STK_WORST_FRAMES]; /* the worst first */
+} stk_portrait_tally;
+
+stk_status stk_portrait_tally_init(stk_portrait_tally *tally, int width, int height);
+void stk_portrait_tally_clear(stk_portrait_tally *tally);
+/* made: the portrait; mask: where its face is. All of the size given. */
+void stk_portrait_tally_add(stk_portrait_tally *tally, const stk_image *real, const stk_image *made,
+                            const stk_image *mask, const stk_image *labels, int frame);
+void stk_portrait_tally_finish(const stk_portrait_tally *tally, stk_scores *scores);
+
+#endif
