@@ -33,6 +33,7 @@
     X(FLAG, resume,   "--resume",   0, 0, 1,            "",       "go on from the checkpoint beside the model") \
     X(INT,  rays,     "--rays",     2048, 256, 65536,   "N",      "rays per step, a multiple of --frames") \
     X(INT,  frames,   "--frames",   16, 1, 64,          "N",      "video frames mixed in one step") \
+    X(TEXT, attention, "--attention", NULL, 0, 0,       "masks|penalties|free", "what keeps sound to the lips and expression to the eyes and brows: explicit masks, the released code's loss terms (default), or nothing") \
     X(REAL, lr_grid,  "--lr",       0.01, 0, 1,         "RATE",   "learning rate of the hash planes") \
     X(REAL, lr_net,   "--lr-net",   0.001, 0, 1,        "RATE",   "learning rate of the nets") \
     X(TEXT, preview,  "--preview",  NULL, 0, 0,         "PNG",    "real | rendered picture, every minute; default MODEL.png") \

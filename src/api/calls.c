@@ -141,6 +141,18 @@ stk_status stk_prepare(stk_context *ctx, const stk_prepare_options *options, cha
 
 /* --- train ----------------------------------------------------------------------------------- */
 
+static stk_status read_attention(const char *word, stk_attention *attention) {
+    static const char *const words[STK_ATTENTIONS] = {"penalties", "masks", "free"};
+    *attention = STK_ATTENTION_PENALTIES;
+    for (int i = 0; word != NULL && i < STK_ATTENTIONS; i++)
+        if (strcmp(word, words[i]) == 0) {
+            *attention = (stk_attention)i;
+            return STK_OK;
+        }
+    if (word == NULL) return STK_OK;
+    return stk_fail(STK_ERR_ARGUMENT, "--attention %s: must be masks, penalties or free", word);
+}
+
 static stk_status train(const stk_train_options *options, const stk_job *job,
                         stk_train_result *result) {
     const char *const written[] = {options->output, options->preview, options->curve};
@@ -149,6 +161,8 @@ static stk_status train(const stk_train_options *options, const stk_job *job,
     STK_TRY(need(options->output, "-o MODEL"));
     for (size_t i = 0; i < STK_ARRAY_SIZE(written); i++)
         STK_TRY(keep_subject(written[i], options->subject));
+    stk_attention attention;
+    STK_TRY(read_attention(options->attention, &attention));
     const stk_train_settings settings = {
         .subject = options->subject,
         .output = options->output,
@@ -162,6 +176,7 @@ static stk_status train(const stk_train_options *options, const stk_job *job,
         .resume = options->resume,
         .rays = options->rays,
         .frames = options->frames,
+        .attention = attention,
         .lr_grid = (float)options->lr_grid,
         .lr_net = (float)options->lr_net,
     };

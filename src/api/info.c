@@ -129,6 +129,7 @@ static stk_status describe_model(const char *path, cJSON *o) {
     put_number(o, "parameters", (double)model->nets.params.total);
     describe_variant(&model->nets.config, model->extra.density != NULL, o);
     put_flag(o, "audio_range", model->nets.heard.known);
+    put_flag(o, "region_mask", model->nets.field.shape.mask.on);
     describe_performance(model, o);
     stk_model_close(&model);
     return STK_OK;

@@ -7,6 +7,8 @@
  *   [SH16(d)|geo|c] -> color_net 84-64-3 -> rgb = 1.002 sigmoid - 0.001
  *   ambient_aud = |A|_2, ambient_exp = |G|_2 per sample
  *   stop_grad(enc) -> unc_net 36-32-1 -> softplus
+ * With a region mask (stk_region_mask): a' = a * A M_lip(x), e' = e * G M_exp(x); the ambients are
+ * of A and G before it.
  *
  * Layout: channel-major within a tile, float x[C][STK_TILE], 64-byte aligned; lanes past `n` hold
  * finite values and are ignored. Weights are [out][in] row-major as in the official state dict. The
@@ -53,11 +55,19 @@ typedef struct stk_grid_layout {
 /* Fills the layout for bound 1: base 64, finest 512, log2 table size 14. */
 void stk_grid_layout_init(stk_grid_layout *layout, int levels);
 
+/* Where sound and where expression may act, in canonical space: M(x) = clamp(n . x + d, 0, 1), a
+ * ramp between two parallel planes (portrait/region_mask.h makes them). */
+typedef struct stk_region_mask {
+    int on;                 /* 0: everywhere */
+    float audio[4], exp[4]; /* n, d of either */
+} stk_region_mask;
+
 typedef struct stk_field_shape {
     stk_grid_layout grid;
     int enc;        /* 3*levels */
     int exp;        /* E: 7, 4, 2 or 1; inputs of the expression branch */
     int exp_hidden; /* 64; 16 with au45 */
+    stk_region_mask mask;
 } stk_field_shape;
 
 /* Read-only views into the parameter block. */

@@ -88,6 +88,7 @@ static void sigma_input(const stk_field_shape *shape, const stk_field_cond *cond
     multiply_rows(STK_AUD, acts->aud, aud);
     cond_gather(cond->exp, STK_EXP_MAX, shape->exp, in->cond_row, exp);
     multiply_rows(shape->exp, acts->exp, exp);
+    mask_regions(shape, in->xyz, aud);
 }
 
 /* c = [SH | geo | code]; geo (rows 16..79) is there already. */
@@ -279,6 +280,7 @@ static void FIELD_NAME(backward)(const stk_field_shape *shape, const stk_field_w
     sigma_back(shape, weights, &acts, xt, ddensity, grads, dx);
     memcpy(denc, dx, enc_bytes);
 
+    mask_regions(shape, in->xyz, dx + shape->enc * STK_TILE);
     const float *daud = dx + shape->enc * STK_TILE, *dexp = daud + STK_AUD * STK_TILE;
     field_branch aud = {{shape->enc, STK_HIDDEN, STK_AUD},
                         weights->aud_att,

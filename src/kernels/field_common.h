@@ -82,6 +82,28 @@ static inline void multiply_rows(int rows, const float *restrict a, float *restr
     for (int i = 0; i < rows * STK_TILE; i++) y[i] *= a[i];
 }
 
+/* --- regions ---------------------------------------------------------------------------------- */
+
+/* y[r][s] *= clamp(n . x + d, 0, 1); xyz [3][64]. */
+static inline void region_rows(const float plane[4], const float *restrict xyz, int rows,
+                               float *restrict y) {
+    float share[STK_TILE];
+    for (int s = 0; s < STK_TILE; s++) {
+        const float m = plane[0] * xyz[s] + plane[1] * xyz[STK_TILE + s] +
+                        plane[2] * xyz[2 * STK_TILE + s] + plane[3];
+        share[s] = m < 0 ? 0 : m > 1 ? 1 : m;
+    }
+    for (int r = 0; r < rows; r++)
+        for (int s = 0; s < STK_TILE; s++) y[r * STK_TILE + s] *= share[s];
+}
+
+/* Of rows [a' | e'], or of their gradient. */
+static inline void mask_regions(const stk_field_shape *shape, const float *xyz, float *masked) {
+    if (!shape->mask.on) return;
+    region_rows(shape->mask.audio, xyz, STK_AUD, masked);
+    region_rows(shape->mask.exp, xyz, shape->exp, masked + STK_AUD * STK_TILE);
+}
+
 /* --- norms over channels ---------------------------------------------------------------------- */
 
 /* norm[s] = |a[.][s]|_2. */

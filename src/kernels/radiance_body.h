@@ -35,6 +35,7 @@ static void RADIANCE_NAME(evaluate)(const void *block, const float *xyz, const f
     linear(STK_AUD, STK_HIDDEN, b->aud, hidden, x + enc * STK_TILE);
     linear(shape->exp, shape->exp_hidden, b->exp, hidden + STK_HIDDEN * STK_TILE,
            x + (enc + STK_AUD) * STK_TILE);
+    mask_regions(shape, xyz, x + enc * STK_TILE);
     linear_relu(STK_HIDDEN, x_rows, b->sigma1, x, hidden);
     linear_relu(STK_HIDDEN, STK_HIDDEN, b->sigma2, hidden, c);
     linear(1, STK_HIDDEN, b->density, c, h0);

@@ -150,6 +150,21 @@ static stk_status read_heard(stk_model *model, const char *path) {
     return STK_OK;
 }
 
+/* Where sound and expression act; models without it let both act everywhere. */
+static stk_status read_mask(stk_model *model, const char *path) {
+    stk_region_mask *mask = &model->nets.field.shape.mask;
+    const stk_tensor_info *t = stk_safetensors_find(model->file, "region_mask");
+    if (t == NULL) return STK_OK;
+    float planes[2][4];
+    if (t->dtype != STK_F32 || t->bytes != sizeof planes) return damaged(path, "region_mask");
+    memcpy(planes, t->data, sizeof planes);
+    if (!all_within(planes[0], 8, WEIGHT_LIMIT)) return damaged(path, "region_mask");
+    memcpy(mask->audio, planes[0], sizeof mask->audio);
+    memcpy(mask->exp, planes[1], sizeof mask->exp);
+    mask->on = 1;
+    return STK_OK;
+}
+
 /* Copies a tensor of numbers if it is there. *rows: 0 receives the number of its rows, at most
  * rows_max; anything else is what it must be. */
 static stk_status read_optional(stk_model *model, const char *path, const char *name, int rows_max,
@@ -287,6 +302,7 @@ stk_status stk_model_open(stk_model **out, const char *path) {
     if (status == STK_OK) status = read_params(model, path);
     if (status == STK_OK) status = read_bits(model, path);
     if (status == STK_OK) status = read_heard(model, path);
+    if (status == STK_OK) status = read_mask(model, path);
     if (status == STK_OK) status = read_extra(model, path);
     if (status == STK_OK) status = read_performance(model, path);
     if (status == STK_OK) status = read_plate(model, path);

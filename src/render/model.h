@@ -20,8 +20,9 @@
 #include "portrait/field.h"
 #include "portrait/torso.h"
 
-/* Files with a performance and without torso branch are still written as version 1. */
-enum { STK_MODEL_VERSION = 2 };
+/* Files without region mask are still written as version 2, those with a performance and without
+ * torso branch as version 1. */
+enum { STK_MODEL_VERSION = 3 };
 enum { STK_CODE_ROWS_MAX = 1 << 20 };
 
 /* What decides the tensors' shapes. */

@@ -3,8 +3,8 @@
  *   metadata | parameters | occupancy bits | what a checkpoint kept | subject: camera, poses,
  *   expressions, torso film, plate
  *
- * The version written is the lowest that can read the file: 1 without torso branch and with a
- * performance, else 2.
+ * The version written is the lowest that can read the file: 3 with a region mask, else 1 without
+ * torso branch and with a performance, else 2.
  */
 #include "render/model_private.h"
 #include "base/memory.h"
@@ -41,9 +41,10 @@ static stk_status put_extra_metadata(stk_safetensors_writer *writer, const stk_m
 static stk_status put_metadata(stk_safetensors_writer *writer, const stk_model_contents *contents) {
     const stk_model_config *config = &contents->nets->config;
     const stk_performance *performance = contents->performance;
-    int plain = performance->frames > 0 && !contents->nets->has_torso;
+    const int masked = contents->nets->field.shape.mask.on;
+    const int plain = performance->frames > 0 && !contents->nets->has_torso;
     STK_TRY(stk_safetensors_writer_metadata(writer, "format", STK_MODEL_FORMAT));
-    STK_TRY(put_int(writer, "version", plain ? 1 : STK_MODEL_VERSION));
+    STK_TRY(put_int(writer, "version", masked ? 3 : plain ? 1 : 2));
     STK_TRY(stk_safetensors_writer_metadata(writer, "notice", NOTICE));
     STK_TRY(
         stk_safetensors_writer_metadata(writer, "audio", stk_audio_kind_name(config->audio_kind)));
@@ -64,7 +65,7 @@ static stk_status put_metadata(stk_safetensors_writer *writer, const stk_model_c
 /* --- tensors --------------------------------------------------------------------------------- */
 
 /* Everything behind the parameters, in the order of the file. */
-enum { PIECES_MAX = 14 };
+enum { PIECES_MAX = 16 };
 typedef struct piece {
     const char *name;
     stk_dtype dtype;
@@ -146,6 +147,10 @@ static stk_status write_all(stk_safetensors_writer *writer, const stk_model_cont
     if (contents->nets->heard.known)
         add(&pieces, "audio_range", STK_F32, STK_CODE_RANGE_ROWS, STK_AUDIO_CODE,
             contents->nets->heard.rows);
+    const stk_region_mask *mask = &contents->nets->field.shape.mask;
+    const float planes[2][4] = {{mask->audio[0], mask->audio[1], mask->audio[2], mask->audio[3]},
+                                {mask->exp[0], mask->exp[1], mask->exp[2], mask->exp[3]}};
+    if (mask->on) add(&pieces, "region_mask", STK_F32, 2, 4, planes);
     if (contents->extra != NULL) add_extra(&pieces, contents->extra);
     if (frames > 0) {
         camera_to_floats(performance, camera);

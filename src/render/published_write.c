@@ -219,6 +219,9 @@ static void note_losses(stk_notes *notes, const stk_model *model) {
     if (config->audio_kind == STK_AUDIO_MEL)
         stk_note(notes, "the published program has no \"mel\" sound features (80 channels): its "
                         "loader takes these nets only with audio_in_dim changed to 80");
+    if (model->nets.field.shape.mask.on)
+        stk_note(notes, "left out: the region mask, for which a checkpoint has no place; in the "
+                        "published program sound and expression act where they must not");
     if (model->performance.frames > 0)
         stk_note(notes, "left out: the source performance (poses, expressions, torso film), for "
                         "which a checkpoint has no place");

@@ -18,9 +18,9 @@ enum { CHECKPOINT_VERSION = 2, STATE_WORDS = 7, CLOCK_WORDS = 4 };
 /* What must agree for a resumed run to be the same run. */
 static void describe(const stk_trainer *t, char text[256]) {
     const stk_train_settings *s = &t->settings;
-    snprintf(text, 256, "v%d seed=%d rays=%d frames=%d lr=%.9g lr_net=%.9g params=%zu",
-             CHECKPOINT_VERSION, s->seed, s->rays, s->frames, (double)s->lr_grid, (double)s->lr_net,
-             t->nets.params.total);
+    snprintf(text, 256, "v%d seed=%d rays=%d frames=%d attention=%d lr=%.9g lr_net=%.9g params=%zu",
+             CHECKPOINT_VERSION, s->seed, s->rays, s->frames, (int)s->attention, (double)s->lr_grid,
+             (double)s->lr_net, t->nets.params.total);
 }
 
 typedef struct plane {

@@ -123,6 +123,9 @@ struct stk_trainer {
 void stk_train_hear(stk_trainer *trainer, int slot);
 void stk_train_window(const stk_trainer *trainer, int slot, const float *window[STK_AUDIO_WINDOW]);
 
+/* regions.c: where sound and expression may act, from the landmarks of the training frames. */
+void stk_train_region_mask(const stk_trainer *trainer, stk_region_mask *mask);
+
 /* heard.c: the audio codes of the training frames, for the model that is saved. */
 stk_status stk_train_code_range(const stk_trainer *trainer, const float *values,
                                 stk_code_range *range);

@@ -232,7 +232,8 @@ static double composite_block(block *b) {
         if (s->used[r] > 0) t->march.composite(&samples, first, s->used[r], &out);
         float behind[3];
         backdrop_of(b, r, behind);
-        float fraction = (float)t->fraction;
+        const int unbound = t->settings.attention == STK_ATTENTION_FREE;
+        float fraction = unbound ? 0 : (float)t->fraction; /* of the ambient terms */
         sum +=
             (double)stk_train_ray_loss(&b->picks[r], behind, &out, fraction, inverse, &dout).colour;
         if (s->used[r] == 0) continue;

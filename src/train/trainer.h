@@ -18,6 +18,14 @@
 #include "render/model.h"
 #include "subject/ray_cache.h"
 
+/* What keeps sound to the lips and expression to the upper face. */
+typedef enum stk_attention {
+    STK_ATTENTION_PENALTIES, /* the released code's: loss terms (f), (g) of reference.md 5.2 */
+    STK_ATTENTION_MASKS,     /* the paper's masks (portrait/region_mask.h), and those terms */
+    STK_ATTENTION_FREE,      /* neither, for comparisons */
+    STK_ATTENTIONS
+} stk_attention;
+
 typedef struct stk_train_settings {
     const char *subject, *output; /* folder, model file */
     const char *preview;          /* PNG or NULL = output + ".png" */
@@ -26,6 +34,7 @@ typedef struct stk_train_settings {
     int64_t steps; /* 0: by minutes */
     int threads, seed, resume;
     int rays, frames;
+    stk_attention attention;
     float lr_grid, lr_net;
 } stk_train_settings;
 

@@ -94,6 +94,12 @@ static void harmonics(const double d[3], double sh[16]) {
     memcpy(sh, values, sizeof values);
 }
 
+/* M(x) of a region, 1 without mask. */
+static double region(const stk_region_mask *mask, const float n[4], const float p[3]) {
+    const float m = n[0] * p[0] + n[1] * p[1] + n[2] * p[2] + n[3];
+    return !mask->on || m > 1 ? 1 : m < 0 ? 0 : (double)m;
+}
+
 /* detached: the features that unc_net sees, constant under differentiation (NULL: the same). */
 static void evaluate(const reference *ref, const field_tile *tile, int s, double *enc,
                      const double *detached, outputs *out) {
@@ -108,15 +114,18 @@ static void evaluate(const reference *ref, const field_tile *tile, int s, double
         enc[i] = lookup(&shape->grid, ref->value + fc->offset[plane], i % levels, p[axes[plane][0]],
                         p[axes[plane][1]]);
     }
+    const double lips = region(&shape->mask, shape->mask.audio, p);
+    const double upper = region(&shape->mask, shape->mask.exp, p);
     memcpy(x, enc, n * sizeof *x);
     layer(ref, T_AUD0, 64, n, enc, hidden, 1);
     layer(ref, T_AUD1, 32, 64, hidden, att, 0);
-    for (int i = 0; i < 32; i++) x[n + i] = att[i] * ref->value[fc->offset[T_AUDIO] + row * 32 + i];
+    for (int i = 0; i < 32; i++)
+        x[n + i] = lips * att[i] * ref->value[fc->offset[T_AUDIO] + row * 32 + i];
     out->amb_aud = norm(32, att);
     layer(ref, T_EXP0, shape->exp_hidden, n, enc, hidden, 1);
     layer(ref, T_EXP1, shape->exp, shape->exp_hidden, hidden, att, 0);
     const double *e = ref->value + fc->offset[T_EXPRESSION] + row * STK_EXP_MAX;
-    for (int i = 0; i < shape->exp; i++) x[n + 32 + i] = att[i] * e[i];
+    for (int i = 0; i < shape->exp; i++) x[n + 32 + i] = upper * att[i] * e[i];
     out->amb_exp = norm(shape->exp, att);
     layer(ref, T_SIGMA0, 64, n + 32 + shape->exp, x, h1, 1);
     layer(ref, T_SIGMA1, 64, 64, h1, h2, 1);
@@ -225,6 +234,7 @@ static void check_case(int levels, int exp, int n, int rows, uint64_t seed) {
     field_case fc;
     static field_tile tile;
     field_case_init(&fc, levels, exp, seed, 2);
+    if (seed % 2 == 0) field_case_mask(&fc);
     field_tile_init(&tile, n, rows, seed);
     kernel_gradients(&fc, &tile);
     reference ref = {&fc, malloc(fc.total * sizeof(double))};

@@ -21,6 +21,9 @@ static void evaluate_every_mask_like_forward(void **state) {
             stk_cpu_set_mask(masks[m]);
             stk_radiance_kernels_init(&kernels);
             radiance_compare(&kernels, &fc, block);
+            field_case_mask(&fc);
+            radiance_compare(&kernels, &fc, block);
+            fc.shape.mask.on = 0;
         }
         field_case_clear(&fc);
     }

@@ -32,6 +32,8 @@ static void evaluate_on_emulated_tiles_like_forward(void **state) {
         field_case fc;
         field_case_init(&fc, radiance_shapes[k].levels, radiance_shapes[k].exp, 7 + k, 3.0f);
         radiance_compare(&kernels, &fc, block);
+        field_case_mask(&fc);
+        radiance_compare(&kernels, &fc, block);
         field_case_clear(&fc);
     }
     stk_free(block);

@@ -72,6 +72,7 @@ void field_case_init(field_case *fc, int levels, int exp, uint64_t seed, float g
     fc->shape.enc = 3 * levels;
     fc->shape.exp = exp;
     fc->shape.exp_hidden = exp == 1 ? 16 : STK_HIDDEN;
+    fc->shape.mask = (stk_region_mask){0};
     size_tensors(fc);
     fc->value = stk_calloc_aligned(fc->total, sizeof(float));
     fc->grad = stk_calloc_aligned(fc->total, sizeof(float));
@@ -87,6 +88,10 @@ void field_case_init(field_case *fc, int levels, int exp, uint64_t seed, float g
         for (size_t i = 0; i < fc->count[t]; i++)
             fc->value[fc->offset[t] + i] = (2 * stk_rng_float(&rng) - 1) * bound;
     }
+}
+
+void field_case_mask(field_case *fc) {
+    fc->shape.mask = (stk_region_mask){1, {-1.5f, 0.25f, 0.5f, 0.4f}, {1.25f, -0.5f, 0.25f, 0.6f}};
 }
 
 void field_case_clear(field_case *fc) {

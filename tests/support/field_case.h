@@ -66,6 +66,8 @@ typedef struct field_tile {
 const char *field_tensor_name(int tensor);
 /* Uniform weights +-gain/sqrt(fan in), tables +-0.5. Ends the test when memory is short. */
 void field_case_init(field_case *fc, int levels, int exp, uint64_t seed, float gain);
+/* Turns a region mask on, oblique, of which a third of the positions see a ramp. */
+void field_case_mask(field_case *fc);
 void field_case_clear(field_case *fc);
 /* Positions in, on and outside the box, on cell edges; random rows or (rows 0) all row 1; gradients
  * random for n lanes, zero beyond. */

@@ -44,6 +44,7 @@ void field_runs_init(field_case *fc, int shape, int positive, field_run *a, fiel
     /* gain 0.25: sums of positive terms grow by a quarter of sqrt(fan in) / 2 a layer */
     field_case_init(fc, shapes[shape].levels, shapes[shape].exp, 80 + (uint64_t)shape,
                     positive ? 0.25f : 2);
+    if (shape % 2 == 1) field_case_mask(fc);
     for (int t = 0; t < FIELD_TILES; t++)
         field_tile_init(&a->tile[t], counts[t], t != 0, 90 + (uint64_t)(shape + t));
     if (positive) make_positive(fc, a);

@@ -126,6 +126,37 @@ static void open_saved_model_is_equal(void **state) {
     stk_model_close(&model);
 }
 
+/* Older programs, which would let sound and expression act everywhere, refuse it by its version. */
+static void open_saved_region_mask_is_equal_or_refused(void **state) {
+    (void)state;
+    const stk_region_mask mask = {1, {-2, 0.5f, 0, 0.75f}, {2, 0, 0.25f, 0.125f}};
+    char path[STK_PATH_MAX];
+    stk_model *model;
+    TEST_OK(stk_path_join(path, sizeof path, folder, "mask.stk"));
+    nets.field.shape.mask = mask;
+    const stk_model_contents all = contents();
+    TEST_OK(stk_model_save(path, &all));
+    nets.field.shape.mask.on = 0;
+    TEST_OK(stk_model_open(&model, path));
+    assert_memory_equal(&model->nets.field.shape.mask, &mask, sizeof mask);
+    assert_string_equal(stk_safetensors_metadata(model->file, "version"), "3");
+    const char *tensor = stk_safetensors_find(model->file, "region_mask")->data;
+    stk_map whole;
+    TEST_OK(stk_map_open(&whole, path));
+    size_t at = 0;
+    while (memcmp(whole.data + at, tensor, 8 * sizeof(float)) != 0) at++;
+    FILE *file = fopen(path, "r+b");
+    assert_non_null(file);
+    const float bad = NAN;
+    assert_int_equal(fseek(file, (long)at + 12, SEEK_SET), 0);
+    assert_int_equal(fwrite(&bad, sizeof bad, 1, file), 1);
+    fclose(file);
+    stk_map_close(&whole);
+    stk_model_close(&model);
+    assert_int_equal(stk_model_open(&model, path), STK_ERR_FORMAT);
+    assert_non_null(strstr(stk_error_text(), "region_mask"));
+}
+
 static void save_without_torso_leaves_no_file(void **state) {
     (void)state;
     char path[STK_PATH_MAX], absent[STK_PATH_MAX];
@@ -359,11 +390,11 @@ static void open_newer_version_is_unsupported(void **state) {
     victim_init(&v, model_path, "newer.stk");
     const uint8_t *hit = memmem(v.sound, v.header, key, sizeof key - 1);
     assert_non_null(hit);
-    write_at(&v, (size_t)(hit - v.sound) + sizeof key - 3, "3", 1);
+    write_at(&v, (size_t)(hit - v.sound) + sizeof key - 3, "4", 1);
     stk_model *model;
     assert_int_equal(stk_model_open(&model, v.path), STK_ERR_UNSUPPORTED);
     assert_null(model);
-    assert_non_null(strstr(stk_error_text(), "format version 3, this program reads up to 2"));
+    assert_non_null(strstr(stk_error_text(), "format version 4, this program reads up to 3"));
     stk_free(v.sound);
 }
 
@@ -487,6 +518,7 @@ static void voice_that_cannot_be_heard_is_refused(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(open_saved_model_is_equal),
+        cmocka_unit_test(open_saved_region_mask_is_equal_or_refused),
         cmocka_unit_test(save_without_torso_leaves_no_file),
         cmocka_unit_test(open_damaged_model_never_crashes),
         cmocka_unit_test(load_damaged_training_state_never_crashes),

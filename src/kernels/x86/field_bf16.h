@@ -167,6 +167,7 @@ static void attend(const pass *p, uint32_t *x, uint32_t *hidden, stk_field_out *
     multiply_rows(STK_AUD, k->aud, masked);
     cond_gather(p->cond->exp, STK_EXP_MAX, p->shape->exp, p->in->cond_row, exp);
     multiply_rows(p->shape->exp, k->exp, exp);
+    mask_regions(p->shape, p->in->xyz, masked);
     pair_rows(STK_AUD, masked, x + at.aud * STK_TILE);
     pair_rows(p->shape->exp, exp, x + at.exp * STK_TILE);
     to_rows(STK_AUD + p->shape->exp, masked, k->x + p->shape->enc * STK_TILE);
@@ -296,6 +297,7 @@ static void attentions_back(const pass *p, float *dmasked, const stk_field_dout 
     STK_ALIGNED(64) float cond[STK_AUD * STK_TILE];
     const kept_acts *k = &p->kept;
     float *dexp = dmasked + STK_AUD * STK_TILE;
+    mask_regions(p->shape, p->in->xyz, dmasked);
     memcpy(cond, dmasked, sizeof cond);
     multiply_rows(STK_AUD, k->aud, cond);
     cond_scatter(dcond->audio, STK_AUD, STK_AUD, p->in->cond_row, cond);

@@ -128,6 +128,25 @@ static void color_pairs(const float *dir, int pairs, uint32_t *c) {
     clear_pairs(c, (RADIANCE_COLOR_IN + 1) / 2, pairs);
 }
 
+/* a' and e' behind enc in x. */
+static void attend(const radiance_bf16_block *b, const float *xyz, const uint32_t *hidden,
+                   uint32_t *x) {
+    const radiance_matrix *aud = &b->layer[RADIANCE_AUD], *exp = &b->layer[RADIANCE_EXP];
+    const input_rows at = inputs_of(&b->shape);
+    const uint32_t *exp_hidden = hidden + STK_HIDDEN / 2 * STK_TILE;
+    if (!b->shape.mask.on) {
+        to_pairs(aud, hidden, x + at.aud / 2 * STK_TILE);
+        to_pairs(exp, exp_hidden, x + at.exp / 2 * STK_TILE);
+        return;
+    }
+    STK_ALIGNED(64) float masked[(STK_AUD + RADIANCE_BF16_ROWS) * STK_TILE];
+    to_floats(aud, hidden, masked);
+    to_floats(exp, exp_hidden, masked + STK_AUD * STK_TILE);
+    mask_regions(&b->shape, xyz, masked);
+    pair_rows(STK_AUD, masked, x + at.aud / 2 * STK_TILE);
+    pair_rows(b->shape.exp, masked + STK_AUD * STK_TILE, x + at.exp / 2 * STK_TILE);
+}
+
 static void RADIANCE_NAME(evaluate)(const void *block, const float *xyz, const float *dir,
                                     float *sigma, float *rgb) {
     enum { ROWS = 16 }; /* of a narrow product, padded */
@@ -143,8 +162,7 @@ static void RADIANCE_NAME(evaluate)(const void *block, const float *xyz, const f
         clear_pairs(x, at.aud / 2, layer[RADIANCE_ATT].pairs);
     to_pairs_relu(&layer[RADIANCE_ATT], x, hidden);
     clear_pairs(hidden, layer[RADIANCE_ATT].rows / 2, STK_HIDDEN / 2 + layer[RADIANCE_EXP].pairs);
-    to_pairs(&layer[RADIANCE_AUD], hidden, x + at.aud / 2 * STK_TILE);
-    to_pairs(&layer[RADIANCE_EXP], hidden + STK_HIDDEN / 2 * STK_TILE, x + at.exp / 2 * STK_TILE);
+    attend(b, xyz, hidden, x);
     clear_pairs(x, at.all / 2, layer[RADIANCE_SIGMA1].pairs);
     to_pairs_relu(&layer[RADIANCE_SIGMA1], x, hidden);
     to_pairs_relu(&layer[RADIANCE_SIGMA2], hidden, c);
