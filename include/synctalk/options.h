@@ -20,6 +20,7 @@
     X(INT,  threads, "--threads", 0, 0, 256,      "N",      "threads, 0 = all") \
     X(TEXT, points,  "--points",  NULL, 0, 0,     "lk|raft", "how points of the head are followed: by patches alone (default), or led by dense flow (raft-small.pth; slow)") \
     X(FLAG, published, "--published", 0, 0, 1,    "",       "stabilise the head by the published recipe, for comparisons (raft-small.pth; very slow)") \
+    X(FLAG, full,    "--full",    0, 0, 1,        "",       "keep the clip's full frames in the folder, for `render --frame full` without the clip") \
     X(FLAG, restart, "--restart", 0, 0, 1,        "",       "redo every step") \
     X(FLAG, json,    "--json",    0, 0, 1,        "",       "print the report as one JSON object")
 
@@ -48,6 +49,7 @@
     X(TEXT, output,  "-o",        NULL, 0, 0,       "FILE",   "mp4 to write, or - for raw y4m on stdout") \
     X(TEXT, frames,  "--frames",  NULL, 0, 0,       "FOLDER", "write PNG frames here instead of a video") \
     X(TEXT, portrait, "--portrait", NULL, 0, 0,     "FOLDER", "paste the face into the frames of this, the model's own subject: hair, ears and background stay") \
+    X(TEXT, frame,   "--frame",   NULL, 0, 0,       "square|full", "full: with --portrait, the whole picture of the clip that the subject was cut from") \
     X(TEXT, expression, "--expression", NULL, 0, 0, "FILE|clip|still|auto", "brows and blinks: the source clip's own (default), none, made up, of a track (.csv, .json) or of anyone's video") \
     X(TEXT, expression_gain, "--expression-gain", NULL, 0, 0, "NAME=VALUE...", "scale a coefficient round its neutral, e.g. browInnerUp=1.5; may be repeated") \
     X(INT,  seed,    "--seed",    1, 0, 2147483647, "N",      "seed of the blinks of --expression auto") \

@@ -73,6 +73,17 @@ static char *json_text(cJSON *object) {
 
 enum { REPORT_BYTES_MAX = 4 << 20 };
 
+/* The full frames beside the square ones. */
+static stk_status keep_full(const char *folder, const stk_job *job) {
+    stk_subject *subject;
+    stk_frame_store *store = NULL;
+    STK_TRY(stk_subject_open(&subject, folder));
+    stk_status status = stk_subject_open_full(subject, job, &store);
+    stk_frame_store_close(&store);
+    stk_subject_close(&subject);
+    return status;
+}
+
 static stk_status prepare(const stk_prepare_options *options, const stk_job *job, char **report) {
     static const char *const made[] = {"picture.mp4", "torso.mp4", "audio.wav"};
     STK_TRY(check("prepare", options));
@@ -93,6 +104,7 @@ static stk_status prepare(const stk_prepare_options *options, const stk_job *job
         .published = options->published,
     };
     STK_TRY(stk_subject_prepare(&settings, job));
+    if (options->full) STK_TRY(keep_full(options->output, job));
     if (report == NULL) return STK_OK;
     char path[STK_PATH_MAX];
     STK_TRY(stk_path_join(path, sizeof path, options->output,
@@ -211,6 +223,19 @@ static stk_status forward_frame(void *user, const stk_image *picture, int index,
     return STK_OK;
 }
 
+/* --frame square | full */
+static stk_status full_frame(const stk_render_options *options, int *full) {
+    const char *frame = options->frame;
+    *full = frame != NULL && strcmp(frame, "full") == 0;
+    if (frame != NULL && !*full && strcmp(frame, "square") != 0)
+        return stk_fail(STK_ERR_ARGUMENT, "--frame %s: give square or full", frame);
+    if (*full && options->portrait == NULL)
+        return stk_fail(STK_ERR_ARGUMENT,
+                        "--frame full: --portrait FOLDER is missing, the subject whose clip the "
+                        "face is pasted into");
+    return STK_OK;
+}
+
 static stk_status render(stk_context *ctx, const stk_render_options *options, const stk_job *job,
                          stk_render_result *result) {
     STK_TRY(check("render", options));
@@ -241,6 +266,7 @@ static stk_status render(stk_context *ctx, const stk_render_options *options, co
         .every_pixel = options->every_pixel,
         .portrait = options->portrait,
     };
+    STK_TRY(full_frame(options, &settings.full_frame));
     if (ctx->callbacks.frame != NULL) settings.sink = (stk_frame_sink){forward_frame, ctx};
     stk_render_figures figures;
     stk_status status = stk_render_clip(&settings, job, &figures);

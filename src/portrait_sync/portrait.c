@@ -1,6 +1,8 @@
 /* portrait.c - pasting: which pixels a mask touches, and the mix. See portrait.h. */
 #include "portrait_sync/portrait.h"
 
+#include "kernels/blend.h"
+
 #include <string.h>
 
 /* Columns [first, end) of the row that are not 0; {0, 0} when all are. */
@@ -47,21 +49,16 @@ stk_rect stk_face_mask_spans(const stk_image *mask, int margin, int (*spans)[2])
     return rect.y1 > rect.y0 ? rect : (stk_rect){0};
 }
 
-/* round((m a + (255 - m) b) / 255), exact. */
-static uint8_t mix(unsigned m, unsigned a, unsigned b) {
-    const unsigned t = m * a + (255 - m) * b + 128;
-    return (uint8_t)((t + (t >> 8)) >> 8);
-}
-
 void stk_portrait_paste(stk_image *picture, const stk_image *mask, const stk_image *frame) {
+    stk_blend_kernels kernels;
+    stk_blend_kernels_init(&kernels);
     for (int y = 0; y < picture->height; y++) {
         const uint8_t *m = stk_image_row(mask, y), *b = stk_image_row(frame, y);
         uint8_t *a = stk_image_row(picture, y);
         int span[2];
         row_span(m, picture->width, span);
         memcpy(a, b, 3 * (size_t)span[0]);
-        for (int x = span[0]; x < span[1]; x++)
-            for (int c = 0; c < 3; c++) a[3 * x + c] = mix(m[x], a[3 * x + c], b[3 * x + c]);
+        kernels.mix(span[1] - span[0], m + span[0], a + 3 * span[0], b + 3 * span[0]);
         memcpy(a + 3 * span[1], b + 3 * span[1], 3 * (size_t)(picture->width - span[1]));
     }
 }

@@ -6,7 +6,8 @@
  *   head       Dynamic Portrait Renderer: rays through the field
  *   backdrop   Portrait-Sync Generator: torso over plate of the same source frame, composited;
  *              of a model with a torso branch, what that paints over the plate at this pose
- *   portrait   Portrait-Sync Generator, if asked for: the face pasted into the source frame itself
+ *   portrait   Portrait-Sync Generator, if asked for: the face pasted into the source frame itself,
+ *              or into the full picture that this was cut out of
  *   writer     encoded and muxed as it is made; memory does not grow with the sound's length
  */
 #include "render/render.h"
@@ -17,6 +18,7 @@
 #include "base/memory.h"
 #include "kernels/image.h"
 #include "media/media.h"
+#include "portrait_sync/paste.h"
 #include "portrait_sync/portrait.h"
 #include "render/backdrop.h"
 #include "render/expression.h"
@@ -31,6 +33,8 @@ typedef struct frame_slot {
     STK_ALIGNED(64) float code[STK_AUDIO_CODE];
     stk_image picture;         /* RGB: the backdrop, then the frame */
     stk_portrait_frame source; /* in portrait mode */
+    stk_image full;            /* with full frames: the clip's, then the result */
+    uint16_t *full_scratch;
 } frame_slot;
 
 typedef struct session {
@@ -43,6 +47,8 @@ typedef struct session {
     stk_frame_store *torsos;
     stk_subject *subject; /* of portrait mode, else NULL */
     stk_portrait_source *portrait;
+    stk_frame_store *fulls; /* NULL: the square is the picture */
+    stk_paste paste;
     stk_frame_renderer **renderers; /* [workers]: each thread renders whole frames by itself */
     stk_video_writer *writer;
     frame_slot *slots; /* [slot_count], of the frames under way */
@@ -91,10 +97,17 @@ static stk_status source_stage(void *ctx, stk_line_place *at) {
     session *s = ctx;
     if (s->portrait == NULL) return STK_OK;
     const int k = stk_mirror_index(at->item, s->model->performance.frames);
+    if (s->fulls != NULL) STK_TRY(stk_frame_store_read(s->fulls, k, &s->slots[at->slot].full));
     return stk_portrait_read(s->portrait, k, &s->slots[at->slot].source);
 }
 
-/* Pose, then head over backdrop, then that pasted into the source frame. */
+/* What is shown and written. */
+static stk_image *finished(session *s, const stk_line_place *at) {
+    frame_slot *slot = &s->slots[at->slot];
+    return s->fulls != NULL ? &slot->full : &slot->picture;
+}
+
+/* Pose, then head over backdrop. */
 static stk_status head_stage(void *ctx, stk_line_place *at) {
     session *s = ctx;
     frame_slot *slot = &s->slots[at->slot];
@@ -118,8 +131,18 @@ static stk_status head_stage(void *ctx, stk_line_place *at) {
         request.spans = (const int(*)[2])slot->source.spans;
     }
     stk_frame_render(s->renderers[at->worker], &request, &slot->picture);
-    if (s->portrait != NULL)
-        stk_portrait_paste(&slot->picture, &slot->source.mask, &slot->source.frame);
+    return STK_OK;
+}
+
+/* That into the source frame, in portrait mode. */
+static stk_status paste_stage(void *ctx, stk_line_place *at) {
+    session *s = ctx;
+    frame_slot *slot = &s->slots[at->slot];
+    const stk_image *mask = &slot->source.mask;
+    if (s->fulls != NULL)
+        stk_paste_frame(&s->paste, &slot->picture, mask, slot->full_scratch, &slot->full);
+    else if (s->portrait != NULL)
+        stk_portrait_paste(&slot->picture, mask, &slot->source.frame);
     return STK_OK;
 }
 
@@ -128,8 +151,7 @@ static stk_status sink_stage(void *ctx, stk_line_place *at) {
     session *s = ctx;
     const stk_frame_sink *sink = &s->settings->sink;
     if (sink->frame != NULL)
-        STK_TRY(
-            sink->frame(sink->user, &s->slots[at->slot].picture, at->item, s->frames, &at->stop));
+        STK_TRY(sink->frame(sink->user, finished(s, at), at->item, s->frames, &at->stop));
     stk_job_report(s->job, "render", at->item + 1, s->frames, s->start_s, NULL);
     at->stop |= stk_job_aborted(s->job);
     return STK_OK;
@@ -138,18 +160,19 @@ static stk_status sink_stage(void *ctx, stk_line_place *at) {
 static stk_status writer_stage(void *ctx, stk_line_place *at) {
     session *s = ctx;
     if (s->writer == NULL) return STK_OK;
-    return stk_video_writer_frame(s->writer, &s->slots[at->slot].picture);
+    return stk_video_writer_frame(s->writer, finished(s, at));
 }
 
 /* Frames pass these stages one behind the other (base/line.h); what is made does not depend on the
  * number of threads. */
 static stk_status render_frames(session *s, stk_render_figures *figures) {
-    enum { VOICE, BACKDROP, SOURCE, HEAD, SINK, WRITER, STAGES };
+    enum { VOICE, BACKDROP, SOURCE, HEAD, PASTE, SINK, WRITER, STAGES };
     stk_line line = {.items = s->frames, .slots = s->slot_count, .ctx = s};
     line.stages[VOICE] = (stk_line_stage){"voice", STK_LINE_IN_ORDER, voice_stage, 0, 0};
     line.stages[BACKDROP] = (stk_line_stage){"backdrop", STK_LINE_IN_ORDER, backdrop_stage, 0, 0};
     line.stages[SOURCE] = (stk_line_stage){"source", STK_LINE_IN_ORDER, source_stage, 0, 0};
     line.stages[HEAD] = (stk_line_stage){"head", STK_LINE_WIDE, head_stage, 0, 0};
+    line.stages[PASTE] = (stk_line_stage){"paste", STK_LINE_WIDE, paste_stage, 0, 0};
     line.stages[SINK] = (stk_line_stage){"sink", STK_LINE_CALLER, sink_stage, 0, 0};
     line.stages[WRITER] = (stk_line_stage){"writer", STK_LINE_IN_ORDER, writer_stage, 0, 0};
     if (s->plate.data != NULL) line.stages[BACKDROP].order = STK_LINE_WIDE;
@@ -195,8 +218,8 @@ static stk_status open_writer(session *s) {
         .format = settings->frames != NULL ? STK_WRITER_PNG
                   : strcmp(path, "-") == 0 ? STK_WRITER_Y4M
                                            : STK_WRITER_MP4,
-        .width = s->camera.width,
-        .height = s->camera.height,
+        .width = s->fulls != NULL ? s->slots[0].full.width : s->camera.width,
+        .height = s->fulls != NULL ? s->slots[0].full.height : s->camera.height,
         .fps = STK_FPS,
         .crf = settings->crf,
         .sound_path = settings->audio,
@@ -216,6 +239,14 @@ static stk_status check_film(const session *s) {
     return stk_fail(STK_ERR_FORMAT,
                     "%s: is damaged (torso film %d x %d, camera %d x %d); train it again",
                     s->settings->model, width, height, source->width, source->height);
+}
+
+static stk_status open_full_slot(const session *s, frame_slot *slot) {
+    int width, height;
+    stk_frame_store_size(s->fulls, &width, &height);
+    STK_TRY(stk_image_init(&slot->full, width, height, 3));
+    slot->full_scratch = stk_calloc_aligned(stk_paste_scratch(&s->paste), sizeof(uint16_t));
+    return slot->full_scratch != NULL ? STK_OK : stk_fail_memory("full frames");
 }
 
 /* Threads, a renderer for each, and twice as many frames under way and two. */
@@ -243,6 +274,7 @@ static stk_status open_slots(session *s) {
         STK_TRY(stk_image_init(&s->slots[i].picture, width, height, 3));
         if (s->portrait != NULL)
             STK_TRY(stk_portrait_frame_init(&s->slots[i].source, s->portrait, width, height));
+        if (s->fulls != NULL) STK_TRY(open_full_slot(s, &s->slots[i]));
     }
     return STK_OK;
 }
@@ -253,7 +285,11 @@ static stk_status open_source(session *s) {
     if (settings->portrait == NULL) return STK_OK;
     STK_TRY(stk_subject_open(&s->subject, settings->portrait));
     STK_TRY(stk_model_check_subject(s->model, settings->model, s->subject, settings->portrait));
-    return stk_portrait_open(&s->portrait, s->subject);
+    STK_TRY(stk_portrait_open(&s->portrait, s->subject));
+    if (!settings->full_frame) return STK_OK;
+    STK_TRY(stk_subject_open_full(s->subject, s->job, &s->fulls));
+    return stk_paste_init(&s->paste, s->camera.width, s->camera.height,
+                          stk_subject_get_info(s->subject)->crop_source_px);
 }
 
 static stk_status open_session(session *s) {
@@ -298,8 +334,12 @@ static void close_session(session *s) {
     for (int i = 0; i < s->slot_count; i++) {
         stk_image_clear(&s->slots[i].picture);
         stk_portrait_frame_clear(&s->slots[i].source);
+        stk_image_clear(&s->slots[i].full);
+        stk_free(s->slots[i].full_scratch);
     }
     stk_free(s->slots);
+    stk_paste_clear(&s->paste);
+    stk_frame_store_close(&s->fulls);
     stk_portrait_close(&s->portrait);
     stk_subject_close(&s->subject);
     for (int i = 0; s->renderers != NULL && i < s->workers; i++)

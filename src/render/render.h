@@ -16,6 +16,7 @@ typedef struct stk_render_settings {
     const char *features, *encoder;                    /* of voice.h, NULL = none given */
     const char *expression, *expression_gain, *models; /* of expression.h, NULL = as the source */
     const char *portrait; /* subject folder: faces are pasted into its frames; NULL = not */
+    int full_frame;       /* and these back into the clip's full frames */
     const char *output;   /* mp4, "-" = y4m on stdout, NULL = none */
     const char *frames;   /* PNG folder, NULL = none */
     int size;             /* 0 = as trained */

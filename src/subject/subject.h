@@ -24,14 +24,14 @@ enum { STK_SUBJECT_VERSION = 1, STK_SUBJECT_SIZE = 512 };
 
 /* --- making one ------------------------------------------------------------------------------- */
 typedef struct stk_prepare_settings {
-    const char *clip;   /* any container FFmpeg reads */
-    const char *folder; /* output; created. A folder that holds something else is refused */
-    const char *models; /* weights folder or NULL */
-    int size;           /* side of the normalised picture, 0 = 512; even */
-    int threads;        /* 0 = all */
-    int restart;        /* redo every step */
-    int published;      /* 1: the head is stabilised by the published recipe, for comparison */
-    const char *points; /* of the head are followed by "lk" or "raft"; NULL = "lk" */
+    const char *clip;       /* any container FFmpeg reads */
+    const char *folder;     /* output; created. A folder that holds something else is refused */
+    const char *models;     /* weights folder or NULL */
+    int size;               /* side of the normalised picture, 0 = 512; even */
+    int threads;            /* 0 = all */
+    int restart;            /* redo every step */
+    int published;          /* 1: the head is stabilised by the published recipe, for comparison */
+    const char *points;     /* of the head are followed by "lk" or "raft"; NULL = "lk" */
     const char *head_model; /* file of a morphable head; NULL or "" = the built-in face mesh */
 } stk_prepare_settings;
 
@@ -84,6 +84,12 @@ stk_regions stk_subject_regions(const stk_subject *subject, int frame);
 /* Pictures: each caller opens its own store (they are not thread-safe). */
 stk_status stk_subject_open_pictures(const stk_subject *subject, stk_frame_store **store);
 stk_status stk_subject_open_torsos(const stk_subject *subject, stk_frame_store **store);
+/* The clip's own frames, uncut, frame for frame those of open_pictures; their size (even sides).
+ * Made below cache/ when they are first asked for, from the clip, which must still be there and the
+ * same. */
+stk_status stk_subject_full_size(const stk_subject *subject, int *width, int *height);
+stk_status stk_subject_open_full(const stk_subject *subject, const stk_job *job,
+                                 stk_frame_store **store);
 /* labels: 1 channel, preallocated, of the subject's size. */
 stk_status stk_subject_labels(const stk_subject *subject, int frame, stk_image *labels);
 stk_status stk_subject_plate(const stk_subject *subject, stk_image *rgb);

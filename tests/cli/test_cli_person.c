@@ -233,6 +233,46 @@ static void render_other_size_and_png_frames(void **state) {
     stk_image_clear(&picture);
 }
 
+/* The clip's own size; beyond the face its own pixels, which the copy in the folder keeps. */
+static void render_into_full_frames(void **state) {
+    (void)state;
+    need_person();
+    char frames[STK_PATH_MAX], path[STK_PATH_MAX], name[64], digest[STK_SHA256_TEXT];
+    TEST_OK(stk_sha256_file(clip, digest));
+    snprintf(name, sizeof name, "cache/full-%.12s.mp4", digest);
+    at(frames, "full");
+    must_run(program_run("render -m %s -a %s --portrait %s --frame full --frames %s -q", model,
+                         sound, subject, frames));
+    stk_frame_store *store;
+    const stk_image *source;
+    stk_image made;
+    TEST_OK(stk_path_join(path, sizeof path, subject, name));
+    TEST_OK(stk_frame_store_open(&store, path, NULL, 0));
+    TEST_OK(stk_frame_store_get(store, 3, &source));
+    TEST_OK(stk_path_join(path, sizeof path, frames, "000003.png"));
+    TEST_OK(stk_picture_read(path, 3, &made));
+    assert_int_equal(made.width, 512);
+    assert_int_equal(made.height, 512);
+    int same = 0, other = 0;
+    for (int y = 0; y < 512; y++)
+        for (int x = 0; x < 512; x++) {
+            const uint8_t *a = stk_image_row(&made, y) + 3 * x;
+            const uint8_t *b = stk_image_row(source, y) + 3 * x;
+            const int differs = memcmp(a, b, 3) != 0;
+            if (y < 40 || y > 460 || x < 60 || x > 450) assert_false(differs);
+            same += !differs, other += differs;
+        }
+    assert_true(same > 512 * 512 / 2 && other > 512 * 512 / 20);
+    stk_image_clear(&made);
+    stk_frame_store_close(&store);
+    program_assert_refuses(
+        program_run("render -m %s -a %s --frame full --frames %s/no", model, sound, folder), 2,
+        "--portrait FOLDER is missing");
+    program_assert_refuses(
+        program_run("render -m %s -a %s --frame oval --frames %s/no", model, sound, folder), 2,
+        "square or full");
+}
+
 static void render_streams_y4m_to_stdout(void **state) {
     (void)state;
     need_person();
@@ -347,6 +387,7 @@ int main(void) {
         cmocka_unit_test(train_resume_refuses_other_settings),
         cmocka_unit_test(render_makes_a_film_as_long_as_the_sound),
         cmocka_unit_test(render_other_size_and_png_frames),
+        cmocka_unit_test(render_into_full_frames),
         cmocka_unit_test(render_streams_y4m_to_stdout),
         cmocka_unit_test(eval_prints_one_json_object),
         cmocka_unit_test(reference_march_makes_all_but_the_same_picture),

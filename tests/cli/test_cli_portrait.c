@@ -219,12 +219,22 @@ static void frames_of_another_subject_are_refused(void **state) {
     assert_false(stk_file_exists(film));
 }
 
+/* The made subject names a clip that never was. */
+static void full_frames_of_a_clip_that_is_gone_are_refused(void **state) {
+    (void)state;
+    program_assert_refuses(
+        program_run("render -m %s -a %s --portrait %s --frame full --frames %s/full", model, sound,
+                    subject, folder),
+        1, "is gone");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(render_keeps_the_source_outside_the_face),
         cmocka_unit_test(render_thread_count_does_not_change_the_picture),
         cmocka_unit_test(eval_is_nearer_to_the_frame_it_is_pasted_into),
         cmocka_unit_test(eval_limits_the_audio_code),
+        cmocka_unit_test(full_frames_of_a_clip_that_is_gone_are_refused),
         cmocka_unit_test(files_of_the_subject_are_not_written),
         cmocka_unit_test(frames_of_another_subject_are_refused),
     };

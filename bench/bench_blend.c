@@ -1,0 +1,71 @@
+/* bench_blend - what pasting costs: a face of 60 % of a square, one thread.
+ *
+ *   bench_blend [square] [crop] [frame width] [frame height]
+ */
+#include "base/clock.h"
+#include "base/cpu.h"
+#include "base/image.h"
+#include "base/memory.h"
+#include "portrait_sync/paste.h"
+#include "portrait_sync/portrait.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { ROUNDS = 50 };
+
+static void draw_mask(stk_image *mask) {
+    const float half = 0.5f * (float)mask->width;
+    for (int y = 0; y < mask->height; y++)
+        for (int x = 0; x < mask->width; x++) {
+            const float d = hypotf(1.2f * ((float)x - half), (float)y - half);
+            stk_image_row(mask, y)[x] = (uint8_t)stk_clampf(30 * (0.6f * half - d), 0, 255);
+        }
+}
+
+static int measure(int side, int crop, int width, int height) {
+    stk_image square, source, mask, frame;
+    stk_paste paste = {0};
+    if (stk_image_init(&square, side, side, 3) != STK_OK ||
+        stk_image_init(&source, side, side, 3) != STK_OK ||
+        stk_image_init(&mask, side, side, 1) != STK_OK ||
+        stk_image_init(&frame, width, height, 3) != STK_OK ||
+        stk_paste_init(&paste, side, side,
+                       (stk_rect){(width - crop) / 2, 0, (width - crop) / 2 + crop, crop}) !=
+            STK_OK)
+        return 1;
+    uint16_t *scratch = stk_calloc_aligned(stk_paste_scratch(&paste), sizeof *scratch);
+    if (scratch == NULL) return 1;
+    draw_mask(&mask);
+    double mixed = 1e9, pasted = 1e9;
+    for (int i = 0; i < ROUNDS; i++) {
+        const double start = stk_clock_s();
+        stk_portrait_paste(&square, &mask, &source);
+        const double middle = stk_clock_s();
+        stk_paste_frame(&paste, &square, &mask, scratch, &frame);
+        const double end = stk_clock_s();
+        mixed = fmin(mixed, middle - start);
+        pasted = fmin(pasted, end - middle);
+    }
+    printf("%-8s mixed at %d x %d %.3f ms, pasted into %d of %d x %d %.3f ms\n", paste.kernels.isa,
+           side, side, 1e3 * mixed, crop, width, height, 1e3 * pasted);
+    stk_free(scratch);
+    stk_paste_clear(&paste);
+    stk_image_clear(&frame);
+    stk_image_clear(&mask);
+    stk_image_clear(&source);
+    stk_image_clear(&square);
+    return 0;
+}
+
+int main(int argc, char **argv) {
+    const int side = argc > 1 ? atoi(argv[1]) : 512, crop = argc > 2 ? atoi(argv[2]) : 1080;
+    const int width = argc > 3 ? atoi(argv[3]) : 1080, height = argc > 4 ? atoi(argv[4]) : 1920;
+    static const uint32_t masks[] = {0, STK_CPU_AVX2, STK_CPU_AVX2 | STK_CPU_AVX512};
+    for (int i = 0; i < 3; i++) {
+        stk_cpu_set_mask(masks[i]);
+        if (measure(side, crop, width, height) != 0) return 1;
+    }
+    return 0;
+}
