@@ -17,6 +17,7 @@ const char *const tool_commands[][2] = {
     {"bench", "how fast is this machine? tables of speeds"},
     {"subject import", "the published system's dataset folder -> a subject folder"},
     {"subject export", "a subject folder -> the published system's dataset folder"},
+    {"encoder train", "clips of people who speak -> the encoder that hears lips"},
     {NULL, NULL},
 };
 

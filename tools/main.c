@@ -27,7 +27,8 @@ static int dispatch(tool *t, const char *command) {
                     {"render", tool_render},   {"eval", tool_eval},
                     {"info", tool_info},       {"sheet", tool_sheet},
                     {"convert", tool_convert}, {"presenter", tool_presenter},
-                    {"bench", tool_bench},     {"subject", tool_subject}};
+                    {"bench", tool_bench},     {"subject", tool_subject},
+                    {"encoder", tool_encoder}};
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
         if (strcmp(commands[i].name, command) == 0) return commands[i].run(t);
     fprintf(stderr, "synctalk: there is no command \"%s\"\n\n", command);

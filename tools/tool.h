@@ -26,6 +26,7 @@ int tool_convert(tool *t);
 int tool_presenter(tool *t);
 int tool_bench(tool *t);
 int tool_subject(tool *t);
+int tool_encoder(tool *t);
 
 /* args.c: fills the options struct of `command` from t->argv; -1 = go on, else the exit code (after
  * printing help or a complaint). */

@@ -126,6 +126,25 @@
     X(TEXT, subject, "",          NULL, 0, 0,     "FOLDER", "subject made by `synctalk prepare` or imported") \
     X(TEXT, output,  "-o",        NULL, 0, 0,     "DIR",    "dataset folder to make; new or empty") \
     X(INT,  threads, "--threads", 0, 0, 256,      "N",      "threads, 0 = all")
+
+#define STK_ENCODER_TRAIN_OPTIONS(X) \
+    X(TEXT, clips,   "",             NULL, 0, 0,       "CLIP...", "videos of people who speak (or .speech files cut before); one or more") \
+    X(TEXT, output,  "-o",           NULL, 0, 0,       "FILE",   "encoder to write (.safetensors)") \
+    X(TEXT, hold_out, "--hold-out",  NULL, 0, 0,       "CLIP,CLIP", "other clips, of other people: how well strangers are understood is measured on them") \
+    X(REAL, minutes, "--minutes",    60, 0, 100000,    "M",      "how long to train in all, resumed runs included; --steps wins") \
+    X(INT,  steps,   "--steps",      0, 0, 100000000,  "N",      "how many steps in all, 0 = by --minutes") \
+    X(INT,  threads, "--threads",    0, 0, 256,        "N",      "threads, 0 = all; the result does not depend on it") \
+    X(INT,  seed,    "--seed",       1, 0, 2147483647, "N",      "seed of every random draw") \
+    X(FLAG, resume,  "--resume",     0, 0, 1,          "",       "go on from FILE.train") \
+    X(REAL, rate,    "--lr",         0.001, 0, 1,      "RATE",   "learning rate at its highest") \
+    X(REAL, bce,     "--bce",        0.5, 0, 100,      "W",      "weight of the published loss: cross-entropy of each pair's similarity") \
+    X(REAL, nce,     "--nce",        1, 0, 100,        "W",      "weight of the contrast: which sound of the batch is it?") \
+    X(REAL, reconstruction, "--reconstruction", 1, 0, 100, "W",  "weight of the rebuilt mouth's error, 0 = without") \
+    X(REAL, evaluate_s, "--evaluate-every", 240, 1, 86400, "S",  "seconds between measurements on the held-out clips") \
+    X(INT,  evaluate_steps, "--evaluate-steps", 0, 0, 100000000, "N", "the same in steps, for runs by --steps; 0 = only at the end") \
+    X(TEXT, cut,     "--cut",        NULL, 0, 0,       "FOLDER", "where cut clips are kept; default FILE.cut") \
+    X(TEXT, models,  "--models",     NULL, 0, 0,       "FOLDER", "where the pretrained weights lie, for cutting") \
+    X(TEXT, curve,   "--curve",      NULL, 0, 0,       "CSV",    "append the learning curve to this file")
 /* clang-format on */
 
 #define STK_OPTION_TYPE_TEXT const char *

@@ -264,6 +264,24 @@ void stk_bench_options_init(stk_bench_options *options);
  * then. Changes the process's CPU mask as it goes: nothing else should run in it meanwhile. */
 stk_status stk_bench(stk_context *ctx, const stk_bench_options *options, char **text);
 
+/* ---- encoder: learn from clips which lips belong to which sound ------------------------------ */
+
+typedef struct stk_encoder_train_options {
+    STK_ENCODER_TRAIN_OPTIONS(STK_OPTION_MEMBER)
+} stk_encoder_train_options;
+typedef struct stk_encoder_train_result {
+    int64_t steps, best_step;   /* in all; of the weights written */
+    double seconds, pairs_per_s;
+    double loss, hits;          /* running means; hits: own sound is the nearest of 64 */
+    int windows;                /* of 5 s of held-out speech, 0 = none */
+    double accuracy, confidence; /* share of them whose offset is found within a frame */
+} stk_encoder_train_result;
+void stk_encoder_train_options_init(stk_encoder_train_options *options);
+/* Writes the encoder, beside it FILE less its ending + ".picture.safetensors" (the lips' side) and
+ * FILE.train (to resume from). On abort all are saved and STK_ERR_ABORTED is returned. */
+stk_status stk_train_encoder(stk_context *ctx, const stk_encoder_train_options *options,
+                             stk_encoder_train_result *result);
+
 /* ---- options as data: for command lines and bindings ---------------------------------------- */
 
 typedef enum stk_option_kind {

@@ -50,6 +50,10 @@ static const stk_option subject_import_table[] = {STK_SUBJECT_IMPORT_OPTIONS(ROW
 static const stk_option subject_export_table[] = {STK_SUBJECT_EXPORT_OPTIONS(ROW) END_ROW};
 #undef OPTIONS
 
+#define OPTIONS stk_encoder_train_options
+static const stk_option encoder_train_table[] = {STK_ENCODER_TRAIN_OPTIONS(ROW) END_ROW};
+#undef OPTIONS
+
 void stk_prepare_options_init(stk_prepare_options *options) {
     STK_PREPARE_OPTIONS(ASSIGN)
 }
@@ -85,6 +89,10 @@ void stk_subject_export_options_init(stk_subject_export_options *options) {
     STK_SUBJECT_EXPORT_OPTIONS(ASSIGN)
 }
 
+void stk_encoder_train_options_init(stk_encoder_train_options *options) {
+    STK_ENCODER_TRAIN_OPTIONS(ASSIGN)
+}
+
 const stk_option *stk_option_table(const char *command) {
     static const struct {
         const char *command;
@@ -99,7 +107,8 @@ const stk_option *stk_option_table(const char *command) {
                   {"presenter", presenter_table},
                   {"bench", bench_table},
                   {"subject import", subject_import_table},
-                  {"subject export", subject_export_table}};
+                  {"subject export", subject_export_table},
+                  {"encoder train", encoder_train_table}};
     for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++)
         if (strcmp(tables[i].command, command) == 0) return tables[i].table;
     return NULL;

@@ -42,6 +42,25 @@ float stk_half_to_float(uint16_t half) {
     return sign != 0 ? -magnitude : magnitude;
 }
 
+uint16_t stk_float_to_half(float value) {
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    const uint16_t sign = (uint16_t)(bits >> 16 & 0x8000u);
+    bits &= 0x7fffffffu;
+    if (bits > 0x7f800000u) return sign | 0x7e00u;  /* not a number */
+    if (bits >= 0x477ff000u) return sign | 0x7c00u; /* rounds to 65536 or more */
+    if (bits < 0x33000001u) return sign;            /* rounds to 0 */
+    int exponent = (int)(bits >> 23) - 127;
+    uint32_t mantissa = (bits & 0x7fffffu) | 0x800000u;
+    int drop = 13;
+    if (exponent < -14) drop += -14 - exponent, exponent = -15; /* subnormal */
+    const uint32_t kept = mantissa >> drop, rest = mantissa & ((1u << drop) - 1);
+    const uint32_t half = 1u << (drop - 1);
+    uint32_t rounded = kept + (rest > half || (rest == half && (kept & 1)));
+    if (exponent > -15) rounded += (uint32_t)(exponent + 14) << 10; /* the leading one adds 1 */
+    return (uint16_t)(sign | rounded);
+}
+
 /* One case of the conversion: `type` is read through memcpy, since the source may lie anywhere. */
 #define CONVERT(type, expression)                                                                  \
     for (int64_t i = 0; i < count; i++) {                                                          \

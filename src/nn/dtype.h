@@ -31,6 +31,8 @@ const char *stk_dtype_name(stk_dtype dtype);
 stk_dtype stk_dtype_parse(const char *name);
 /* IEEE binary16, exactly. */
 float stk_half_to_float(uint16_t half);
+/* Nearest, ties to even; beyond 65504 infinite. */
+uint16_t stk_float_to_half(float value);
 /* out[i] = (float)source[i], i < count. Integers and doubles round to nearest. */
 void stk_dtype_to_f32(stk_dtype dtype, const void *source, int64_t count, float *out);
 
