@@ -13,9 +13,11 @@ static int encoder_train(tool *t) {
     stk_status status = stk_train_encoder(t->ctx, &options, &r);
     tool_progress_end();
     if (!t->quiet && r.steps > 0 && (status == STK_OK || status == STK_ERR_ABORTED)) {
-        fprintf(stderr, "%s: steps=%lld best_step=%lld seconds=%.0f loss=%.4f hits=%.3f "
-                "pairs_per_s=%.0f", status == STK_OK ? "trained" : "saved", (long long)r.steps,
-                (long long)r.best_step, r.seconds, r.loss, r.hits, r.pairs_per_s);
+        fprintf(stderr,
+                "%s: steps=%lld best_step=%lld seconds=%.0f loss=%.4f hits=%.3f "
+                "pairs_per_s=%.0f",
+                status == STK_OK ? "trained" : "saved", (long long)r.steps, (long long)r.best_step,
+                r.seconds, r.loss, r.hits, r.pairs_per_s);
         if (r.windows > 0)
             fprintf(stderr, " held_out_windows=%d accuracy=%.4f confidence=%.4f", r.windows,
                     r.accuracy, r.confidence);
@@ -31,8 +33,7 @@ int tool_encoder(tool *t) {
     const int help = strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
     if (!help && word[0] != '\0')
         fprintf(stderr, "synctalk encoder: there is no command \"%s\"\n\n", word);
-    fprintf(help ? stdout : stderr,
-            "usage: synctalk encoder train CLIP... -o FILE [options]\n\n"
-            "`synctalk encoder train --help` lists its options.\n");
+    fprintf(help ? stdout : stderr, "usage: synctalk encoder train CLIP... -o FILE [options]\n\n"
+                                    "`synctalk encoder train --help` lists its options.\n");
     return help ? EXIT_DONE : EXIT_USAGE;
 }

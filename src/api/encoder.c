@@ -43,7 +43,7 @@ stk_status stk_train_encoder(stk_context *ctx, const stk_encoder_train_options *
     const stk_job job = stk_context_job(ctx);
     stk_encoder_figures f = {0};
     const stk_status status = train(options, &job, &f);
-    *result = (stk_encoder_train_result){f.steps,   f.best_step, f.seconds,  f.pairs_per_s, f.loss,
-                                         f.hits,    f.windows,   f.accuracy, f.confidence};
+    *result = (stk_encoder_train_result){f.steps, f.best_step, f.seconds,  f.pairs_per_s, f.loss,
+                                         f.hits,  f.windows,   f.accuracy, f.confidence};
     return stk_context_finish(ctx, status);
 }

@@ -8,8 +8,8 @@
  *   L_bce = - mean_i log sim_ii / 2 - mean_{i != j} log(1 - sim_ij) / 2        paper.md 1, L_sync
  *   L_nce = - mean_i (log softmax_j(s sim_ij)_i + log softmax_i(s sim_ij)_j) / 2
  *
- * DIFFERS: the paper has L_bce alone. It weighs a pair by itself; L_nce asks for the one sound among
- * n that fits, and pushes hardest where the wrong one is nearest. The mix is a setting
+ * DIFFERS: the paper has L_bce alone. It weighs a pair by itself; L_nce asks for the one sound
+ * among n that fits, and pushes hardest where the wrong one is nearest. The mix is a setting
  * (doc/ENCODER.md has what each reaches in equal time). s = exp(log_scale) is learned.
  */
 #ifndef STK_FACE_SYNC_SYNC_LOSS_H
@@ -28,7 +28,7 @@ typedef struct stk_sync_weights {
 
 typedef struct stk_sync_figures {
     double bce, nce;
-    double hits; /* share of pictures whose own sound is the most similar of the batch */
+    double hits;  /* share of pictures whose own sound is the most similar of the batch */
     double apart; /* mean sim in sync less mean sim out of it */
 } stk_sync_figures;
 

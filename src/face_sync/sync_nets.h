@@ -1,6 +1,6 @@
 /* sync_nets.h - the four nets of encoder training (paper.md 1), as tables of blocks (nn/stack.h).
  *
- *   sound    mel window [80][16] -> A [512]: the audio-visual encoder, the published sizes and names
+ *   sound    mel window [80][16] -> A [512]: the audio-visual encoder, published sizes and names
  *   picture  [48][96][16]: the mouth halves of 5 consecutive crops, 3 channels each and one of
  *            zeros (oneDNN likes sixteens) -> F [512]
  *   face     [48][48][8]: a crop with its mouth half masked, and one of another time whole, 3

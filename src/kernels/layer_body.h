@@ -77,8 +77,7 @@ static void body_gate(size_t rows, int c, const float *restrict y, const float *
 }
 
 static void body_spread(size_t rows, int c, const float *restrict g, const float *restrict z,
-                        const float *restrict mean, const float *const abk[3],
-                        float *restrict dz) {
+                        const float *restrict mean, const float *const abk[3], float *restrict dz) {
     const float *restrict a = abk[0], *restrict b = abk[1], *restrict k = abk[2];
     for (size_t r = 0; r < rows; r++, g += c, z += c, dz += c)
         for (int i = 0; i < c; i++) dz[i] = a[i] * g[i] + b[i] * (z[i] - mean[i]) + k[i];

@@ -81,9 +81,8 @@ static stk_status create_passes(stk_conv_train *conv, dnnl_memory_desc_t *plain)
     dnnl_memory_desc_t x, z, any;
     dnnl_convolution_desc_t op;
     STK_TRY(describe(s, &x, &z, &any, plain));
-    DNNL_TRY(dnnl_convolution_forward_desc_init(&op, dnnl_forward_training,
-                                                dnnl_convolution_direct, &x, &any, NULL, &z, stride,
-                                                before, after),
+    DNNL_TRY(dnnl_convolution_forward_desc_init(&op, dnnl_forward_training, dnnl_convolution_direct,
+                                                &x, &any, NULL, &z, stride, before, after),
              "convolution shape");
     STK_TRY(create_pass(conv, FORWARD, &op));
     DNNL_TRY(dnnl_convolution_backward_weights_desc_init(&op, dnnl_convolution_direct, &x, &any,
@@ -100,9 +99,8 @@ static stk_status create_passes(stk_conv_train *conv, dnnl_memory_desc_t *plain)
 static stk_status create_reorder(stk_conv_train *conv, const dnnl_memory_desc_t *from,
                                  const dnnl_memory_desc_t *to, dnnl_primitive_t *reorder) {
     dnnl_primitive_desc_t desc = NULL;
-    DNNL_TRY(
-        dnnl_reorder_primitive_desc_create(&desc, from, conv->engine, to, conv->engine, NULL),
-        "weight reorder");
+    DNNL_TRY(dnnl_reorder_primitive_desc_create(&desc, from, conv->engine, to, conv->engine, NULL),
+             "weight reorder");
     dnnl_status_t status = dnnl_primitive_create(reorder, desc);
     dnnl_primitive_desc_destroy(desc);
     return check(status, "weight reorder");
@@ -113,9 +111,9 @@ static stk_status create_weights(stk_conv_train *conv, const dnnl_memory_desc_t 
     for (int pass = FORWARD; pass <= DATA; pass++) {
         if (conv->desc[pass] == NULL) continue;
         const dnnl_memory_desc_t *wanted = query(conv, pass, dnnl_query_weights_md);
-        DNNL_TRY(dnnl_memory_create(&conv->weights[pass], wanted, conv->engine,
-                                    DNNL_MEMORY_ALLOCATE),
-                 "weights");
+        DNNL_TRY(
+            dnnl_memory_create(&conv->weights[pass], wanted, conv->engine, DNNL_MEMORY_ALLOCATE),
+            "weights");
         STK_TRY(create_reorder(conv, plain, wanted, &conv->load[pass]));
     }
     return create_reorder(conv, query(conv, WEIGHTS, dnnl_query_diff_weights_md), plain,
@@ -170,8 +168,8 @@ stk_status stk_conv_train_create(stk_conv_train **out, const stk_conv_shape *sha
 }
 
 static void free_task(task_memory *t) {
-    dnnl_memory_t memories[] = {t->x,          t->z,          t->dx,        t->dz, t->dw,
-                                t->scratch[0], t->scratch[1], t->scratch[2]};
+    dnnl_memory_t memories[] = {t->x,  t->z,          t->dx,         t->dz,
+                                t->dw, t->scratch[0], t->scratch[1], t->scratch[2]};
     for (size_t i = 0; i < STK_ARRAY_SIZE(memories); i++)
         if (memories[i] != NULL) dnnl_memory_destroy(memories[i]);
     if (t->stream != NULL) dnnl_stream_destroy(t->stream);
@@ -239,8 +237,8 @@ stk_status stk_conv_train_forward(stk_conv_train *conv, int task, const float *x
     return execute(conv->primitive[FORWARD], t->stream, 4, args);
 }
 
-stk_status stk_conv_train_backward(stk_conv_train *conv, int task, const float *x,
-                                   const float *dz, float *dx) {
+stk_status stk_conv_train_backward(stk_conv_train *conv, int task, const float *x, const float *dz,
+                                   float *dx) {
     task_memory *t = &conv->task[task];
     STK_TRY(point(t->x, x));
     STK_TRY(point(t->dz, dz));
@@ -259,8 +257,8 @@ stk_status stk_conv_train_backward(stk_conv_train *conv, int task, const float *
 }
 
 stk_status stk_conv_train_gradient(stk_conv_train *conv, float *dw) {
-    const size_t n = dnnl_memory_desc_get_size(query(conv, WEIGHTS, dnnl_query_diff_weights_md)) /
-                     sizeof(float);
+    const size_t n =
+        dnnl_memory_desc_get_size(query(conv, WEIGHTS, dnnl_query_diff_weights_md)) / sizeof(float);
     void *sum, *next;
     DNNL_TRY(dnnl_memory_get_data_handle(conv->task[0].dw, &sum), "weight gradient");
     for (int i = 1; i < conv->tasks; i++) {

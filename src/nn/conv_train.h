@@ -24,8 +24,8 @@ void stk_conv_train_free(stk_conv_train **conv);
 stk_status stk_conv_train_load(stk_conv_train *conv, const float *weights);
 stk_status stk_conv_train_forward(stk_conv_train *conv, int task, const float *x, float *z);
 /* Sets this task's dw; dx may be NULL. */
-stk_status stk_conv_train_backward(stk_conv_train *conv, int task, const float *x,
-                                   const float *dz, float *dx);
+stk_status stk_conv_train_backward(stk_conv_train *conv, int task, const float *x, const float *dz,
+                                   float *dx);
 /* dw = sum over the tasks, [Co][Ci][kh][kw]. No task may be running. */
 stk_status stk_conv_train_gradient(stk_conv_train *conv, float *dw);
 /* Kernels chosen for forward, dx and dw, e.g. "jit:avx512_core". */

@@ -224,10 +224,9 @@ static void finish_block(stk_stack *stack, int i, int task) {
     const stk_stack_block *b = &stack->blocks[i];
     const stk_stack_layer *l = &stack->layer[i];
     const size_t first = (size_t)task * (size_t)stack->micro, at = first * l->out_floats;
-    stack->kernels.apply(l->rows * (size_t)stack->micro, b->out_c, l->z + at, l->used,
-                         l->used + b->out_c,
-                         b->residual ? input_of(stack, i) + first * l->in_floats : NULL, b->relu,
-                         l->y + at);
+    stack->kernels.apply(
+        l->rows * (size_t)stack->micro, b->out_c, l->z + at, l->used, l->used + b->out_c,
+        b->residual ? input_of(stack, i) + first * l->in_floats : NULL, b->relu, l->y + at);
 }
 
 /* Ends the block before and convolves this one. */
@@ -251,8 +250,8 @@ static void forward_task(void *context, int task, int worker) {
     stack->status[task] = stk_conv_train_forward(l->conv, task, x, z);
     if (!stack->train || !b->norm) return;
     double *sums = l->sums + (size_t)task * 2 * (size_t)b->out_c;
-    stack->kernels.moments(l->rows * micro, b->out_c, z,
-                           stk_params_value(stack->params, l->mean), sums, sums + b->out_c);
+    stack->kernels.moments(l->rows * micro, b->out_c, z, stk_params_value(stack->params, l->mean),
+                           sums, sums + b->out_c);
 }
 
 /* Mean and variance of channel k over the batch. */

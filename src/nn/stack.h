@@ -41,10 +41,10 @@ typedef struct stk_stack_layer {
     int out_h, out_w;
     size_t rows, in_floats, out_floats, wide_floats; /* a picture; rows = out_h out_w */
     stk_conv_train *conv;
-    float *wide, *z, *y;   /* [batch][...]; wide: the doubled input or NULL */
-    float *used;           /* [4][out_c]: scale, shift, mean, 1/sqrt of this forward */
-    float *spread;         /* [3][out_c]: a, b, k of this backward */
-    double *sums;          /* [tasks][2][out_c] */
+    float *wide, *z, *y; /* [batch][...]; wide: the doubled input or NULL */
+    float *used;         /* [4][out_c]: scale, shift, mean, 1/sqrt of this forward */
+    float *spread;       /* [3][out_c]: a, b, k of this backward */
+    double *sums;        /* [tasks][2][out_c] */
 } stk_stack_layer;
 
 typedef struct stk_stack {

@@ -20,11 +20,10 @@ static void gate_task(void *context, int task, int worker) {
     stk_stack_layer *l = &stack->layer[stack->at];
     double *sums = l->sums + (size_t)task * 2 * (size_t)b->out_c;
     (void)worker;
-    stack->kernels.gate(l->rows * (size_t)stack->micro, b->out_c,
-                        slice(l->y, stack, task, l->out_floats),
-                        slice(l->z, stack, task, l->out_floats), l->used + 2 * b->out_c, b->relu,
-                        slice(stack->gradient[0], stack, task, l->out_floats), sums,
-                        sums + b->out_c);
+    stack->kernels.gate(
+        l->rows * (size_t)stack->micro, b->out_c, slice(l->y, stack, task, l->out_floats),
+        slice(l->z, stack, task, l->out_floats), l->used + 2 * b->out_c, b->relu,
+        slice(stack->gradient[0], stack, task, l->out_floats), sums, sums + b->out_c);
 }
 
 /* a, b, k of dz = a g + b (z - m) + k, and the gradients of the norm. */

@@ -1,15 +1,15 @@
 /* encoder.h - training the audio-visual encoder and the lip-sync discriminator (paper.md 1), on cut
  * speech (subject/speech.h) of any number of clips.
  *
- *   clips -> usable frames -> batch: groups of windows of one clip each, sound and picture spoilt in
- *   many ways -> sound net A, picture net F -> similarities of all pairs -> L_sync
+ *   clips -> usable frames -> batch: groups of windows of one clip each, sound and picture spoilt
+ *   in many ways -> sound net A, picture net F -> similarities of all pairs -> L_sync
  *   a share of the batch: face net, decoder -> mouth half -> L_recon
  *   L = L_sync + w L_recon -> Adam on all four nets
  *
  * Positives: lips and sound of the same moment. Negatives: the same clip at other moments (those of
  * a group, which come nearer to each other as training goes on) and other clips. Everything random
- * in a step is drawn from the seed, the step and the window, so a step depends neither on the number
- * of threads nor on whether the run was resumed. The room prints nothing.
+ * in a step is drawn from the seed, the step and the window, so a step depends neither on the
+ * number of threads nor on whether the run was resumed. The room prints nothing.
  */
 #ifndef STK_TRAIN_ENCODER_H
 #define STK_TRAIN_ENCODER_H
@@ -17,6 +17,7 @@
 #include "base/file.h"
 #include "base/job.h"
 #include "face_sync/sync_loss.h"
+#include "face_sync/sync_offset.h"
 #include "subject/speech.h"
 
 typedef struct stk_encoder_settings {
@@ -25,20 +26,20 @@ typedef struct stk_encoder_settings {
     const char *output;   /* encoder.safetensors; beside it encoder.picture.safetensors
                            * (the lips' net) and OUTPUT.train */
     const char *cut;      /* folder for cut speech, NULL = OUTPUT.cut */
-    const char *models, *curve; /* weights folder; CSV to append to; or NULL */
-    double minutes, evaluate_s; /* how long in all; seconds between measurements */
+    const char *models, *curve;    /* weights folder; CSV to append to; or NULL */
+    double minutes, evaluate_s;    /* how long in all; seconds between measurements */
     int64_t steps, evaluate_steps; /* steps != 0: by steps, the clock decides nothing */
     int threads, seed, resume;
-    float rate;             /* learning rate at its highest */
-    stk_sync_weights sync;  /* bce, nce */
-    float reconstruction;   /* w */
+    float rate;            /* learning rate at its highest */
+    stk_sync_weights sync; /* bce, nce */
+    float reconstruction;  /* w */
 } stk_encoder_settings;
 
 typedef struct stk_encoder_figures {
     int64_t steps, best_step;
     double seconds, pairs_per_s;
     double loss, hits, reconstruction; /* running means: L_sync, see stk_sync_figures, L_recon */
-    int windows;     /* of 5 s of held-out speech; 0: nothing was held out */
+    int windows;                       /* of 5 s of held-out speech; 0: nothing was held out */
     double accuracy; /* share of them whose offset is found within a frame, of the weights saved */
     double confidence;
 } stk_encoder_figures;
@@ -63,8 +64,8 @@ typedef struct stk_encoder_clip {
 typedef struct stk_encoder_trainer stk_encoder_trainer;
 /* clips stay the caller's. */
 stk_status stk_encoder_trainer_create(stk_encoder_trainer **trainer,
-                                      const stk_encoder_settings *settings,
-                                      stk_encoder_clip *clips, int count);
+                                      const stk_encoder_settings *settings, stk_encoder_clip *clips,
+                                      int count);
 void stk_encoder_trainer_free(stk_encoder_trainer **trainer);
 /* Fills usable and count; STK_ERR_CONTENT when the clip has none. */
 stk_status stk_encoder_clip_prepare(stk_encoder_clip *clip);
@@ -76,7 +77,6 @@ stk_encoder_figures stk_encoder_trainer_figures(const stk_encoder_trainer *train
 
 /* Offsets of 5-second windows of one clip: for each the one of -15 .. 15 frames at which the mean
  * distance between lips and sound is least; positive: the sound is late. */
-enum { STK_OFFSET_MAX = 15, STK_OFFSET_WINDOW = 125, STK_OFFSETS = 2 * STK_OFFSET_MAX + 1 };
 typedef struct stk_encoder_offsets {
     int windows, right; /* right: within a frame of 0 */
     double confidence;  /* mean over windows of median distance - least distance */

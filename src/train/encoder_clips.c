@@ -89,9 +89,9 @@ stk_status stk_encoder_clips_open(const stk_encoder_settings *s, const stk_job *
         for (int k = learned; k < *count && status == STK_OK; k++)
             if (strcmp((*clips)[i].speech.name, (*clips)[k].speech.name) == 0 &&
                 (*clips)[i].speech.frames == (*clips)[k].speech.frames)
-                status = stk_fail(STK_ERR_ARGUMENT,
-                                  "%s: cannot be learned from and held out at once",
-                                  (*clips)[i].speech.name);
+                status =
+                    stk_fail(STK_ERR_ARGUMENT, "%s: cannot be learned from and held out at once",
+                             (*clips)[i].speech.name);
     if (status != STK_OK) stk_encoder_clips_free(clips, *count);
     return status;
 }

@@ -36,9 +36,9 @@ struct stk_encoder_trainer {
     stk_sync_loss loss;
     int log_scale; /* parameter */
     float *first;  /* [total] Adam's m; params.v its v; params.ema the best weights so far */
-    float *sound, *picture;            /* [WINDOWS][80][16], [..][48][96][16] */
-    float *face, *mouth;               /* [REBUILT][48][48][8], [..][24][48][3] */
-    float *joined, *dmouth, *dface;    /* [REBUILT][768], [..][24][48][3], [..][256] */
+    float *sound, *picture;         /* [WINDOWS][80][16], [..][48][96][16] */
+    float *face, *mouth;            /* [REBUILT][48][48][8], [..][24][48][3] */
+    float *joined, *dmouth, *dface; /* [REBUILT][768], [..][24][48][3], [..][256] */
     window_place place[WINDOWS];
     int32_t clip[WINDOWS], frame[WINDOWS];
     stk_adam adam;
@@ -62,7 +62,7 @@ int stk_encoder_has_lips(const stk_speech *speech, int frame);
 /* 1 when the sound of a frame lies within the spectrogram. */
 int stk_encoder_has_sound(const stk_speech *speech, int frame);
 
-/* --- encoder_sound.c, encoder_picture.c -------------------------------------------------------- */
+/* --- encoder_sound.c, encoder_picture.c ------------------------------------------------------ */
 /* The window [80][16] as it is, and spoilt: room, noise, gain, colour, speed, voice. */
 void stk_encoder_sound_plain(const stk_speech *speech, int frame, float *window);
 void stk_encoder_sound_spoilt(const stk_speech *speech, int frame, stk_rng *rng, float *window);

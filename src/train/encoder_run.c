@@ -1,12 +1,13 @@
-/* encoder_run.c - the run around the steps of encoder training: how far along, when to measure, what
- * to keep.
+/* encoder_run.c - the run around the steps of encoder training: how far along, when to measure,
+ * what to keep.
  *
  * Held-out clips are measured every so often; the weights that did best are kept aside and are the
- * ones written at the end. When nothing got better for 40 % of the run it ends early. By --steps the
- * run is a function of the seed, by --minutes the learning rate follows the clock.
+ * ones written at the end. When nothing got better for 40 % of the run it ends early. By --steps
+ * the run is a function of the seed, by --minutes the learning rate follows the clock.
  *
- * A third of the way in, the offsets of the training clips themselves are looked at: one whose sound
- * is early or late is read at the offset found from then on (it would teach the opposite of sync).
+ * A third of the way in, the offsets of the training clips themselves are looked at: one whose
+ * sound is early or late is read at the offset found from then on (it would teach the opposite of
+ * sync).
  */
 #include "train/encoder_internal.h"
 #include "base/clock.h"
@@ -49,17 +50,17 @@ static stk_status save_state(run *r) {
 /* --- measuring -------------------------------------------------------------------------------- */
 
 static stk_status append_curve(const stk_encoder_trainer *t, const char *line) {
+    static const char title[] =
+        "seconds,step,loss,hits,reconstruction,windows,accuracy,confidence\n";
     if (t->settings.curve == NULL) return STK_OK;
     FILE *file = fopen(t->settings.curve, "a");
     if (file == NULL)
         return stk_fail(STK_ERR_IO, "%s: cannot be written: %s", t->settings.curve,
                         strerror(errno));
     fseek(file, 0, SEEK_END);
-    int failed = ftell(file) == 0 &&
-                 fputs("seconds,step,loss,hits,reconstruction,windows,accuracy,confidence\n",
-                       file) < 0;
-    failed = fputs(line, file) < 0 || failed;
-    if (fclose(file) == 0 && !failed) return STK_OK;
+    const size_t first = ftell(file) == 0 ? sizeof title - 1 : 0, n = strlen(line);
+    const int good = fwrite(title, 1, first, file) == first && fwrite(line, 1, n, file) == n;
+    if (fclose(file) == 0 && good) return STK_OK;
     return stk_fail(STK_ERR_IO, "%s: writing failed; free some space", t->settings.curve);
 }
 
@@ -160,8 +161,7 @@ static int is_stale(const run *r, double at) {
 
 static int time_to_look(const run *r) {
     const stk_encoder_settings *s = &r->trainer->settings;
-    if (s->steps > 0)
-        return s->evaluate_steps > 0 && r->trainer->step % s->evaluate_steps == 0;
+    if (s->steps > 0) return s->evaluate_steps > 0 && r->trainer->step % s->evaluate_steps == 0;
     return stk_clock_s() - r->measured_s >= s->evaluate_s;
 }
 
@@ -228,7 +228,8 @@ static stk_status train(run *r, const stk_encoder_settings *settings, stk_encode
 stk_status stk_encoder_train(const stk_encoder_settings *settings, const stk_job *job,
                              stk_encoder_figures *figures) {
     stk_encoder_clip *clips = NULL;
-    stk_outfile *held = NULL; /* open on the output's name all the time: found unfit before the work */
+    stk_outfile *held =
+        NULL; /* open on the output's name all the time: found unfit before the work */
     run r = {.job = job};
     int count = 0;
     *figures = (stk_encoder_figures){0};
@@ -236,8 +237,9 @@ stk_status stk_encoder_train(const stk_encoder_settings *settings, const stk_job
         return stk_fail(STK_ERR_ARGUMENT, "the path is too long: %.60s...", settings->output);
     stk_status status = stk_outfile_create(&held, settings->output);
     if (status == STK_OK && stk_outfile_has_rival(held))
-        status = stk_fail(STK_ERR_IO, "%s: another run is training it; give the encoder another name",
-                          settings->output);
+        status =
+            stk_fail(STK_ERR_IO, "%s: another run is training it; give the encoder another name",
+                     settings->output);
     if (status == STK_OK) status = stk_encoder_clips_open(settings, job, &clips, &count);
     if (status == STK_OK) status = train(&r, settings, clips, count, figures);
     stk_encoder_trainer_free(&r.trainer);

@@ -1,8 +1,8 @@
 /* encoder_sample.c - which windows of which clips make a batch.
  *
  * A batch has 4 groups of 16 windows of one clip each. The windows of a group are neighbours in
- * time, at random gaps that shrink from 10 frames (the group spans +-3 s) to 3 (the next window is a
- * fifth of a second off) during the first 60 % of a run: negatives that grow hard.
+ * time, at random gaps that shrink from 10 frames (the group spans +-3 s) to 3 (the next window
+ * is an eighth of a second off) during the first 60 % of a run: negatives that grow hard.
  */
 #include "train/encoder_internal.h"
 #include "base/memory.h"
@@ -12,7 +12,9 @@
 
 static const double GAP_FIRST = 10, GAP_LAST = 3, GAP_SETTLED = 0.6;
 
-enum { REFERENCE_AWAY = 25 /* frames between a mouth and its reference, where there are so many */ };
+enum {
+    REFERENCE_AWAY = 25 /* frames between a mouth and its reference, where there are so many */
+};
 
 int stk_encoder_column(int frame) {
     return (int)floor(16.0 * (frame - SIDE_FRAMES) / MEL_STEP_FRAMES);

@@ -73,8 +73,8 @@ static stk_status write_recipe(packing *k, const char *format) {
     snprintf(text, sizeof text,
              "synctalk encoder train: steps=%lld batch=%d lr=%g bce=%g nce=%g reconstruction=%g "
              "seed=%d seconds=%.0f",
-             (long long)t->step, WINDOWS, (double)s->rate, (double)s->sync.bce,
-             (double)s->sync.nce, (double)s->reconstruction, s->seed, t->trained_s);
+             (long long)t->step, WINDOWS, (double)s->rate, (double)s->sync.bce, (double)s->sync.nce,
+             (double)s->reconstruction, s->seed, t->trained_s);
     STK_TRY(stk_safetensors_writer_metadata(k->writer, "recipe", text));
     snprintf(text, sizeof text, "windows=%d right=%d confidence=%.4f step=%lld",
              t->best_offsets.windows, t->best_offsets.right, t->best_offsets.confidence,
@@ -138,8 +138,7 @@ static stk_status save_part(const stk_encoder_trainer *t, const float *values, s
 stk_status stk_encoder_picture_path(const char *output, char path[STK_PATH_MAX]) {
     static const char ending[] = ".safetensors";
     size_t length = strlen(output);
-    if (length > sizeof ending - 1 &&
-        strcmp(output + length - (sizeof ending - 1), ending) == 0)
+    if (length > sizeof ending - 1 && strcmp(output + length - (sizeof ending - 1), ending) == 0)
         length -= sizeof ending - 1;
     const int n = snprintf(path, STK_PATH_MAX, "%.*s.picture%s", (int)length, output, ending);
     if (n > 0 && n < STK_PATH_MAX) return STK_OK;

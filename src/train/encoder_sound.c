@@ -60,8 +60,7 @@ static float read_power(const stk_speech *s, int frame, stk_rng *rng, float powe
     double sum = 0;
     for (int b = 0; b < STK_MEL_BINS; b++)
         for (int k = 0; k < SPAN; k++) {
-            const float column =
-                middle + speed * ((float)(k - ROOM) - 0.5f * (STK_MEL_STEPS - 1));
+            const float column = middle + speed * ((float)(k - ROOM) - 0.5f * (STK_MEL_STEPS - 1));
             const float v = between_bins(s, voice * (float)b, column);
             power[b][k] = expf((v + 4.0f) / PER_DB * 0.2302585f); /* 10^(dB/10) */
             if (k >= ROOM) sum += (double)power[b][k];

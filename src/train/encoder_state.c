@@ -1,5 +1,5 @@
-/* encoder_state.c - OUTPUT.train: everything that the next step depends on, so that a resumed run is
- * the run that was not interrupted, bit for bit.
+/* encoder_state.c - OUTPUT.train: everything that the next step depends on, so that a resumed run
+ * is the run that was not interrupted, bit for bit.
  *
  * safetensors: value, first, second, best [total] f32; shift [clips] i32; state i64; clock f64.
  * Metadata bind it to the settings and the clips.
@@ -44,8 +44,8 @@ typedef struct words {
 static void list_planes(const stk_encoder_trainer *t, words *w, plane planes[PLANES]) {
     const int64_t total = (int64_t)t->params.total;
     const plane list[PLANES] = {
-        {"value", STK_F32, total, t->params.value}, {"first", STK_F32, total, t->first},
-        {"second", STK_F32, total, t->params.v},    {"best", STK_F32, total, t->params.ema},
+        {"value", STK_F32, total, t->params.value},  {"first", STK_F32, total, t->first},
+        {"second", STK_F32, total, t->params.v},     {"best", STK_F32, total, t->params.ema},
         {"shift", STK_I32, t->clip_count, w->shift}, {"state", STK_I64, STATE_WORDS, w->state},
         {"clock", STK_F64, CLOCK_WORDS, w->clock},
     };
@@ -62,8 +62,7 @@ static stk_status write_planes(stk_safetensors_writer *writer, const stk_encoder
     plane planes[PLANES];
     char settings[256];
     const stk_encoder_offsets *o = &t->best_offsets;
-    memcpy(w->state,
-           (int64_t[]){t->step, t->best_step, t->aligned, o->windows, o->right, o->whole},
+    memcpy(w->state, (int64_t[]){t->step, t->best_step, t->aligned, o->windows, o->right, o->whole},
            sizeof w->state);
     memcpy(w->clock,
            (double[]){t->fraction, t->trained_s, t->mean_loss, t->mean_hits, t->mean_rebuilt,
@@ -112,13 +111,12 @@ static stk_status check_binding(const stk_encoder_trainer *t, const stk_safetens
 
 static stk_status take(stk_encoder_trainer *t, const words *w, const char *path) {
     const int64_t *s = w->state;
-    int good = s[0] >= 0 && s[1] >= 0 && s[1] <= s[0] && s[3] >= 0 && s[3] < 1 << 30 &&
-               s[4] >= 0 && s[4] <= s[3] && w->clock[0] >= 0 && w->clock[0] <= 1 &&
-               w->clock[1] >= 0 && w->clock[1] < 1e12;
+    int good = s[0] >= 0 && s[1] >= 0 && s[1] <= s[0] && s[3] >= 0 && s[3] < 1 << 30 && s[4] >= 0 &&
+               s[4] <= s[3] && w->clock[0] >= 0 && w->clock[0] <= 1 && w->clock[1] >= 0 &&
+               w->clock[1] < 1e12;
     for (int i = 0; i < t->clip_count; i++)
         good = good && w->shift[i] >= -STK_OFFSET_MAX && w->shift[i] <= STK_OFFSET_MAX;
-    if (!good)
-        return stk_fail(STK_ERR_FORMAT, "%s: is damaged; train without --resume", path);
+    if (!good) return stk_fail(STK_ERR_FORMAT, "%s: is damaged; train without --resume", path);
     t->step = s[0], t->best_step = s[1], t->aligned = s[2] != 0;
     t->fraction = w->clock[0], t->trained_s = w->clock[1], t->mean_loss = w->clock[2];
     t->mean_hits = w->clock[3], t->mean_rebuilt = w->clock[4], t->best = w->clock[5];

@@ -5,10 +5,10 @@
 #include <math.h>
 #include <string.h>
 
-static const double WARM_UP = 0.02;  /* share of the run in which the rate rises */
+static const double WARM_UP = 0.02;   /* share of the run in which the rate rises */
 static const float RATE_LAST = 0.01f; /* of the highest; cosine in between */
 static const float SCALE_FIRST = 10.0f, SCALE_MOST = 60.0f; /* s of L_nce */
-static const double FORGET = 0.02;   /* share of a step in the running means */
+static const double FORGET = 0.02; /* share of a step in the running means */
 
 /* --- creation --------------------------------------------------------------------------------- */
 
@@ -19,8 +19,8 @@ static stk_status register_all(stk_encoder_trainer *t) {
     STK_TRY(stk_params_init(&t->params));
     for (int i = 0; i < STK_SYNC_PARTS; i++)
         STK_TRY(stk_sync_part_register(&t->stack[i], &t->params, (stk_sync_part)i));
-    STK_TRY(stk_params_add(&t->params, "similarity.log_scale", STK_GROUP_NET, 1, one,
-                           &t->log_scale));
+    STK_TRY(
+        stk_params_add(&t->params, "similarity.log_scale", STK_GROUP_NET, 1, one, &t->log_scale));
     STK_TRY(stk_params_seal(&t->params, 1));
     for (int i = 0; i < STK_SYNC_PARTS; i++) stk_stack_init(&t->stack[i], &rng);
     stk_params_value(&t->params, t->log_scale)[0] = logf(SCALE_FIRST);
@@ -69,8 +69,8 @@ static stk_status weigh_clips(stk_encoder_trainer *t) {
 }
 
 stk_status stk_encoder_trainer_create(stk_encoder_trainer **out,
-                                      const stk_encoder_settings *settings,
-                                      stk_encoder_clip *clips, int count) {
+                                      const stk_encoder_settings *settings, stk_encoder_clip *clips,
+                                      int count) {
     stk_encoder_trainer *t = stk_calloc_aligned(1, sizeof *t);
     *out = NULL;
     if (t == NULL) return stk_fail_memory("the trainer");
@@ -92,8 +92,8 @@ stk_status stk_encoder_trainer_create(stk_encoder_trainer **out,
 void stk_encoder_trainer_free(stk_encoder_trainer **handle) {
     if (handle == NULL || *handle == NULL) return;
     stk_encoder_trainer *t = *handle;
-    float *buffers[] = {t->first, t->sound, t->picture, t->face,
-                        t->mouth, t->joined, t->dmouth, t->dface};
+    float *buffers[] = {t->first, t->sound,  t->picture, t->face,
+                        t->mouth, t->joined, t->dmouth,  t->dface};
     for (int i = 0; i < STK_SYNC_PARTS; i++) stk_stack_close(&t->stack[i]);
     for (size_t i = 0; i < STK_ARRAY_SIZE(buffers); i++) stk_free(buffers[i]);
     stk_sync_loss_clear(&t->loss);
@@ -167,7 +167,8 @@ static void update(stk_encoder_trainer *t, double position) {
     const double rise = position < WARM_UP ? position / WARM_UP : 1.0;
     const double steps = (double)t->step + 1;
     t->adam = (stk_adam){
-        .lr = t->settings.rate * (float)(rise * ((double)RATE_LAST + (1 - (double)RATE_LAST) * turn)),
+        .lr =
+            t->settings.rate * (float)(rise * ((double)RATE_LAST + (1 - (double)RATE_LAST) * turn)),
         .weight_decay = 0.02f,
         .beta1 = 0.9f,
         .beta2 = 0.99f,

@@ -54,8 +54,8 @@ static void twin_conv(const stk_stack_block *b, const float *w, const double *x,
                             const int v = j * b->stride_w + kx - b->pad;
                             if (y < 0 || v < 0 || y >= h || v >= wide) continue;
                             sum += x[(y * wide + v) * b->in_c + c] *
-                                   (double)w[((o * b->in_c + c) * b->kernel_h + ky) * b->kernel_w +
-                                             kx];
+                                   (double)
+                                       w[((o * b->in_c + c) * b->kernel_h + ky) * b->kernel_w + kx];
                         }
                 z[(i * ow + j) * b->out_c + o] = sum;
             }
