@@ -11,6 +11,7 @@ const char *const tool_commands[][2] = {
     {"render", "model + sound -> video"},
     {"eval", "held-out frames: rendered against real"},
     {"info", "what is this file?"},
+    {"sync", "how late is the sound of a clip, and how sure is that?"},
     {"sheet", "pictures and moments of videos side by side in one PNG"},
     {"convert", "a published checkpoint <-> a model"},
     {"presenter", "an invented person who talks -> a video to try all this with"},

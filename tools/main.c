@@ -28,7 +28,7 @@ static int dispatch(tool *t, const char *command) {
                     {"info", tool_info},       {"sheet", tool_sheet},
                     {"convert", tool_convert}, {"presenter", tool_presenter},
                     {"bench", tool_bench},     {"subject", tool_subject},
-                    {"encoder", tool_encoder}};
+                    {"encoder", tool_encoder}, {"sync", tool_sync}};
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
         if (strcmp(commands[i].name, command) == 0) return commands[i].run(t);
     fprintf(stderr, "synctalk: there is no command \"%s\"\n\n", command);

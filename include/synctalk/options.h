@@ -77,6 +77,12 @@
     X(TEXT, path,    "",          NULL, 0, 0,     "FILE",   "subject or dataset folder, model, clip or weight file") \
     X(FLAG, json,    "--json",    0, 0, 1,        "",       "print one JSON object")
 
+#define STK_SYNC_OPTIONS(X) \
+    X(TEXT, clip,    "",          NULL, 0, 0,     "CLIP",   "video of one person who is heard talking: anything FFmpeg reads") \
+    X(TEXT, models,  "--models",  NULL, 0, 0,     "FOLDER", "where the pretrained weights lie") \
+    X(INT,  threads, "--threads", 0, 0, 256,      "N",      "threads, 0 = all") \
+    X(FLAG, json,    "--json",    0, 0, 1,        "",       "print one JSON object")
+
 #define STK_SHEET_OPTIONS(X) \
     X(TEXT, pictures, "",          NULL, 0, 0,     "PICTURE...", "PNG, JPEG, or video@seconds; one or more") \
     X(TEXT, output,   "-o",        NULL, 0, 0,     "PNG",    "picture to write") \

@@ -218,6 +218,20 @@ void stk_info_options_init(stk_info_options *options);
  * options->json. */
 stk_status stk_info(stk_context *ctx, const stk_info_options *options, char **text);
 
+/* ---- sync: how late is the sound of a clip --------------------------------------------------- */
+
+typedef struct stk_sync_options {
+    STK_SYNC_OPTIONS(STK_OPTION_MEMBER)
+} stk_sync_options;
+typedef struct stk_sync_result {
+    double offset_frames, offset_ms; /* positive: the sound is late; frames of 1/25 s */
+    double confidence;               /* 0 .. 1; below 0.8 the offset should not be acted on */
+} stk_sync_result;
+void stk_sync_options_init(stk_sync_options *options);
+/* text (may be NULL): the figures of every measure, or JSON if options->json. */
+stk_status stk_sync(stk_context *ctx, const stk_sync_options *options, stk_sync_result *result,
+                    char **text);
+
 /* ---- sheet: pictures side by side ------------------------------------------------------------ */
 
 typedef struct stk_sheet_options {

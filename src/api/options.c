@@ -31,6 +31,9 @@ static const stk_option eval_table[] = {STK_EVAL_OPTIONS(ROW) END_ROW};
 static const stk_option info_table[] = {STK_INFO_OPTIONS(ROW) END_ROW};
 #undef OPTIONS
 
+#define OPTIONS stk_sync_options
+static const stk_option sync_table[] = {STK_SYNC_OPTIONS(ROW) END_ROW};
+#undef OPTIONS
 #define OPTIONS stk_sheet_options
 static const stk_option sheet_table[] = {STK_SHEET_OPTIONS(ROW) END_ROW};
 #undef OPTIONS
@@ -70,6 +73,9 @@ void stk_info_options_init(stk_info_options *options) {
     STK_INFO_OPTIONS(ASSIGN)
 }
 
+void stk_sync_options_init(stk_sync_options *options) {
+    STK_SYNC_OPTIONS(ASSIGN)
+}
 void stk_sheet_options_init(stk_sheet_options *options) {
     STK_SHEET_OPTIONS(ASSIGN)
 }
@@ -102,6 +108,7 @@ const stk_option *stk_option_table(const char *command) {
                   {"render", render_table},
                   {"eval", eval_table},
                   {"info", info_table},
+                  {"sync", sync_table},
                   {"sheet", sheet_table},
                   {"convert", convert_table},
                   {"presenter", presenter_table},

@@ -25,7 +25,7 @@
 enum { BLOCKS = 3, FRAMES = STK_SPEAKER_FRAMES, CODE = STK_SPEAKER_CODE, GATES = 3 * CODE };
 enum { SHORT_SPACE, SHORT_TIME, LONG_SPACE, LONG_TIME, LAST, LAYERS };
 enum { EYE, EAR, SENSES };
-enum { BUFFERS = 4 };
+enum { BUFFERS = 4, LANES = 8 }; /* LANES: sequences scored at once */
 
 static const double NORM_EPSILON = 1e-3;
 static const float GREY_MEAN = 0.4161f, GREY_DEVIATION = 0.1688f; /* of the training pictures */
@@ -44,7 +44,8 @@ struct stk_active_speaker {
     float *buffer[BUFFERS];
     gru pass[2]; /* forwards, backwards */
     float linear[CODE], linear_bias;
-    float (*hidden)[CODE]; /* [STK_SPEAKER_SCORED] */
+    float (*hidden)[LANES][CODE]; /* [STK_SPEAKER_SCORED] */
+    float (*score)[LANES];        /* the same */
 };
 
 /* --- weights ---------------------------------------------------------------------------------- */
@@ -188,7 +189,8 @@ stk_status stk_active_speaker_create(stk_active_speaker **out, const char *model
     stk_active_speaker *a = stk_calloc_aligned(1, sizeof *a);
     if (a == NULL) return stk_fail_memory("active speaker");
     a->hidden = stk_calloc_aligned(STK_SPEAKER_SCORED, sizeof *a->hidden);
-    if (a->hidden == NULL) status = stk_fail_memory("active speaker");
+    a->score = stk_calloc_aligned(STK_SPEAKER_SCORED, sizeof *a->score);
+    if (a->hidden == NULL || a->score == NULL) status = stk_fail_memory("active speaker");
     for (int i = 0; i < BUFFERS; i++) {
         a->buffer[i] = stk_calloc_aligned(BUFFER_FLOATS, sizeof(float));
         if (a->buffer[i] == NULL) status = stk_fail_memory("active speaker");
@@ -205,6 +207,7 @@ void stk_active_speaker_free(stk_active_speaker **handle) {
     for (int i = 0; i < SENSES * BLOCKS * LAYERS; i++) stk_dnnl_layer_free(&a->layers[0][0][0] + i);
     for (int i = 0; i < BUFFERS; i++) stk_free(a->buffer[i]);
     stk_free(a->hidden);
+    stk_free(a->score);
     stk_free(a);
     *handle = NULL;
 }
@@ -329,9 +332,12 @@ stk_status stk_active_speaker_hear(stk_active_speaker *a, int n,
 
 /* --- the score -------------------------------------------------------------------------------- */
 
-static void multiply_add(const float (*matrix)[GATES], const float *x, float out[GATES]) {
+/* out [lanes][GATES] += x [lanes][CODE] matrix; a row of the matrix serves all lanes. */
+static void multiply_add(const float (*matrix)[GATES], const float (*x)[CODE], int lanes,
+                         float (*out)[GATES]) {
     for (int i = 0; i < CODE; i++)
-        for (int k = 0; k < GATES; k++) out[k] += x[i] * matrix[i][k];
+        for (int l = 0; l < lanes; l++)
+            for (int k = 0; k < GATES; k++) out[l][k] += x[l][i] * matrix[i][k];
 }
 
 static float sigmoid(float x) {
@@ -339,36 +345,63 @@ static float sigmoid(float x) {
 }
 
 /* h' = (1 - z) tanh(W_n x + b_n + r (U_n h + c_n)) + z h, r and z sigmoids of their own. */
-static void gru_step(const gru *g, const float *x, float h[CODE]) {
-    float from_input[GATES], from_hidden[GATES];
-    memcpy(from_input, g->input_bias, sizeof from_input);
-    memcpy(from_hidden, g->hidden_bias, sizeof from_hidden);
-    multiply_add(g->input, x, from_input);
-    multiply_add(g->hidden, h, from_hidden);
-    for (int k = 0; k < CODE; k++) {
-        const float r = sigmoid(from_input[k] + from_hidden[k]);
-        const float z = sigmoid(from_input[CODE + k] + from_hidden[CODE + k]);
-        const float n = tanhf(from_input[2 * CODE + k] + r * from_hidden[2 * CODE + k]);
-        h[k] = (1 - z) * n + z * h[k];
+static void gru_step(const gru *g, const float (*x)[CODE], int lanes, float (*h)[CODE]) {
+    float from_input[LANES][GATES], from_hidden[LANES][GATES];
+    for (int l = 0; l < lanes; l++) {
+        memcpy(from_input[l], g->input_bias, sizeof from_input[l]);
+        memcpy(from_hidden[l], g->hidden_bias, sizeof from_hidden[l]);
     }
+    multiply_add(g->input, x, lanes, from_input);
+    multiply_add(g->hidden, (const float(*)[CODE])h, lanes, from_hidden);
+    for (int l = 0; l < lanes; l++)
+        for (int k = 0; k < CODE; k++) {
+            const float *a = from_input[l], *b = from_hidden[l];
+            const float r = sigmoid(a[k] + b[k]), z = sigmoid(a[CODE + k] + b[CODE + k]);
+            const float n = tanhf(a[2 * CODE + k] + r * b[2 * CODE + k]);
+            h[l][k] = (1 - z) * n + z * h[l][k];
+        }
 }
 
 static float gelu(float x) {
     return 0.5f * x * (1 + erff(x * 0.70710678f));
 }
 
-void stk_active_speaker_score(stk_active_speaker *a, int n, const float *seen, const float *heard,
-                              float *score) {
-    float x[CODE], h[CODE] = {0};
+/* Lane l takes the heard codes l frames later; score [n][LANES]. */
+static void score_lanes(stk_active_speaker *a, int n, const float *seen, const float *heard,
+                        int lanes, float (*score)[LANES]) {
+    float x[LANES][CODE], h[LANES][CODE] = {{0}};
     for (int i = 0; i < n; i++) {
-        for (int k = 0; k < CODE; k++) x[k] = seen[i * CODE + k] + heard[i * CODE + k];
-        gru_step(&a->pass[0], x, h);
-        for (int k = 0; k < CODE; k++) a->hidden[i][k] = gelu(h[k]);
+        for (int l = 0; l < lanes; l++)
+            for (int k = 0; k < CODE; k++) x[l][k] = seen[i * CODE + k] + heard[(i + l) * CODE + k];
+        gru_step(&a->pass[0], (const float(*)[CODE])x, lanes, h);
+        for (int l = 0; l < lanes; l++)
+            for (int k = 0; k < CODE; k++) a->hidden[i][l][k] = gelu(h[l][k]);
     }
     memset(h, 0, sizeof h);
     for (int i = n - 1; i >= 0; i--) {
-        gru_step(&a->pass[1], a->hidden[i], h);
-        score[i] = a->linear_bias;
-        for (int k = 0; k < CODE; k++) score[i] += a->linear[k] * gelu(h[k]);
+        gru_step(&a->pass[1], (const float(*)[CODE])a->hidden[i], lanes, h);
+        for (int l = 0; l < lanes; l++) {
+            score[i][l] = a->linear_bias;
+            for (int k = 0; k < CODE; k++) score[i][l] += a->linear[k] * gelu(h[l][k]);
+        }
+    }
+}
+
+void stk_active_speaker_score(stk_active_speaker *a, int n, const float *seen, const float *heard,
+                              float *score) {
+    score_lanes(a, n, seen, heard, 1, a->score);
+    for (int i = 0; i < n; i++) score[i] = a->score[i][0];
+}
+
+void stk_active_speaker_shifts(stk_active_speaker *a, int n, const float *seen, const float *heard,
+                               int shifts, double *mean) {
+    for (int first = 0; first < shifts; first += LANES) {
+        const int lanes = shifts - first < LANES ? shifts - first : LANES;
+        score_lanes(a, n, seen, heard + (size_t)first * CODE, lanes, a->score);
+        for (int l = 0; l < lanes; l++) {
+            double sum = 0;
+            for (int i = 0; i < n; i++) sum += (double)a->score[i][l];
+            mean[first + l] = sum / n;
+        }
     }
 }

@@ -2,6 +2,7 @@
 #include "subject/speech.h"
 
 #include "base/memory.h"
+#include "face_sync/active_speaker.h"
 #include "face_sync/audio.h"
 #include "nn/safetensors.h"
 
@@ -40,7 +41,25 @@ static stk_status check(const stk_safetensors *file, const stk_speech *s) {
     }
     for (int64_t i = 0; i < (int64_t)STK_MEL_BINS * s->columns; i++)
         if (!(fabsf(s->mel[i]) <= 4.001f)) return refuse(file, "mel");
+    for (int64_t i = 0; s->seen != NULL && i < (int64_t)s->frames * STK_SPEAKER_CODE; i++)
+        if (!(fabsf(s->seen[i]) < 1e6f && fabsf(s->heard[i]) < 1e6f)) return refuse(file, "seen");
+    if (!(fabs(s->moved_ms) < 60e3)) return refuse(file, "moved_ms");
     return STK_OK;
+}
+
+/* What only files have that were cut where the active speaker's weights were. */
+static stk_status read_codes(stk_speech *s, const stk_safetensors *file) {
+    const int64_t shape[] = {s->frames, STK_SPEAKER_CODE}, one = 1;
+    const stk_tensor_info *seen = NULL, *heard = NULL, *moved = NULL;
+    float moved_ms;
+    STK_TRY(find(file, "moved_ms", STK_F32, 1, &one, &moved));
+    memcpy(&moved_ms, moved->data, sizeof moved_ms);
+    s->moved_ms = (double)moved_ms;
+    if (stk_safetensors_find(file, "seen") == NULL) return STK_OK;
+    STK_TRY(find(file, "seen", STK_F32, 2, shape, &seen));
+    STK_TRY(find(file, "heard", STK_F32, 2, shape, &heard));
+    STK_TRY(copy(seen, (void **)&s->seen));
+    return copy(heard, (void **)&s->heard);
 }
 
 static stk_status read_tables(stk_speech *s, const stk_safetensors *file) {
@@ -63,6 +82,7 @@ static stk_status read_tables(stk_speech *s, const stk_safetensors *file) {
     STK_TRY(copy(take, (void **)&s->take));
     STK_TRY(copy(opening, (void **)&s->opening));
     STK_TRY(copy(mel, (void **)&s->mel));
+    STK_TRY(read_codes(s, file));
     return check(file, s);
 }
 
@@ -83,5 +103,7 @@ void stk_speech_free(stk_speech *speech) {
     stk_free(speech->take);
     stk_free(speech->opening);
     stk_free(speech->mel);
+    stk_free(speech->seen);
+    stk_free(speech->heard);
     *speech = (stk_speech){0};
 }

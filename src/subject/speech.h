@@ -7,8 +7,9 @@
  *   both --> who speaks: active speaker (face_sync/active_speaker.h), or, where its weights are
  *   absent, lips that move while there is sound
  *
- * File (doc/FORMATS.md): safetensors, tensors crops, state, take, opening, mel; crops lie in the
- * mapping, so a set of files may be larger than memory.
+ * File (doc/FORMATS.md): safetensors, tensors crops, take, opening, mel, state, and seen and heard,
+ * the codes of the active speaker, where its weights were there. Crops lie in the mapping, so a set
+ * of files may be larger than memory.
  */
 #ifndef STK_SUBJECT_SPEECH_H
 #define STK_SUBJECT_SPEECH_H
@@ -40,18 +41,22 @@ typedef struct stk_speech {
                       * 0 */
     float *mel;     /* [80][columns], stk_mel_spectrogram of the whole sound at 16 kHz */
     int columns;
-    char name[64]; /* of the clip */
-    void *file;    /* the mapping */
+    char name[64];       /* of the clip */
+    double moved_ms;     /* the sound was moved to fit the lips: it had been so late */
+    float *seen, *heard; /* [frames][STK_SPEAKER_CODE], NULL where the weights were absent */
+    void *file;          /* the mapping */
 } stk_speech;
 
 typedef struct stk_speech_settings {
     const char *clip;   /* anything FFmpeg reads, with picture and sound */
     const char *models; /* weights folder or NULL */
+    const char *sound;  /* a sound file whose first sample belongs to frame 0; NULL = the clip's */
+    int align;          /* 1: sound that is early or late beyond doubt is moved to fit the lips */
     int threads;        /* 0 = all */
 } stk_speech_settings;
 
 /* Cuts the clip into `file`, which appears when it is whole. The largest face is followed. Memory:
- * about 1.5 KB a frame and the sound. STK_ERR_CONTENT: no face, no sound. */
+ * about 3 KB a frame and the sound. STK_ERR_CONTENT: no face, no sound. */
 stk_status stk_speech_cut(const stk_speech_settings *settings, const stk_job *job,
                           const char *file);
 /* Free with stk_speech_free, also after a failure. */

@@ -18,7 +18,10 @@ enum { CORNER_RIGHT = 61, CORNER_LEFT = 291, LIP_UPPER = 13, LIP_LOWER = 14, NOS
 
 static const double SIDE_M = 0.18;        /* of the face, along a side of the crop */
 static const double MOUTH_ROW = 68. / 96; /* where the mouth's middle lies */
-static const double SIGMA = 2, SIGMA_MOUTH = 12;
+static const double SIGMA = 2, SIGMA_MOUTH = 12, SIGMA_BOX = 4;
+/* Light-ASD was trained on squares of 1.4 half sizes of a detector's box, 0.4 of one below its
+ * middle. That box reaches from the forehead to the chin; the mesh's own is somewhat higher. */
+static const double BOX_SHARE = 0.9, FACE_SIDE = 1.4, FACE_DOWN = 0.4;
 static const double SIDE_MIN_PX = 36; /* smaller faces show no lips */
 static const double TURN_MAX = 0.72;  /* tip of the nose beside the middle, in half eye spans */
 
@@ -100,11 +103,15 @@ void stk_speech_look_take(stk_speech_look *look, const stk_landmarks *l) {
 
 /* --- smoothing -------------------------------------------------------------------------------- */
 
-enum { VALUES = 6 };
+enum { VALUES = 9 };
 
 static void values_of(const stk_speech_look *k, double v[VALUES]) {
     v[0] = k->anchor[0], v[1] = k->anchor[1], v[2] = k->scale_log;
     v[3] = k->angle_rad, v[4] = k->mouth[0], v[5] = k->mouth[1];
+    const double w = (double)(k->box[2] - k->box[0]), h = (double)(k->box[3] - k->box[1]);
+    v[6] = 0.5 * (double)(k->box[0] + k->box[2]);
+    v[7] = (double)k->box[3] - 0.5 * BOX_SHARE * h;
+    v[8] = 0.5 * BOX_SHARE * fmax(w, h);
 }
 
 /* Weighted mean of values [from, to) of the frames of one take round `at`; 0: no face near. */
@@ -132,10 +139,13 @@ void stk_speech_crops_place(stk_speech_look *looks, const int32_t *take, int fra
     canonical_mouth(mouth);
     for (int i = 0; i < frames; i++) {
         double v[VALUES];
-        looks[i].crop = (stk_face_roi){0};
+        looks[i].crop = looks[i].face = (stk_face_roi){0};
         if (!smooth(looks, take, frames, i, SIGMA, 0, 4, v) ||
-            !smooth(looks, take, frames, i, SIGMA_MOUTH, 4, 6, v))
+            !smooth(looks, take, frames, i, SIGMA_MOUTH, 4, 6, v) ||
+            !smooth(looks, take, frames, i, SIGMA_BOX, 6, 9, v))
             continue;
+        looks[i].face = (stk_face_roi){(float)v[6], (float)(v[7] + FACE_DOWN * v[8]),
+                                       (float)(FACE_SIDE * v[8]), 0};
         const double scale = exp(v[2]), c = cos(v[3]), n = sin(v[3]);
         const double x = scale * (mouth[0] + v[4]);
         const double y = scale * (mouth[1] + v[5] - (MOUTH_ROW - 0.5) * SIDE_M);

@@ -21,10 +21,11 @@ typedef struct stk_speech_look { /* of one frame */
     float moved;                 /* since the frame before, in face widths; < 0: unknown */
     uint8_t found, usable;       /* a face; one that is large enough and seen from the front */
     stk_face_roi crop;           /* size 0: nothing near */
+    stk_face_roi face;           /* upright square that the active speaker looks at */
 } stk_speech_look;
 
 void stk_speech_look_take(stk_speech_look *look, const stk_landmarks *landmarks);
-/* Fills crop of all frames: smoothed over the frames of the same take. */
+/* Fills crop and face of all frames: smoothed over the frames of the same take. */
 void stk_speech_crops_place(stk_speech_look *looks, const int32_t *take, int frames);
 
 #endif

@@ -2,14 +2,16 @@
  *
  *   1. decode (in order) -> face capture (in order) -> looks [frames], cuts -> takes, crop squares
  *   2. decode (in order) -> crop (wide) -> write (in order)
- *   then who speaks, opening, mel behind the crops
+ *   then who speaks (the sound moved before, if asked to), opening, mel behind the crops
  *
  * Both passes are lines (base/line.h) with a few frames in memory.
  */
 #include "subject/speech.h"
 #include "subject/cuts.h"
+#include "subject/speech_codes.h"
 #include "subject/speech_crop.h"
 #include "subject/speech_state.h"
+#include "subject/sync.h"
 
 #include "base/clock.h"
 #include "base/image.h"
@@ -20,6 +22,7 @@
 #include "face_sync/face_capture.h"
 #include "media/media.h"
 #include "nn/safetensors.h"
+#include "nn/weights.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -36,7 +39,7 @@ static const float LEVEL_MIN = 3e-4f; /* root mean square below which a clip is 
 
 typedef struct slot {
     stk_image picture;
-    uint8_t crop[STK_SPEECH_CROP];
+    uint8_t crop[STK_SPEECH_CROP], face[STK_SPEAKER_FACE];
 } slot;
 
 typedef struct cut_work {
@@ -57,10 +60,14 @@ typedef struct cut_work {
     float *opening;
     int frames;
     slot *slots;
-    float (*floats)[STK_SPEECH_CROP]; /* one a worker */
+    float (*floats)[3 * STK_SPEAKER_FACE]; /* one a worker */
     stk_sound sound;
     float *mel;
     int columns;
+    stk_active_speaker *speaker; /* NULL where its weights are absent */
+    stk_speech_eyes *eyes;
+    float *seen, *heard, *score;
+    double moved_ms;
     stk_safetensors_writer *writer;
 } cut_work;
 
@@ -128,22 +135,40 @@ static stk_status look(void *ctx, stk_line_place *at) {
     return tick(work, at->item + 1);
 }
 
+static void crop_colour(const stk_image *rgb, const stk_face_roi *roi, float *values,
+                        uint8_t *out) {
+    stk_face_crop(values, STK_SPEECH_SIDE, rgb, roi, 1, 0.5f, 1);
+    for (int i = 0; i < STK_SPEECH_CROP; i++) out[i] = (uint8_t)stk_clampf(values[i], 0, 255);
+}
+
+static void crop_grey(const stk_image *rgb, const stk_face_roi *roi, float *values, uint8_t *out) {
+    stk_face_crop(values, STK_SPEAKER_SIDE, rgb, roi, 1, 0, 0);
+    for (int i = 0; i < STK_SPEAKER_FACE; i++) {
+        const float *p = values + 3 * i;
+        out[i] = (uint8_t)stk_clampf(0.299f * p[0] + 0.587f * p[1] + 0.114f * p[2] + 0.5f, 0, 255);
+    }
+}
+
 static stk_status crop(void *ctx, stk_line_place *at) {
     cut_work *work = ctx;
     slot *s = &work->slots[at->slot];
     const stk_speech_look *k = &work->looks[at->item];
-    float *values = work->floats[at->worker];
     memset(s->crop, 0, sizeof s->crop);
     if (k->crop.size_px < 1) return STK_OK;
-    stk_face_crop(values, STK_SPEECH_SIDE, &s->picture, &k->crop, 1, 0.5f, 1);
-    for (int i = 0; i < STK_SPEECH_CROP; i++) s->crop[i] = (uint8_t)stk_clampf(values[i], 0, 255);
+    crop_colour(&s->picture, &k->crop, work->floats[at->worker], s->crop);
+    if (work->speaker != NULL) crop_grey(&s->picture, &k->face, work->floats[at->worker], s->face);
     return STK_OK;
 }
 
 static stk_status keep(void *ctx, stk_line_place *at) {
     cut_work *work = ctx;
-    STK_TRY(stk_safetensors_writer_data(work->writer, work->slots[at->slot].crop, STK_SPEECH_CROP));
-    return tick(work, at->item + 1);
+    const slot *s = &work->slots[at->slot];
+    const int i = at->item, face = work->looks[i].crop.size_px >= 1;
+    STK_TRY(stk_safetensors_writer_data(work->writer, s->crop, STK_SPEECH_CROP));
+    if (work->speaker != NULL)
+        STK_TRY(stk_speech_eyes_push(work->eyes, i, face ? s->face : NULL,
+                                     i > 0 && work->take[i] != work->take[i - 1]));
+    return tick(work, i + 1);
 }
 
 /* --- the passes ------------------------------------------------------------------------------- */
@@ -187,22 +212,95 @@ static stk_status find_takes(cut_work *work) {
     return status;
 }
 
+/* The sound as if it had been less late by moved_ms, and what is computed from it. */
 static stk_status read_sound(cut_work *work) {
+    const stk_speech_settings *settings = work->settings;
     const int64_t count = (int64_t)work->frames * (STK_SAMPLE_RATE / STK_FPS);
-    double power = 0;
-    STK_TRY(stk_sound_read(work->settings->clip, STK_SAMPLE_RATE, work->plan.first_time_s,
-                           &work->sound));
+    const double start_s = settings->sound != NULL ? 0 : work->plan.first_time_s;
+    stk_sound_clear(&work->sound);
+    STK_TRY(stk_sound_read(settings->sound != NULL ? settings->sound : settings->clip,
+                           STK_SAMPLE_RATE, start_s + work->moved_ms / 1000, &work->sound));
     if (work->sound.count > count) work->sound.count = count;
+    double power = 0;
     for (int64_t i = 0; i < work->sound.count; i++)
         power += (double)work->sound.samples[i] * (double)work->sound.samples[i];
     if (sqrt(power / fmax(1, (double)work->sound.count)) < (double)LEVEL_MIN)
         return stk_fail(STK_ERR_CONTENT,
                         "%s: its sound is silence; use a clip where the person is heard",
-                        work->settings->clip);
+                        settings->clip);
     work->columns = stk_mel_columns(work->sound.count);
+    stk_free(work->mel);
     work->mel = stk_calloc_aligned((size_t)work->columns * STK_MEL_BINS, sizeof *work->mel);
     if (work->mel == NULL) return stk_fail_memory("mel spectrogram");
-    return stk_mel_spectrogram(&work->sound, 0, work->mel, work->columns);
+    STK_TRY(stk_mel_spectrogram(&work->sound, 0, work->mel, work->columns));
+    if (work->speaker == NULL) return STK_OK;
+    return stk_speech_hear(work->speaker, &work->sound, work->frames, work->heard);
+}
+
+/* --- who speaks, and when --------------------------------------------------------------------- */
+
+/* Opens the network where its weights are. */
+static stk_status open_speaker(cut_work *work) {
+    const size_t n = (size_t)work->frames * STK_SPEAKER_CODE;
+    if (!stk_weights_have(work->settings->models, "light_asd_finetune_TalkSet.model"))
+        return STK_OK;
+    STK_TRY(stk_active_speaker_create(&work->speaker, work->settings->models));
+    work->seen = stk_calloc_aligned(n, sizeof *work->seen);
+    work->heard = stk_calloc_aligned(n, sizeof *work->heard);
+    work->score = stk_calloc_aligned((size_t)work->frames, sizeof *work->score);
+    if (work->seen == NULL || work->heard == NULL || work->score == NULL)
+        return stk_fail_memory("active speaker");
+    return stk_speech_eyes_create(&work->eyes, work->speaker, work->seen);
+}
+
+static void mark_faces(cut_work *work) {
+    for (int i = 0; i < work->frames; i++) {
+        const stk_speech_look *k = &work->looks[i];
+        work->opening[i] = k->usable ? k->opening : 0;
+        work->state[i] = k->usable ? STK_SPEECH_FACE : STK_SPEECH_NONE;
+    }
+}
+
+/* How late the sound is, when that can be told; a clip too short or still for that is left. */
+static stk_status find_offset(cut_work *work, stk_sync_figure *figure) {
+    const stk_speech speech = {.frames = work->frames,
+                               .state = work->state,
+                               .take = work->take,
+                               .opening = work->opening,
+                               .mel = work->mel,
+                               .columns = work->columns,
+                               .seen = work->seen,
+                               .heard = work->heard};
+    stk_sync_report sync;
+    *figure = (stk_sync_figure){0};
+    stk_status status = stk_sync_measure(&speech, work->settings->models, work->job, &sync);
+    if (status == STK_ERR_CONTENT) return STK_OK;
+    if (status == STK_OK) *figure = sync.by[sync.chosen];
+    return status;
+}
+
+/* Scored where the sound fits best: a clip whose sound is late speaks all the same. */
+static stk_status mark_speakers(cut_work *work) {
+    stk_sync_figure late = {0};
+    if (work->speaker != NULL) STK_TRY(stk_speech_eyes_end(work->eyes));
+    mark_faces(work);
+    STK_TRY(find_offset(work, &late));
+    const int sure = late.confidence >= STK_SYNC_SURE;
+    if (sure && work->settings->align && fabs(late.offset_frames) > 0.5) {
+        work->moved_ms = late.offset_ms;
+        STK_TRY(read_sound(work));
+        late.offset_frames = 0;
+    }
+    if (work->speaker == NULL) {
+        stk_speech_state_from_motion(work->looks, work->take, work->frames, &work->sound,
+                                     work->state);
+        return STK_OK;
+    }
+    STK_TRY(stk_speech_scores(work->speaker, work->take, work->frames,
+                              sure ? (int)lround(late.offset_frames) : 0, work->seen, work->heard,
+                              work->score));
+    stk_speech_state_from_score(work->score, work->frames, work->state);
+    return STK_OK;
 }
 
 /* --- the file --------------------------------------------------------------------------------- */
@@ -212,20 +310,30 @@ static const char *name_of(const char *clip) {
     return slash != NULL ? slash + 1 : clip;
 }
 
-static stk_status declare(cut_work *work) {
-    const int64_t n = work->frames;
+static stk_status declare_tables(cut_work *work) {
+    const int64_t n = work->frames, codes[] = {n, STK_SPEAKER_CODE};
     const int64_t crops[] = {n, STK_SPEECH_SIDE, STK_SPEECH_SIDE, 3};
-    const int64_t mel[] = {STK_MEL_BINS, work->columns};
+    const int64_t mel[] = {STK_MEL_BINS, work->columns}, one = 1;
+    stk_safetensors_writer *w = work->writer;
+    STK_TRY(stk_safetensors_writer_declare(w, "crops", STK_U8, 4, crops));
+    STK_TRY(stk_safetensors_writer_declare(w, "take", STK_I32, 1, &n));
+    STK_TRY(stk_safetensors_writer_declare(w, "opening", STK_F32, 1, &n));
+    STK_TRY(stk_safetensors_writer_declare(w, "mel", STK_F32, 2, mel));
+    STK_TRY(stk_safetensors_writer_declare(w, "moved_ms", STK_F32, 1, &one));
+    if (work->speaker != NULL) {
+        STK_TRY(stk_safetensors_writer_declare(w, "seen", STK_F32, 2, codes));
+        STK_TRY(stk_safetensors_writer_declare(w, "heard", STK_F32, 2, codes));
+    }
+    return stk_safetensors_writer_declare(w, "state", STK_U8, 1, &n);
+}
+
+static stk_status declare(cut_work *work) {
     char name[64];
     snprintf(name, sizeof name, "%s", name_of(work->settings->clip));
     STK_TRY(stk_safetensors_writer_create(&work->writer, work->file));
     STK_TRY(stk_safetensors_writer_metadata(work->writer, "format", "synctalk speech 1"));
     STK_TRY(stk_safetensors_writer_metadata(work->writer, "name", name));
-    STK_TRY(stk_safetensors_writer_declare(work->writer, "crops", STK_U8, 4, crops));
-    STK_TRY(stk_safetensors_writer_declare(work->writer, "take", STK_I32, 1, &n));
-    STK_TRY(stk_safetensors_writer_declare(work->writer, "opening", STK_F32, 1, &n));
-    STK_TRY(stk_safetensors_writer_declare(work->writer, "mel", STK_F32, 2, mel));
-    return stk_safetensors_writer_declare(work->writer, "state", STK_U8, 1, &n);
+    return declare_tables(work);
 }
 
 static stk_status write_crops(cut_work *work) {
@@ -239,24 +347,30 @@ static stk_status write_crops(cut_work *work) {
     return stk_fail(STK_ERR_IO, "%s: changed while it was read", work->settings->clip);
 }
 
+static stk_status write_floats(cut_work *work, const float *values, size_t count) {
+    return stk_safetensors_writer_data(work->writer, values, count * sizeof *values);
+}
+
 static stk_status write_tables(cut_work *work) {
     const size_t n = (size_t)work->frames;
-    for (size_t i = 0; i < n; i++)
-        work->opening[i] = work->looks[i].usable ? work->looks[i].opening : 0;
-    stk_speech_state_from_motion(work->looks, work->take, work->frames, &work->sound, work->state);
+    const float moved_ms = (float)work->moved_ms;
     STK_TRY(stk_safetensors_writer_data(work->writer, work->take, n * sizeof *work->take));
-    STK_TRY(stk_safetensors_writer_data(work->writer, work->opening, n * sizeof *work->opening));
-    STK_TRY(stk_safetensors_writer_data(work->writer, work->mel,
-                                        (size_t)work->columns * STK_MEL_BINS * sizeof(float)));
+    STK_TRY(write_floats(work, work->opening, n));
+    STK_TRY(write_floats(work, work->mel, (size_t)work->columns * STK_MEL_BINS));
+    STK_TRY(write_floats(work, &moved_ms, 1));
+    if (work->speaker != NULL) {
+        STK_TRY(write_floats(work, work->seen, n * STK_SPEAKER_CODE));
+        STK_TRY(write_floats(work, work->heard, n * STK_SPEAKER_CODE));
+    }
     return stk_safetensors_writer_data(work->writer, work->state, n);
 }
 
 /* --- the whole -------------------------------------------------------------------------------- */
 
-static stk_status check_clip(const char *clip) {
+static stk_status check_clip(const char *clip, int with_sound) {
     stk_media_info info;
     STK_TRY(stk_media_probe(clip, &info));
-    if (info.has_video && info.has_audio) return STK_OK;
+    if (info.has_video && (info.has_audio || !with_sound)) return STK_OK;
     return stk_fail(STK_ERR_CONTENT,
                     "%s: has no %s; a clip of a person who is heard talking is "
                     "needed",
@@ -280,7 +394,7 @@ static stk_status allocate(cut_work *work) {
 
 static stk_status cut(cut_work *work) {
     const char *clip = work->settings->clip;
-    STK_TRY(check_clip(clip));
+    STK_TRY(check_clip(clip, work->settings->sound == NULL));
     STK_TRY(stk_pool_create(&work->pool, work->settings->threads));
     STK_TRY(stk_retime_plan(clip, work->job, &work->plan));
     if (work->plan.frames < FRAMES_MIN || work->plan.frames > STK_SPEECH_FRAMES_MAX)
@@ -289,9 +403,11 @@ static stk_status cut(cut_work *work) {
     STK_TRY(allocate(work));
     STK_TRY(look_at_clip(work));
     STK_TRY(find_takes(work));
+    STK_TRY(open_speaker(work));
     STK_TRY(read_sound(work));
     STK_TRY(declare(work));
     STK_TRY(write_crops(work));
+    STK_TRY(mark_speakers(work));
     STK_TRY(write_tables(work));
     return stk_safetensors_writer_finish(&work->writer);
 }
@@ -314,6 +430,11 @@ stk_status stk_speech_cut(const stk_speech_settings *settings, const stk_job *jo
     stk_free(work.state);
     stk_free(work.opening);
     stk_free(work.mel);
+    stk_free(work.seen);
+    stk_free(work.heard);
+    stk_free(work.score);
+    stk_speech_eyes_free(&work.eyes);
+    stk_active_speaker_free(&work.speaker);
     stk_pool_free(&work.pool);
     return status;
 }

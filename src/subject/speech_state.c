@@ -10,6 +10,8 @@
 #include <math.h>
 
 enum { REACH = 15, SAMPLES = STK_SAMPLE_RATE / STK_FPS, LEVELS = 121 }; /* -120 .. 0 dB */
+enum { SCORE_REACH = 6 };
+static const float SCORE_MIN = 0;
 static const double MOTION_MIN = 0.02;
 static const double LOUD_SHARE_MIN = 0.3;
 static const int LEVEL_FLOOR_DB = -55;
@@ -63,5 +65,16 @@ void stk_speech_state_from_motion(const stk_speech_look *looks, const int32_t *t
         state[i] = looks[i].usable ? STK_SPEECH_FACE : STK_SPEECH_NONE;
         if (looks[i].usable && speaks(looks, take, frames, i, sound, loud_db))
             state[i] = STK_SPEECH_SPEAKS;
+    }
+}
+
+void stk_speech_state_from_score(const float *score, int frames, uint8_t *state) {
+    for (int i = 0; i < frames; i++) {
+        float sum = 0;
+        int count = 0;
+        for (int k = i - SCORE_REACH; k <= i + SCORE_REACH; k++)
+            if (k >= 0 && k < frames) sum += score[k], count++;
+        if (state[i] != STK_SPEECH_NONE)
+            state[i] = sum > SCORE_MIN * (float)count ? STK_SPEECH_SPEAKS : STK_SPEECH_FACE;
     }
 }

@@ -10,4 +10,8 @@
 void stk_speech_state_from_motion(const stk_speech_look *looks, const int32_t *take, int frames,
                                   const stk_sound *sound, uint8_t *state);
 
+/* Frames of state FACE or more whose score (stk_speech_scores), averaged over half a second, says
+ * so speak. */
+void stk_speech_state_from_score(const float *score, int frames, uint8_t *state);
+
 #endif

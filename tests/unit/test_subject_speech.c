@@ -156,7 +156,8 @@ static void cut_clip_without_picture_is_refused(void **state) {
 
 /* A file of two frames; `wrong` puts in one impossible value. */
 static void write_file(const char *path, int wrong) {
-    const int64_t n = 2, crops[] = {2, 96, 96, wrong == 4 ? 1 : 3}, mel[] = {80, 7};
+    const int64_t n = 2, crops[] = {2, 96, 96, wrong == 4 ? 1 : 3}, mel[] = {80, 7}, one = 1;
+    const float moved = 0;
     static uint8_t pixels[2 * STK_SPEECH_CROP];
     static float bins[80 * 7];
     int32_t take[2] = {0, wrong == 1 ? -1 : 0};
@@ -169,11 +170,13 @@ static void write_file(const char *path, int wrong) {
     TEST_OK(stk_safetensors_writer_declare(w, "take", STK_I32, 1, &n));
     TEST_OK(stk_safetensors_writer_declare(w, "opening", STK_F32, 1, &n));
     TEST_OK(stk_safetensors_writer_declare(w, "mel", STK_F32, 2, mel));
+    TEST_OK(stk_safetensors_writer_declare(w, "moved_ms", STK_F32, 1, &one));
     TEST_OK(stk_safetensors_writer_declare(w, "state", STK_U8, 1, &n));
     TEST_OK(stk_safetensors_writer_data(w, pixels, (size_t)(2 * 96 * 96 * crops[3])));
     TEST_OK(stk_safetensors_writer_data(w, take, sizeof take));
     TEST_OK(stk_safetensors_writer_data(w, opening, sizeof opening));
     TEST_OK(stk_safetensors_writer_data(w, bins, sizeof bins));
+    TEST_OK(stk_safetensors_writer_data(w, &moved, sizeof moved));
     TEST_OK(stk_safetensors_writer_data(w, states, sizeof states));
     TEST_OK(stk_safetensors_writer_finish(&w));
 }
