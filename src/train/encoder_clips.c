@@ -33,7 +33,8 @@ static stk_status cut(const stk_encoder_settings *s, const stk_job *job, const c
     STK_TRY(stk_path_join(file, STK_PATH_MAX, folder, name));
     if (stk_file_exists(file)) return STK_OK;
     STK_TRY(stk_directory_create(folder));
-    const stk_speech_settings settings = {clip, s->models, s->threads};
+    const stk_speech_settings settings = {
+        .clip = clip, .models = s->models, .align = 1, .threads = s->threads};
     return stk_speech_cut(&settings, job, file);
 }
 
