@@ -44,8 +44,8 @@ stk_status stk_active_speaker_hear(stk_active_speaker *speaker, int n,
  * published use averages over pieces of 1 to 6 seconds. */
 void stk_active_speaker_score(stk_active_speaker *speaker, int n, const float *seen,
                               const float *heard, float *score);
-/* mean [shifts]: the mean score over the n frames with the heard codes taken from 0, 1 .. shifts - 1
- * frames later; heard [n + shifts - 1][128]. */
+/* mean [shifts]: the mean score over the n frames with the heard codes taken from 0, 1 ..
+ * shifts - 1 frames later; heard [n + shifts - 1][128]. */
 void stk_active_speaker_shifts(stk_active_speaker *speaker, int n, const float *seen,
                                const float *heard, int shifts, double *mean);
 
