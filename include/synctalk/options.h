@@ -148,6 +148,7 @@
     X(REAL, reconstruction, "--reconstruction", 1, 0, 100, "W",  "weight of the rebuilt mouth's error, 0 = without") \
     X(REAL, evaluate_s, "--evaluate-every", 240, 1, 86400, "S",  "seconds between measurements on the held-out clips") \
     X(INT,  evaluate_steps, "--evaluate-steps", 0, 0, 100000000, "N", "the same in steps, for runs by --steps; 0 = only at the end") \
+    X(FLAG, float32, "--float32",    0, 0, 1,          "",       "no bfloat16 where the processor has it, for comparisons") \
     X(TEXT, cut,     "--cut",        NULL, 0, 0,       "FOLDER", "where cut clips are kept; default FILE.cut") \
     X(TEXT, models,  "--models",     NULL, 0, 0,       "FOLDER", "where the pretrained weights lie, for cutting") \
     X(TEXT, curve,   "--curve",      NULL, 0, 0,       "CSV",    "append the learning curve to this file")

@@ -13,6 +13,7 @@
 #define STK_KERNELS_LAYER_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 enum { STK_LAYER_CHANNELS = 2304 };
 
@@ -37,6 +38,8 @@ typedef struct stk_layer_kernels {
     /* dz = a g + b (z - mean) + k */
     void (*spread)(size_t rows, int c, const float *g, const float *z, const float *mean,
                    const float *const abk[3], float *dz);
+    /* y = x in bfloat16, to nearest even */
+    void (*halve)(size_t n, const float *x, uint16_t *y);
     /* y += x */
     void (*add)(size_t n, const float *x, float *y);
     void (*adam)(const stk_adam *settings, size_t n, const float *g, float *p, float *m, float *v);

@@ -3,6 +3,7 @@
 #ifndef STK_KERNELS_LAYER_BODY_H
 #define STK_KERNELS_LAYER_BODY_H
 
+#include "kernels/bf16.h"
 #include "kernels/layer.h"
 
 #include <math.h>
@@ -83,6 +84,10 @@ static void body_spread(size_t rows, int c, const float *restrict g, const float
         for (int i = 0; i < c; i++) dz[i] = a[i] * g[i] + b[i] * (z[i] - mean[i]) + k[i];
 }
 
+static void body_halve(size_t n, const float *restrict x, uint16_t *restrict y) {
+    for (size_t i = 0; i < n; i++) y[i] = (uint16_t)stk_bf16(x[i]);
+}
+
 static void body_add(size_t n, const float *restrict x, float *restrict y) {
     for (size_t i = 0; i < n; i++) y[i] += x[i];
 }
@@ -106,6 +111,7 @@ static void body_init(stk_layer_kernels *kernels, const char *isa) {
         .apply = body_apply,
         .gate = body_gate,
         .spread = body_spread,
+        .halve = body_halve,
         .add = body_add,
         .adam = body_adam,
     };

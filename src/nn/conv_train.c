@@ -5,9 +5,12 @@
  * the tasks, memory objects and scratch are one set a task.
  */
 #include "nn/conv_train.h"
+#include "base/cpu.h"
 #include "base/memory.h"
+#include "kernels/layer.h"
 
 #include <oneapi/dnnl/dnnl.h>
+#include <string.h>
 
 /* libgomp's, which Debian's libdnnl is linked with; the thread count is per calling thread. */
 extern int omp_get_max_threads(void);
@@ -18,11 +21,15 @@ enum { FORWARD, DATA, WEIGHTS, PASSES };
 typedef struct task_memory {
     dnnl_stream_t stream;
     dnnl_memory_t x, z, dx, dz, dw, scratch[PASSES];
+    uint16_t *half_x, *half_dz; /* bf16 only: rounded */
 } task_memory;
 
 struct stk_conv_train {
     stk_conv_shape shape;
-    int tasks, want_dx;
+    stk_conv_options options;
+    dnnl_data_type_t type; /* of x, w and dz for the kernels */
+    size_t x_floats, z_floats;
+    stk_layer_kernels kernels;
     dnnl_engine_t engine;
     dnnl_primitive_desc_t desc[PASSES];
     dnnl_primitive_t primitive[PASSES];
@@ -48,17 +55,35 @@ static const dnnl_memory_desc_t *query(const stk_conv_train *conv, int pass, dnn
 
 /* --- creation --------------------------------------------------------------------------------- */
 
-static stk_status describe(const stk_conv_shape *s, dnnl_memory_desc_t *x, dnnl_memory_desc_t *z,
-                           dnnl_memory_desc_t *any, dnnl_memory_desc_t *plain) {
+typedef struct shapes {
+    dnnl_memory_desc_t x, z, w;   /* as the kernels read them */
+    dnnl_memory_desc_t dx, y, dw; /* as they write them: float32 */
+    dnnl_memory_desc_t plain;
+} shapes;
+
+static stk_status describe(const stk_conv_train *conv, shapes *d) {
+    const stk_conv_shape *s = &conv->shape;
     const dnnl_dims_t w = {s->out_c, s->in_c, s->kernel_h, s->kernel_w};
-    DNNL_TRY(dnnl_memory_desc_init_by_tag(x, 4, (dnnl_dims_t){s->batch, s->in_c, s->in_h, s->in_w},
-                                          dnnl_f32, dnnl_nhwc),
-             "input shape");
-    DNNL_TRY(dnnl_memory_desc_init_by_tag(
-                 z, 4, (dnnl_dims_t){s->batch, s->out_c, s->out_h, s->out_w}, dnnl_f32, dnnl_nhwc),
-             "output shape");
-    DNNL_TRY(dnnl_memory_desc_init_by_tag(any, 4, w, dnnl_f32, dnnl_format_tag_any), "weights");
-    return check(dnnl_memory_desc_init_by_tag(plain, 4, w, dnnl_f32, dnnl_oihw), "weights");
+    const dnnl_dims_t x = {s->batch, s->in_c, s->in_h, s->in_w};
+    const dnnl_dims_t z = {s->batch, s->out_c, s->out_h, s->out_w};
+    const struct {
+        dnnl_memory_desc_t *desc;
+        const dnnl_dim_t *dims;
+        dnnl_data_type_t type;
+        dnnl_format_tag_t tag;
+    } all[] = {
+        {&d->x, x, conv->type, dnnl_nhwc},
+        {&d->z, z, conv->type, dnnl_nhwc},
+        {&d->w, w, conv->type, dnnl_format_tag_any},
+        {&d->dx, x, dnnl_f32, dnnl_nhwc},
+        {&d->y, z, dnnl_f32, dnnl_nhwc},
+        {&d->dw, w, dnnl_f32, dnnl_format_tag_any},
+        {&d->plain, w, dnnl_f32, dnnl_oihw},
+    };
+    for (size_t i = 0; i < STK_ARRAY_SIZE(all); i++)
+        DNNL_TRY(dnnl_memory_desc_init_by_tag(all[i].desc, 4, all[i].dims, all[i].type, all[i].tag),
+                 "tensor shape");
+    return STK_OK;
 }
 
 static stk_status create_pass(stk_conv_train *conv, int pass, const void *op) {
@@ -74,26 +99,56 @@ static stk_status create_pass(stk_conv_train *conv, int pass, const void *op) {
     return check(dnnl_primitive_create(&conv->primitive[pass], conv->desc[pass]), "convolution");
 }
 
-static stk_status create_passes(stk_conv_train *conv, dnnl_memory_desc_t *plain) {
+static stk_status create_passes(stk_conv_train *conv, const shapes *d) {
     const stk_conv_shape *s = &conv->shape;
     const dnnl_dims_t stride = {s->stride_h, s->stride_w}, before = {s->pad_top, s->pad_left};
     const dnnl_dims_t after = {s->pad_bottom, s->pad_right};
-    dnnl_memory_desc_t x, z, any;
     dnnl_convolution_desc_t op;
-    STK_TRY(describe(s, &x, &z, &any, plain));
     DNNL_TRY(dnnl_convolution_forward_desc_init(&op, dnnl_forward_training, dnnl_convolution_direct,
-                                                &x, &any, NULL, &z, stride, before, after),
+                                                &d->x, &d->w, NULL, &d->y, stride, before, after),
              "convolution shape");
     STK_TRY(create_pass(conv, FORWARD, &op));
-    DNNL_TRY(dnnl_convolution_backward_weights_desc_init(&op, dnnl_convolution_direct, &x, &any,
-                                                         NULL, &z, stride, before, after),
+    DNNL_TRY(dnnl_convolution_backward_weights_desc_init(
+                 &op, dnnl_convolution_direct, &d->x, &d->dw, NULL, &d->z, stride, before, after),
              "convolution shape");
     STK_TRY(create_pass(conv, WEIGHTS, &op));
-    if (!conv->want_dx) return STK_OK;
-    DNNL_TRY(dnnl_convolution_backward_data_desc_init(&op, dnnl_convolution_direct, &x, &any, &z,
-                                                      stride, before, after),
+    if (!conv->options.want_dx) return STK_OK;
+    DNNL_TRY(dnnl_convolution_backward_data_desc_init(&op, dnnl_convolution_direct, &d->dx, &d->w,
+                                                      &d->z, stride, before, after),
              "convolution shape");
     return create_pass(conv, DATA, &op);
+}
+
+static void free_passes(stk_conv_train *conv) {
+    for (int pass = 0; pass < PASSES; pass++) {
+        if (conv->primitive[pass] != NULL) dnnl_primitive_destroy(conv->primitive[pass]);
+        if (conv->desc[pass] != NULL) dnnl_primitive_desc_destroy(conv->desc[pass]);
+        conv->primitive[pass] = NULL;
+        conv->desc[pass] = NULL;
+    }
+}
+
+/* Did every pass get a kernel worth having? */
+static int has_kernels(const stk_conv_train *conv) {
+    const char *names[PASSES];
+    stk_conv_train_kernels(conv, names);
+    for (int pass = 0; pass < PASSES; pass++)
+        if (strncmp(names[pass], "ref", 3) == 0 || strncmp(names[pass], "gemm", 4) == 0) return 0;
+    return 1;
+}
+
+/* The passes in bfloat16 where that is asked for, fast and possible; else in float32. */
+static stk_status choose_passes(stk_conv_train *conv, shapes *d) {
+    const int fast = (stk_cpu_flags() & (STK_CPU_AVX512BF16 | STK_CPU_AMX)) != 0;
+    if (conv->options.bf16 && fast) {
+        conv->type = dnnl_bf16;
+        STK_TRY(describe(conv, d));
+        if (create_passes(conv, d) == STK_OK && has_kernels(conv)) return STK_OK;
+        free_passes(conv);
+    }
+    conv->type = dnnl_f32;
+    STK_TRY(describe(conv, d));
+    return create_passes(conv, d);
 }
 
 static stk_status create_reorder(stk_conv_train *conv, const dnnl_memory_desc_t *from,
@@ -120,15 +175,13 @@ static stk_status create_weights(stk_conv_train *conv, const dnnl_memory_desc_t 
                           &conv->unload);
 }
 
-static stk_status create_task(stk_conv_train *conv, task_memory *t) {
+static stk_status create_task(stk_conv_train *conv, const shapes *d, task_memory *t) {
     dnnl_engine_t engine = conv->engine;
     DNNL_TRY(dnnl_stream_create(&t->stream, engine, dnnl_stream_default_flags), "stream");
-    const dnnl_memory_desc_t *x = query(conv, FORWARD, dnnl_query_src_md);
-    const dnnl_memory_desc_t *z = query(conv, FORWARD, dnnl_query_dst_md);
-    DNNL_TRY(dnnl_memory_create(&t->x, x, engine, DNNL_MEMORY_NONE), "input");
-    DNNL_TRY(dnnl_memory_create(&t->dx, x, engine, DNNL_MEMORY_NONE), "input");
-    DNNL_TRY(dnnl_memory_create(&t->z, z, engine, DNNL_MEMORY_NONE), "output");
-    DNNL_TRY(dnnl_memory_create(&t->dz, z, engine, DNNL_MEMORY_NONE), "output");
+    DNNL_TRY(dnnl_memory_create(&t->x, &d->x, engine, DNNL_MEMORY_NONE), "input");
+    DNNL_TRY(dnnl_memory_create(&t->dx, &d->dx, engine, DNNL_MEMORY_NONE), "input");
+    DNNL_TRY(dnnl_memory_create(&t->z, &d->y, engine, DNNL_MEMORY_NONE), "output");
+    DNNL_TRY(dnnl_memory_create(&t->dz, &d->z, engine, DNNL_MEMORY_NONE), "output");
     DNNL_TRY(dnnl_memory_create(&t->dw, query(conv, WEIGHTS, dnnl_query_diff_weights_md), engine,
                                 DNNL_MEMORY_ALLOCATE),
              "weight gradient");
@@ -138,26 +191,34 @@ static stk_status create_task(stk_conv_train *conv, task_memory *t) {
                                         query(conv, pass, dnnl_query_scratchpad_md), engine,
                                         DNNL_MEMORY_ALLOCATE),
                      "scratch");
-    return STK_OK;
+    if (conv->type == dnnl_f32) return STK_OK;
+    t->half_x = stk_calloc_aligned(conv->x_floats, sizeof *t->half_x);
+    t->half_dz = stk_calloc_aligned(conv->z_floats, sizeof *t->half_dz);
+    return t->half_x != NULL && t->half_dz != NULL ? STK_OK : stk_fail_memory("rounded tensors");
 }
 
 static stk_status build(stk_conv_train *conv) {
-    dnnl_memory_desc_t plain;
+    shapes d;
     DNNL_TRY(dnnl_engine_create(&conv->engine, dnnl_cpu, 0), "engine");
     DNNL_TRY(dnnl_stream_create(&conv->stream, conv->engine, dnnl_stream_default_flags), "stream");
-    STK_TRY(create_passes(conv, &plain));
-    STK_TRY(create_weights(conv, &plain));
-    for (int i = 0; i < conv->tasks; i++) STK_TRY(create_task(conv, &conv->task[i]));
+    STK_TRY(choose_passes(conv, &d));
+    STK_TRY(create_weights(conv, &d.plain));
+    for (int i = 0; i < conv->options.tasks; i++) STK_TRY(create_task(conv, &d, &conv->task[i]));
     return STK_OK;
 }
 
-stk_status stk_conv_train_create(stk_conv_train **out, const stk_conv_shape *shape, int tasks,
-                                 int want_dx) {
+stk_status stk_conv_train_create(stk_conv_train **out, const stk_conv_shape *shape,
+                                 const stk_conv_options *options) {
     stk_conv_train *conv = stk_calloc_aligned(1, sizeof *conv);
     *out = NULL;
     if (conv == NULL) return stk_fail_memory("convolution");
-    *conv = (stk_conv_train){.shape = *shape, .tasks = tasks, .want_dx = want_dx};
-    conv->task = stk_calloc_aligned((size_t)tasks, sizeof *conv->task);
+    *conv = (stk_conv_train){.shape = *shape, .options = *options};
+    conv->x_floats =
+        (size_t)shape->batch * (size_t)shape->in_h * (size_t)shape->in_w * (size_t)shape->in_c;
+    conv->z_floats =
+        (size_t)shape->batch * (size_t)shape->out_h * (size_t)shape->out_w * (size_t)shape->out_c;
+    stk_layer_kernels_init(&conv->kernels);
+    conv->task = stk_calloc_aligned((size_t)options->tasks, sizeof *conv->task);
     const int threads = omp_get_max_threads();
     omp_set_num_threads(1);
     stk_status status = conv->task != NULL ? build(conv) : stk_fail_memory("convolution");
@@ -173,16 +234,15 @@ static void free_task(task_memory *t) {
     for (size_t i = 0; i < STK_ARRAY_SIZE(memories); i++)
         if (memories[i] != NULL) dnnl_memory_destroy(memories[i]);
     if (t->stream != NULL) dnnl_stream_destroy(t->stream);
+    stk_free(t->half_x);
+    stk_free(t->half_dz);
 }
 
 void stk_conv_train_free(stk_conv_train **handle) {
     if (handle == NULL || *handle == NULL) return;
     stk_conv_train *conv = *handle;
-    for (int i = 0; conv->task != NULL && i < conv->tasks; i++) free_task(&conv->task[i]);
-    for (int pass = 0; pass < PASSES; pass++) {
-        if (conv->primitive[pass] != NULL) dnnl_primitive_destroy(conv->primitive[pass]);
-        if (conv->desc[pass] != NULL) dnnl_primitive_desc_destroy(conv->desc[pass]);
-    }
+    for (int i = 0; conv->task != NULL && i < conv->options.tasks; i++) free_task(&conv->task[i]);
+    free_passes(conv);
     for (int i = 0; i < 2; i++) {
         if (conv->load[i] != NULL) dnnl_primitive_destroy(conv->load[i]);
         if (conv->weights[i] != NULL) dnnl_memory_destroy(conv->weights[i]);
@@ -209,7 +269,7 @@ static stk_status execute(dnnl_primitive_t primitive, dnnl_stream_t stream, int 
     return check(status, "running a convolution");
 }
 
-static stk_status point(dnnl_memory_t memory, const float *data) {
+static stk_status point(dnnl_memory_t memory, const void *data) {
     return check(dnnl_memory_set_data_handle(memory, (void *)(uintptr_t)data), "tensor");
 }
 
@@ -228,7 +288,8 @@ stk_status stk_conv_train_load(stk_conv_train *conv, const float *weights) {
 
 stk_status stk_conv_train_forward(stk_conv_train *conv, int task, const float *x, float *z) {
     task_memory *t = &conv->task[task];
-    STK_TRY(point(t->x, x));
+    if (t->half_x != NULL) conv->kernels.halve(conv->x_floats, x, t->half_x);
+    STK_TRY(point(t->x, t->half_x != NULL ? (const void *)t->half_x : x));
     STK_TRY(point(t->z, z));
     const dnnl_exec_arg_t args[] = {{DNNL_ARG_SRC, t->x},
                                     {DNNL_ARG_DST, t->z},
@@ -240,8 +301,9 @@ stk_status stk_conv_train_forward(stk_conv_train *conv, int task, const float *x
 stk_status stk_conv_train_backward(stk_conv_train *conv, int task, const float *x, const float *dz,
                                    float *dx) {
     task_memory *t = &conv->task[task];
-    STK_TRY(point(t->x, x));
-    STK_TRY(point(t->dz, dz));
+    if (t->half_dz != NULL) conv->kernels.halve(conv->z_floats, dz, t->half_dz);
+    STK_TRY(point(t->x, t->half_x != NULL ? (const void *)t->half_x : x));
+    STK_TRY(point(t->dz, t->half_dz != NULL ? (const void *)t->half_dz : dz));
     const dnnl_exec_arg_t weights[] = {{DNNL_ARG_SRC, t->x},
                                        {DNNL_ARG_DIFF_DST, t->dz},
                                        {DNNL_ARG_DIFF_WEIGHTS, t->dw},
@@ -261,7 +323,7 @@ stk_status stk_conv_train_gradient(stk_conv_train *conv, float *dw) {
         dnnl_memory_desc_get_size(query(conv, WEIGHTS, dnnl_query_diff_weights_md)) / sizeof(float);
     void *sum, *next;
     DNNL_TRY(dnnl_memory_get_data_handle(conv->task[0].dw, &sum), "weight gradient");
-    for (int i = 1; i < conv->tasks; i++) {
+    for (int i = 1; i < conv->options.tasks; i++) {
         DNNL_TRY(dnnl_memory_get_data_handle(conv->task[i].dw, &next), "weight gradient");
         float *restrict to = sum;
         const float *restrict from = next;

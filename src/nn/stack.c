@@ -92,7 +92,7 @@ static float *floats(size_t count) {
     return stk_calloc_aligned(count, sizeof(float));
 }
 
-static stk_status open_layer(stk_stack *stack, int i, int want_dx) {
+static stk_status open_layer(stk_stack *stack, int i, const stk_stack_options *options) {
     const stk_stack_block *b = &stack->blocks[i];
     stk_stack_layer *l = &stack->layer[i];
     const size_t batch = (size_t)stack->tasks * (size_t)stack->micro, c = (size_t)b->out_c;
@@ -125,17 +125,18 @@ static stk_status open_layer(stk_stack *stack, int i, int want_dx) {
         .pad_right = b->pad,
         .groups = 1,
     };
-    return stk_conv_train_create(&l->conv, &shape, stack->tasks, i > 0 || want_dx);
+    const stk_conv_options conv = {options->tasks, i > 0 || options->want_dx, options->bf16};
+    return stk_conv_train_create(&l->conv, &shape, &conv);
 }
 
-static stk_status open_all(stk_stack *stack, int want_dx) {
+static stk_status open_all(stk_stack *stack, const stk_stack_options *options) {
     size_t largest = 0;
     for (int i = 0; i < stack->n; i++) {
         const stk_stack_layer *l = &stack->layer[i];
         const size_t sizes[] = {l->in_floats, l->out_floats, l->wide_floats};
         for (size_t k = 0; k < STK_ARRAY_SIZE(sizes); k++)
             if (sizes[k] > largest) largest = sizes[k];
-        STK_TRY(open_layer(stack, i, want_dx));
+        STK_TRY(open_layer(stack, i, options));
     }
     for (int k = 0; k < 3; k++) {
         stack->gradient[k] = floats((size_t)stack->tasks * (size_t)stack->micro * largest);
@@ -144,15 +145,16 @@ static stk_status open_all(stk_stack *stack, int want_dx) {
     return STK_OK;
 }
 
-stk_status stk_stack_open(stk_stack *stack, stk_pool *pool, int tasks, int micro, int want_dx) {
-    if (tasks < 1 || tasks > STK_STACK_TASKS || micro < 1)
-        return stk_fail(STK_ERR_ARGUMENT, "a batch of %d x %d is not possible", tasks, micro);
+stk_status stk_stack_open(stk_stack *stack, stk_pool *pool, const stk_stack_options *options) {
+    if (options->tasks < 1 || options->tasks > STK_STACK_TASKS || options->micro < 1)
+        return stk_fail(STK_ERR_ARGUMENT, "a batch of %d x %d is not possible", options->tasks,
+                        options->micro);
     stack->pool = pool;
-    stack->tasks = tasks;
-    stack->micro = micro;
-    stack->want_dx = want_dx;
+    stack->tasks = options->tasks;
+    stack->micro = options->micro;
+    stack->want_dx = options->want_dx;
     stk_layer_kernels_init(&stack->kernels);
-    stk_status status = open_all(stack, want_dx);
+    stk_status status = open_all(stack, options);
     if (status != STK_OK) stk_stack_close(stack);
     return status;
 }

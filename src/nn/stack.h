@@ -67,8 +67,13 @@ stk_status stk_stack_register(stk_stack *stack, stk_params *params, const char *
                               const stk_stack_block *blocks, int n);
 /* After sealing: normal weights of variance 2 / fan-in (1 / fan-in without ReLU), gain 1. */
 void stk_stack_init(stk_stack *stack, stk_rng *rng);
-/* Memory and primitives; pool and params outlive the stack. want_dx: backward gives dx. */
-stk_status stk_stack_open(stk_stack *stack, stk_pool *pool, int tasks, int micro, int want_dx);
+typedef struct stk_stack_options {
+    int tasks, micro; /* a batch */
+    int want_dx;      /* backward gives dx */
+    int bf16;         /* convolutions in bfloat16 where that is fast (conv_train.h) */
+} stk_stack_options;
+/* Memory and primitives; pool and params outlive the stack. */
+stk_status stk_stack_open(stk_stack *stack, stk_pool *pool, const stk_stack_options *options);
 /* Takes a stack that was only zeroed, too. */
 void stk_stack_close(stk_stack *stack);
 /* Takes the store's weights: before the first pass, and after they changed. */

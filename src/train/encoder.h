@@ -30,6 +30,7 @@ typedef struct stk_encoder_settings {
     double minutes, evaluate_s;    /* how long in all; seconds between measurements */
     int64_t steps, evaluate_steps; /* steps != 0: by steps, the clock decides nothing */
     int threads, seed, resume;
+    int float32;           /* 1: no bfloat16 (nn/conv_train.h) */
     float rate;            /* learning rate at its highest */
     stk_sync_weights sync; /* bce, nce */
     float reconstruction;  /* w */

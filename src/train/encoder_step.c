@@ -30,8 +30,11 @@ static stk_status register_all(stk_encoder_trainer *t) {
 static stk_status open_stacks(stk_encoder_trainer *t) {
     for (int i = 0; i < STK_SYNC_PARTS; i++) {
         const int rebuilt = i == STK_SYNC_FACE || i == STK_SYNC_DECODER;
-        STK_TRY(stk_stack_open(&t->stack[i], t->pool, TASKS, rebuilt ? REBUILT_MICRO : MICRO,
-                               i == STK_SYNC_DECODER));
+        const stk_stack_options options = {.tasks = TASKS,
+                                           .micro = rebuilt ? REBUILT_MICRO : MICRO,
+                                           .want_dx = i == STK_SYNC_DECODER,
+                                           .bf16 = !t->settings.float32};
+        STK_TRY(stk_stack_open(&t->stack[i], t->pool, &options));
         STK_TRY(stk_stack_load(&t->stack[i]));
     }
     return stk_sync_loss_init(&t->loss, WINDOWS);

@@ -129,7 +129,7 @@ static double objective(void *context) {
 
 /* --- cases ------------------------------------------------------------------------------------ */
 
-static void make(subject *s, int threads) {
+static void make_as(subject *s, int threads, int bf16) {
     stk_rng rng;
     stk_rng_seed(&rng, 5, 0);
     *s = (subject){.train = 1};
@@ -148,7 +148,8 @@ static void make(subject *s, int threads) {
         stk_params_fill_normal(&s->params, l->gain >= 0 ? l->shift : l->bias, 0.3f, &rng);
     }
     TEST_OK(stk_pool_create(&s->pool, threads));
-    TEST_OK(stk_stack_open(&s->stack, s->pool, TASKS, MICRO, 1));
+    const stk_stack_options options = {TASKS, MICRO, 1, bf16};
+    TEST_OK(stk_stack_open(&s->stack, s->pool, &options));
     s->in = s->stack.layer[0].in_floats;
     s->out = s->stack.layer[N - 1].out_floats;
     s->x = stk_calloc_aligned(BATCH * s->in, sizeof(float));
@@ -156,6 +157,10 @@ static void make(subject *s, int threads) {
     for (size_t i = 0; i < BATCH * s->in; i++) s->x[i] = stk_rng_normal(&rng);
     for (size_t i = 0; i < BATCH * s->out; i++) s->upstream[i] = stk_rng_normal(&rng);
     TEST_OK(stk_stack_load(&s->stack));
+}
+
+static void make(subject *s, int threads) {
+    make_as(s, threads, 0);
 }
 
 static void drop(subject *s) {
@@ -243,6 +248,25 @@ static void step_does_not_depend_on_threads(void **state) {
     drop(&b);
 }
 
+/* Where the processor has bfloat16: factors are off by 2^-9 each, six layers and their norms on. */
+static void bf16_agrees_with_float32_roughly(void **state) {
+    subject a, b;
+    const float *da, *db;
+    (void)state;
+    make_as(&a, 2, 0);
+    make_as(&b, 2, 1);
+    TEST_OK(stk_stack_forward(&a.stack, a.x, 1));
+    TEST_OK(stk_stack_forward(&b.stack, b.x, 1));
+    assert_true(test_relative_l2(stk_stack_output(&b.stack), stk_stack_output(&a.stack),
+                                 BATCH * a.out) < 0.02);
+    TEST_OK(stk_stack_backward(&a.stack, a.upstream, &da));
+    TEST_OK(stk_stack_backward(&b.stack, b.upstream, &db));
+    assert_true(test_relative_l2(db, da, BATCH * a.in) < 0.1); /* ReLUs that flip count whole */
+    assert_true(test_relative_l2(b.params.grad, a.params.grad, a.params.total) < 0.05);
+    drop(&a);
+    drop(&b);
+}
+
 static void running_statistics_move_a_tenth(void **state) {
     subject s;
     (void)state;
@@ -278,6 +302,7 @@ int main(void) {
         cmocka_unit_test(forward_evaluation_uses_running_statistics),
         cmocka_unit_test(backward_agrees_with_differences),
         cmocka_unit_test(step_does_not_depend_on_threads),
+        cmocka_unit_test(bf16_agrees_with_float32_roughly),
         cmocka_unit_test(running_statistics_move_a_tenth),
         cmocka_unit_test(register_refuses_blocks_that_do_not_fit),
     };

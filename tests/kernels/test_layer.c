@@ -16,6 +16,7 @@ enum { ROWS = 131, MOST = 48 * ROWS };
 typedef struct results {
     double sums[4][48];
     float y[2][MOST], g[MOST], dz[MOST], added[MOST], p[MOST], m[MOST], v[MOST];
+    uint16_t half[MOST];
 } results;
 
 static void run(const stk_layer_kernels *k, int c, const float *data, results *r) {
@@ -31,6 +32,7 @@ static void run(const stk_layer_kernels *k, int c, const float *data, results *r
     k->spread(ROWS, c, dy, z, mean, (const float *const[]){scale, shift, mean}, r->dz);
     memcpy(r->added, res, n * sizeof(float));
     k->add(n, z, r->added);
+    k->halve(n, z, r->half);
     memcpy(r->p, z, n * sizeof(float));
     memcpy(r->m, res, n * sizeof(float));
     for (size_t i = 0; i < n; i++) r->v[i] = res[i] * res[i];
@@ -66,7 +68,8 @@ static void every_variant_agrees_with_twin(void **state) {
             for (int s = 0; s < 4; s++)
                 for (int c = 0; c < channels[i]; c++)
                     assert_true(fabs(twin.sums[s][c] - other.sums[s][c]) < 1e-5 * ROWS);
-            const size_t floats = (sizeof twin - sizeof twin.sums) / sizeof(float);
+            assert_memory_equal(twin.half, other.half, sizeof twin.half);
+            const size_t floats = 8 * (size_t)MOST;
             test_assert_close(masks[m], other.y[0], twin.y[0], floats, 1e-5);
         }
     stk_cpu_set_mask(~0u);
@@ -101,10 +104,22 @@ static void adam_first_step_is_the_rate(void **state) {
     assert_true(fabsf(p[0] - 0.99f) < 1e-6f && fabsf(p[1] - 1.01f) < 1e-6f);
 }
 
+static void halve_rounds_to_nearest_even(void **state) {
+    const float x[] = {1.0f, 1.00390625f /* 1 + 2^-8: a tie */, 1.01171875f, -2.51f, 0};
+    const uint16_t expected[] = {0x3f80, 0x3f80, 0x3f82, 0xc021, 0};
+    uint16_t y[5];
+    stk_layer_kernels kernels;
+    (void)state;
+    stk_layer_kernels_init(&kernels);
+    kernels.halve(5, x, y);
+    assert_memory_equal(y, expected, sizeof y);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_variant_agrees_with_twin),
         cmocka_unit_test(moments_agree_with_doubles),
+        cmocka_unit_test(halve_rounds_to_nearest_even),
         cmocka_unit_test(adam_first_step_is_the_rate),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
