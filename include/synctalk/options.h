@@ -34,7 +34,7 @@
     X(FLAG, resume,   "--resume",   0, 0, 1,            "",       "go on from the checkpoint beside the model") \
     X(INT,  rays,     "--rays",     2048, 256, 65536,   "N",      "rays per step, a multiple of --frames") \
     X(INT,  frames,   "--frames",   16, 1, 64,          "N",      "video frames mixed in one step") \
-    X(TEXT, attention, "--attention", NULL, 0, 0,       "masks|penalties|free", "what keeps sound to the lips and expression to the eyes and brows: explicit masks, the released code's loss terms (default), or nothing") \
+    X(TEXT, attention, "--attention", NULL, 0, 0,       "masks|penalties|free", "what keeps sound to the lips and expression to the eyes and brows: explicit masks (default), the released code's loss terms alone, or nothing") \
     X(REAL, lr_grid,  "--lr",       0.01, 0, 1,         "RATE",   "learning rate of the hash planes") \
     X(REAL, lr_net,   "--lr-net",   0.001, 0, 1,        "RATE",   "learning rate of the nets") \
     X(TEXT, preview,  "--preview",  NULL, 0, 0,         "PNG",    "real | rendered picture, every minute; default MODEL.png") \
@@ -50,6 +50,8 @@
     X(TEXT, frames,  "--frames",  NULL, 0, 0,       "FOLDER", "write PNG frames here instead of a video") \
     X(TEXT, portrait, "--portrait", NULL, 0, 0,     "FOLDER", "paste the face into the frames of this, the model's own subject: hair, ears and background stay") \
     X(TEXT, frame,   "--frame",   NULL, 0, 0,       "square|full", "full: with --portrait, the whole picture of the clip that the subject was cut from") \
+    X(TEXT, silence, "--silence", NULL, 0, 0,     "gate|off", "where nobody speaks the lips rest, closed (gate, by voice activity; default), or do as the sound has them") \
+    X(TEXT, smooth_lips, "--smooth-lips", NULL, 0, 0, "symmetric|published|off", "steadier lips: without lag, or by the published recursion, a third of a frame late; default: off") \
     X(TEXT, expression, "--expression", NULL, 0, 0, "FILE|clip|still|auto", "brows and blinks: the source clip's own (default), none, made up, of a track (.csv, .json) or of anyone's video") \
     X(TEXT, expression_gain, "--expression-gain", NULL, 0, 0, "NAME=VALUE...", "scale a coefficient round its neutral, e.g. browInnerUp=1.5; may be repeated") \
     X(INT,  seed,    "--seed",    1, 0, 2147483647, "N",      "seed of the blinks of --expression auto") \

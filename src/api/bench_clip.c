@@ -52,7 +52,8 @@ stk_status stk_bench_sound(stk_bench_session *b) {
     }
     stk_voice *voice;
     const stk_nets *nets = &b->isas[0].model->nets;
-    const stk_voice_source heard = {b->sound, b->options->features, b->options->encoder};
+    const stk_voice_source heard = {
+        .sound = b->sound, .features = b->options->features, .encoder = b->options->encoder};
     STK_TRY(stk_voice_open(&voice, &heard, nets));
     const int last = stk_voice_frames(voice) - 1;
     stk_voice_code(voice, nets->params.value, CODE_FRAME < last ? CODE_FRAME : last, b->code);

@@ -116,6 +116,7 @@ static stk_status create_trainer(const stk_bench_session *b, train_cell *cell) {
                                          .seed = SEED,
                                          .rays = defaults.rays,
                                          .frames = defaults.frames,
+                                         .attention = STK_ATTENTION_MASKS,
                                          .lr_grid = (float)defaults.lr_grid,
                                          .lr_net = (float)defaults.lr_net};
     stk_bench_use(&b->isas[0]);

@@ -114,7 +114,8 @@ static stk_status open_stages(stages *s) {
     stk_image_copy(&s->backdrop, frame);
     STK_TRY(stk_frame_renderer_create(&s->renderer, source->width, source->height, b->pools[0]));
     STK_TRY(stk_frame_renderer_load(s->renderer, &model->nets, model->nets.params.value));
-    const stk_voice_source heard = {b->sound, b->options->features, b->options->encoder};
+    const stk_voice_source heard = {
+        .sound = b->sound, .features = b->options->features, .encoder = b->options->encoder};
     STK_TRY(stk_voice_open(&s->voice, &heard, &model->nets));
     s->no_bits = stk_calloc_aligned(1, STK_GRID_BYTES);
     if (s->no_bits == NULL) return stk_fail_memory("bench");

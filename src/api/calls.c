@@ -151,19 +151,22 @@ stk_status stk_prepare(stk_context *ctx, const stk_prepare_options *options, cha
     return stk_context_finish(ctx, status);
 }
 
-/* --- train ----------------------------------------------------------------------------------- */
-
-static stk_status read_attention(const char *word, stk_attention *attention) {
-    static const char *const words[STK_ATTENTIONS] = {"penalties", "masks", "free"};
-    *attention = STK_ATTENTION_PENALTIES;
-    for (int i = 0; word != NULL && i < STK_ATTENTIONS; i++)
+/* Which of up to three words an option says; NULL: the first, the default. */
+static stk_status read_word(const char *flag, const char *word, const char *const words[3],
+                            int *which) {
+    *which = 0;
+    if (word == NULL) return STK_OK;
+    for (int i = 0; i < 3 && words[i] != NULL; i++)
         if (strcmp(word, words[i]) == 0) {
-            *attention = (stk_attention)i;
+            *which = i;
             return STK_OK;
         }
-    if (word == NULL) return STK_OK;
-    return stk_fail(STK_ERR_ARGUMENT, "--attention %s: must be masks, penalties or free", word);
+    return stk_fail(STK_ERR_ARGUMENT, "%s %s: must be %s%s%s or %s", flag, word, words[0],
+                    words[2] != NULL ? ", " : "", words[2] != NULL ? words[1] : "",
+                    words[2] != NULL ? words[2] : words[1]);
 }
+
+/* --- train ----------------------------------------------------------------------------------- */
 
 static stk_status train(const stk_train_options *options, const stk_job *job,
                         stk_train_result *result) {
@@ -173,8 +176,11 @@ static stk_status train(const stk_train_options *options, const stk_job *job,
     STK_TRY(need(options->output, "-o MODEL"));
     for (size_t i = 0; i < STK_ARRAY_SIZE(written); i++)
         STK_TRY(keep_subject(written[i], options->subject));
-    stk_attention attention;
-    STK_TRY(read_attention(options->attention, &attention));
+    static const char *const words[STK_ATTENTIONS] = {"masks", "penalties", "free"};
+    static const stk_attention attentions[STK_ATTENTIONS] = {
+        STK_ATTENTION_MASKS, STK_ATTENTION_PENALTIES, STK_ATTENTION_FREE};
+    int attention;
+    STK_TRY(read_word("--attention", options->attention, words, &attention));
     const stk_train_settings settings = {
         .subject = options->subject,
         .output = options->output,
@@ -188,7 +194,7 @@ static stk_status train(const stk_train_options *options, const stk_job *job,
         .resume = options->resume,
         .rays = options->rays,
         .frames = options->frames,
-        .attention = attention,
+        .attention = attentions[attention],
         .lr_grid = (float)options->lr_grid,
         .lr_net = (float)options->lr_net,
     };
@@ -248,11 +254,18 @@ static stk_status render(stk_context *ctx, const stk_render_options *options, co
     STK_TRY(keep_inputs(options->output, inputs, STK_ARRAY_SIZE(inputs)));
     STK_TRY(keep_subject(options->output, options->portrait));
     STK_TRY(check_frames_folder(options->frames));
+    static const char *const smoothings[STK_LIP_SMOOTHINGS] = {"off", "symmetric", "published"};
+    static const char *const silences[3] = {"gate", "off", NULL};
+    int smoothing, talks_on;
+    STK_TRY(read_word("--smooth-lips", options->smooth_lips, smoothings, &smoothing));
+    STK_TRY(read_word("--silence", options->silence, silences, &talks_on));
     stk_render_settings settings = {
         .model = options->model,
         .audio = options->audio,
         .features = options->features,
         .encoder = options->encoder,
+        .smoothing = (stk_lip_smoothing)smoothing,
+        .silence = !talks_on,
         .expression = options->expression,
         .expression_gain = options->expression_gain,
         .models = options->models,

@@ -150,6 +150,17 @@ static stk_status read_heard(stk_model *model, const char *path) {
     return STK_OK;
 }
 
+static stk_status read_closed(stk_model *model, const char *path) {
+    stk_nets *nets = &model->nets;
+    const stk_tensor_info *t = stk_safetensors_find(model->file, "audio_closed");
+    if (t == NULL) return STK_OK;
+    if (t->dtype != STK_F32 || t->bytes != sizeof nets->closed) return damaged(path, t->name);
+    memcpy(nets->closed, t->data, t->bytes);
+    if (!all_within(nets->closed, STK_AUDIO_CODE, WEIGHT_LIMIT)) return damaged(path, t->name);
+    nets->closed_known = 1;
+    return STK_OK;
+}
+
 /* Where sound and expression act; models without it let both act everywhere. */
 static stk_status read_mask(stk_model *model, const char *path) {
     stk_region_mask *mask = &model->nets.field.shape.mask;
@@ -302,6 +313,7 @@ stk_status stk_model_open(stk_model **out, const char *path) {
     if (status == STK_OK) status = read_params(model, path);
     if (status == STK_OK) status = read_bits(model, path);
     if (status == STK_OK) status = read_heard(model, path);
+    if (status == STK_OK) status = read_closed(model, path);
     if (status == STK_OK) status = read_mask(model, path);
     if (status == STK_OK) status = read_extra(model, path);
     if (status == STK_OK) status = read_performance(model, path);

@@ -44,8 +44,10 @@ typedef struct stk_nets {
     stk_audio_net audio;
     stk_field field;
     int has_torso;
-    stk_torso torso;          /* when has_torso */
-    stk_code_range heard;     /* of the training sound; not known in converted models */
+    stk_torso torso;              /* when has_torso */
+    stk_code_range heard;         /* of the training sound; not known in converted models */
+    int closed_known;             /* models of before, and converted ones, do not tell */
+    float closed[STK_AUDIO_CODE]; /* the code of resting, closed lips */
     int lip_weight, lip_bias; /* lip_probe [27][32], [27]: used in training only (train/lips.c) */
 } stk_nets;
 

@@ -65,7 +65,7 @@ static stk_status put_metadata(stk_safetensors_writer *writer, const stk_model_c
 /* --- tensors --------------------------------------------------------------------------------- */
 
 /* Everything behind the parameters, in the order of the file. */
-enum { PIECES_MAX = 16 };
+enum { PIECES_MAX = 17 };
 typedef struct piece {
     const char *name;
     stk_dtype dtype;
@@ -150,6 +150,8 @@ static stk_status write_all(stk_safetensors_writer *writer, const stk_model_cont
     const stk_region_mask *mask = &contents->nets->field.shape.mask;
     const float planes[2][4] = {{mask->audio[0], mask->audio[1], mask->audio[2], mask->audio[3]},
                                 {mask->exp[0], mask->exp[1], mask->exp[2], mask->exp[3]}};
+    if (contents->nets->closed_known)
+        add(&pieces, "audio_closed", STK_F32, STK_AUDIO_CODE, 0, contents->nets->closed);
     if (mask->on) add(&pieces, "region_mask", STK_F32, 2, 4, planes);
     if (contents->extra != NULL) add_extra(&pieces, contents->extra);
     if (frames > 0) {

@@ -308,7 +308,12 @@ static stk_status open_session(session *s) {
     s->camera = stk_camera_scaled(&source->camera, size, height);
     s->rect = stk_rect_scaled(&source->head_rect, &source->camera, &s->camera);
     if (settings->reference_march) s->rect = (stk_rect){0, 0, size, height};
-    const stk_voice_source sound = {settings->audio, settings->features, settings->encoder};
+    const stk_voice_source sound = {.sound = settings->audio,
+                                    .features = settings->features,
+                                    .encoder = settings->encoder,
+                                    .smoothing = settings->smoothing,
+                                    .gate = settings->silence,
+                                    .models = settings->models};
     STK_TRY(stk_voice_open(&s->voice, &sound, &s->model->nets));
     STK_TRY(stk_expression_open(&s->expression, settings, s->model, stk_voice_frames(s->voice),
                                 s->job));

@@ -4,6 +4,7 @@
 
 #include "base/job.h"
 #include "render/model.h"
+#include "render/voice.h"
 
 /* Receives each finished picture, in order. Non-zero stops the loop with STK_ERR_ABORTED. */
 typedef struct stk_frame_sink {
@@ -13,7 +14,9 @@ typedef struct stk_frame_sink {
 
 typedef struct stk_render_settings {
     const char *model, *audio;
-    const char *features, *encoder;                    /* of voice.h, NULL = none given */
+    const char *features, *encoder; /* of voice.h, NULL = none given */
+    stk_lip_smoothing smoothing;
+    int silence;                                       /* 1: lips rest where nobody speaks */
     const char *expression, *expression_gain, *models; /* of expression.h, NULL = as the source */
     const char *portrait; /* subject folder: faces are pasted into its frames; NULL = not */
     int full_frame;       /* and these back into the clip's full frames */

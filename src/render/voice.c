@@ -12,16 +12,22 @@
 #include "face_sync/ave_encoder.h"
 #include "face_sync/feature_file.h"
 #include "render/mel_feed.h"
+#include "render/speech_gate.h"
 
+#include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum {
     ROWS_KEPT = 16,     /* of which a frame needs 8 */
+    CODES_KEPT = 16,    /* of which smoothing needs 7 */
+    REACH = 3,          /* frames to either side that it takes */
     FEATURES_SHORT = 5, /* frames that features may be shorter than the sound: windows at its end */
     FEATURES_LONG = 25, /* frames that they may be longer before a word is said */
     ERROR_TEXT = 1024
 };
 static const float SILENCE = -4; /* of mel windows */
+static const float RECURSION = 0.35f;
 
 struct stk_voice {
     const stk_nets *nets;
@@ -33,6 +39,13 @@ struct stk_voice {
     float *row;                                   /* [ROWS_KEPT][row_floats] */
     int held[ROWS_KEPT];                          /* which row lies in each place, -1 = none */
     float *acts;
+    float code[CODES_KEPT][STK_AUDIO_CODE]; /* of frame i at i % CODES_KEPT, not smoothed */
+    int code_held[CODES_KEPT];
+    stk_lip_smoothing smoothing;
+    float recursive[STK_AUDIO_CODE]; /* of frame recursive_at, -1 = none yet */
+    int recursive_at;
+    stk_speech_gate *gate;        /* NULL: none */
+    float closed[STK_AUDIO_CODE]; /* lips at rest; with a gate */
     stk_status failed;
     char text[ERROR_TEXT]; /* its sentence */
 };
@@ -81,6 +94,22 @@ static stk_status open_rows(stk_voice *voice, const stk_voice_source *source) {
     return STK_OK;
 }
 
+/* Where the model does not tell the code of closed lips, that of digital silence stands for it. */
+static void find_closed(stk_voice *voice) {
+    const stk_nets *nets = voice->nets;
+    const float *window[STK_AUDIO_WINDOW];
+    if (nets->closed_known) {
+        memcpy(voice->closed, nets->closed, sizeof voice->closed);
+        return;
+    }
+    const float value = nets->config.audio_kind == STK_AUDIO_MEL ? SILENCE : 0;
+    for (int i = 0; i < voice->row_floats; i++) voice->row[i] = value;
+    for (int k = 0; k < STK_AUDIO_WINDOW; k++) window[k] = voice->row;
+    stk_audio_net_forward(&nets->audio, &nets->params, nets->params.value, window, voice->acts,
+                          voice->closed);
+    stk_code_range_limit(&nets->heard, voice->closed);
+}
+
 stk_status stk_voice_open(stk_voice **out, const stk_voice_source *source, const stk_nets *nets) {
     *out = NULL;
     stk_voice *voice = stk_calloc_aligned(1, sizeof *voice);
@@ -89,12 +118,20 @@ stk_status stk_voice_open(stk_voice **out, const stk_voice_source *source, const
     voice->run = 1;
     voice->row_floats = stk_audio_row_floats(nets->config.audio_kind);
     memset(voice->held, -1, sizeof voice->held);
+    memset(voice->code_held, -1, sizeof voice->code_held);
+    voice->recursive_at = -1;
+    voice->smoothing = source->smoothing;
     stk_status status = open_rows(voice, source);
     if (status == STK_OK) {
         const size_t floats = (size_t)ROWS_KEPT * (size_t)voice->row_floats;
         voice->row = stk_calloc_aligned(floats, sizeof(float));
         voice->acts = stk_calloc_aligned(stk_audio_net_act_floats(&nets->audio), sizeof(float));
         if (voice->row == NULL || voice->acts == NULL) status = stk_fail_memory("sound features");
+    }
+    if (status == STK_OK && source->gate) {
+        find_closed(voice);
+        status =
+            stk_speech_gate_open(&voice->gate, source->sound, voice->frames, source->models, 0);
     }
     if (status != STK_OK) stk_voice_close(&voice);
     *out = voice;
@@ -107,6 +144,7 @@ void stk_voice_close(stk_voice **handle) {
     stk_mel_feed_close(&voice->mel);
     stk_ave_encoder_free(&voice->encoder);
     stk_feature_file_close(&voice->features);
+    stk_speech_gate_close(&voice->gate);
     stk_free(voice->row);
     stk_free(voice->acts);
     stk_free(voice);
@@ -156,7 +194,7 @@ static const float *row_of(stk_voice *voice, int row) {
     return place_of(voice, row);
 }
 
-void stk_voice_code(stk_voice *voice, const float *values, int frame, float code[STK_AUDIO_CODE]) {
+static void make_code(stk_voice *voice, const float *values, int frame, float *code) {
     const float *window[STK_AUDIO_WINDOW];
     for (int k = 0; k < STK_AUDIO_WINDOW; k++) {
         int row = frame - STK_AUDIO_WINDOW / 2 + k;
@@ -165,6 +203,58 @@ void stk_voice_code(stk_voice *voice, const float *values, int frame, float code
     stk_audio_net_forward(&voice->nets->audio, &voice->nets->params, values, window, voice->acts,
                           code);
     stk_code_range_limit(&voice->nets->heard, code);
+}
+
+/* The code of a frame by itself, kept; frames outside the sound are those at its ends. */
+static const float *code_of(stk_voice *voice, const float *values, int frame) {
+    frame = stk_clampi(frame, 0, voice->frames - 1);
+    float *code = voice->code[frame % CODES_KEPT];
+    if (voice->code_held[frame % CODES_KEPT] == frame) return code;
+    make_code(voice, values, frame, code);
+    voice->code_held[frame % CODES_KEPT] = frame;
+    return code;
+}
+
+static void smooth_both_ways(stk_voice *voice, const float *values, int frame, float *code) {
+    double sum[STK_AUDIO_CODE] = {0}, weights = 0;
+    for (int k = -REACH; k <= REACH; k++) {
+        const float *c = code_of(voice, values, frame + k);
+        const double w = pow((double)RECURSION, abs(k));
+        for (int i = 0; i < STK_AUDIO_CODE; i++) sum[i] += w * (double)c[i];
+        weights += w;
+    }
+    for (int i = 0; i < STK_AUDIO_CODE; i++) code[i] = (float)(sum[i] / weights);
+}
+
+/* Going back, from the start again. */
+static void smooth_as_published(stk_voice *voice, const float *values, int frame, float *code) {
+    float *r = voice->recursive;
+    if (voice->recursive_at > frame) voice->recursive_at = -1;
+    while (voice->recursive_at < frame) {
+        const float kept = voice->recursive_at < 0 ? 0 : RECURSION;
+        const float *c = code_of(voice, values, ++voice->recursive_at);
+        for (int i = 0; i < STK_AUDIO_CODE; i++) r[i] = kept * r[i] + (1 - kept) * c[i];
+    }
+    memcpy(code, r, sizeof voice->recursive);
+}
+
+static void rest_in_silence(stk_voice *voice, int frame, float *code) {
+    float open = 1;
+    if (voice->gate == NULL || voice->failed != STK_OK) return;
+    voice->failed = stk_speech_gate_at(voice->gate, frame, &open);
+    if (voice->failed != STK_OK) stk_error_take(voice->text, sizeof voice->text);
+    for (int i = 0; open < 1 && i < STK_AUDIO_CODE; i++)
+        code[i] = voice->closed[i] + open * (code[i] - voice->closed[i]);
+}
+
+void stk_voice_code(stk_voice *voice, const float *values, int frame, float code[STK_AUDIO_CODE]) {
+    if (voice->smoothing == STK_LIPS_SYMMETRIC)
+        smooth_both_ways(voice, values, frame, code);
+    else if (voice->smoothing == STK_LIPS_PUBLISHED)
+        smooth_as_published(voice, values, frame, code);
+    else
+        make_code(voice, values, frame, code);
+    rest_in_silence(voice, frame, code);
 }
 
 void stk_audio_window(const float *rows, int n, int row_floats, int frame,

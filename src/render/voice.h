@@ -5,7 +5,15 @@
  *   ave            those, through the audio-visual encoder          (face_sync/ave_encoder.h)
  *   all others     read from a file that was made elsewhere         (face_sync/feature_file.h)
  *
- * Memory does not grow with the sound: what is kept is a piece of it, 128 columns and 16 rows.
+ * Codes may then be smoothed over time, and fade to that of closed lips where nobody speaks
+ * (render/speech_gate.h):
+ *
+ *   symmetric   c'_i = sum_k w_k c_i+k / sum_k w_k, w_k = 0.35^|k|, |k| <= 3: the published
+ *               recursion run forth and back, so without its lag
+ *   published   c'_i = 0.35 c'_i-1 + 0.65 c_i from the sound's start (reference.md 2.6)
+ *
+ * Memory does not grow with the sound, but for a byte every 32 ms of the gate: what is kept is a
+ * piece of it, 128 columns and 16 rows.
  *
  * DIFFERS from reference.md 2.4 (Q26): rows outside the clip are zeros as published, but the window
  * is taken over the whole sound, also at the seam between training and held-out frames.
@@ -17,11 +25,21 @@
 
 typedef struct stk_voice stk_voice;
 
+typedef enum stk_lip_smoothing {
+    STK_LIPS_AS_THEY_ARE,
+    STK_LIPS_SYMMETRIC,
+    STK_LIPS_PUBLISHED,
+    STK_LIP_SMOOTHINGS
+} stk_lip_smoothing;
+
 /* Where the rows come from. */
 typedef struct stk_voice_source {
     const char *sound;    /* any sound file */
     const char *features; /* .npy with one row a frame of it, NULL = none; not for mel models */
     const char *encoder;  /* weights of the audio-visual encoder, NULL = looked for; ave models */
+    stk_lip_smoothing smoothing;
+    int gate;           /* 1: lips rest in silence */
+    const char *models; /* folder of weights, for the gate; NULL = looked for */
 } stk_voice_source;
 
 /* The sound is brought to 16 kHz mono; decoded once here for its length, then as codes are asked

@@ -15,11 +15,15 @@ static const char FORMAT_NAME[] = "synctalk-train";
 static const int64_t STEPS_MAX = 1000000000000;
 enum { CHECKPOINT_VERSION = 2, STATE_WORDS = 7, CLOCK_WORDS = 4 };
 
-/* What must agree for a resumed run to be the same run. */
+/* What must agree for a resumed run to be the same run. Penalties, which runs of before had, are
+ * not named. */
 static void describe(const stk_trainer *t, char text[256]) {
     const stk_train_settings *s = &t->settings;
-    snprintf(text, 256, "v%d seed=%d rays=%d frames=%d attention=%d lr=%.9g lr_net=%.9g params=%zu",
-             CHECKPOINT_VERSION, s->seed, s->rays, s->frames, (int)s->attention, (double)s->lr_grid,
+    char attention[32] = "";
+    if (s->attention != STK_ATTENTION_PENALTIES)
+        snprintf(attention, sizeof attention, "attention=%d ", (int)s->attention);
+    snprintf(text, 256, "v%d seed=%d rays=%d frames=%d %slr=%.9g lr_net=%.9g params=%zu",
+             CHECKPOINT_VERSION, s->seed, s->rays, s->frames, attention, (double)s->lr_grid,
              (double)s->lr_net, t->nets.params.total);
 }
 

@@ -96,7 +96,7 @@ struct stk_trainer {
     float *audio_acts;          /* [F][audio_act_floats] */
     float *audio_rows;          /* [F][8][row_floats], the window's rows as this step hears them */
     float (*lip_targets)[STK_LIPS]; /* [frames], standardised mouth blendshapes */
-    uint8_t *row_present;           /* [F][8], 0 = outside the clip: zeros */
+    uint8_t *row_present; /* [F][8], 0 = outside the clip: zeros */
     size_t audio_act_floats, field_act_floats;
 
     /* work */
@@ -126,9 +126,8 @@ void stk_train_window(const stk_trainer *trainer, int slot, const float *window[
 /* regions.c: where sound and expression may act, from the landmarks of the training frames. */
 void stk_train_region_mask(const stk_trainer *trainer, stk_region_mask *mask);
 
-/* heard.c: the audio codes of the training frames, for the model that is saved. */
-stk_status stk_train_code_range(const stk_trainer *trainer, const float *values,
-                                stk_code_range *range);
+/* heard.c: nets->heard and nets->closed of the training frames, for the model that is saved. */
+stk_status stk_train_heard(const stk_trainer *trainer, const float *values, stk_nets *nets);
 
 /* lips.c: targets over the clip; then, per slot, the probe's mean squared error and its gradients,
  * added to daudio [32], dweight [27][32] and dbias [27]. */

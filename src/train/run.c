@@ -43,7 +43,7 @@ static double position(const run *r) {
 
 static stk_status save_model(run *r) {
     stk_trainer *t = r->trainer;
-    STK_TRY(stk_train_code_range(t, t->nets.params.ema, &t->nets.heard));
+    STK_TRY(stk_train_heard(t, t->nets.params.ema, &t->nets));
     const stk_model_contents contents = {
         .nets = &t->nets,
         .values = t->nets.params.ema,

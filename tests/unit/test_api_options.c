@@ -391,6 +391,35 @@ static void other_calls_missing_options_are_named(void **state) {
     stk_context_free(&ctx);
 }
 
+static void words_that_no_option_knows_are_refused(void **state) {
+    (void)state;
+    stk_context *ctx;
+    stk_train_options train;
+    stk_train_result trained;
+    stk_render_options render;
+    stk_render_result rendered;
+    assert_int_equal(stk_context_create(&ctx, NULL), STK_OK);
+    stk_train_options_init(&train);
+    train.subject = "/nowhere";
+    train.output = "/nowhere.stk";
+    train.attention = "mask";
+    assert_int_equal(stk_train(ctx, &train, &trained), STK_ERR_ARGUMENT);
+    assert_string_equal(stk_context_error(ctx),
+                        "--attention mask: must be masks, penalties or free");
+    stk_render_options_init(&render);
+    render.model = "/nowhere.stk";
+    render.audio = "/nowhere.wav";
+    render.silence = "yes";
+    assert_int_equal(stk_render(ctx, &render, &rendered), STK_ERR_ARGUMENT);
+    assert_string_equal(stk_context_error(ctx), "--silence yes: must be gate or off");
+    render.silence = "off";
+    render.smooth_lips = "";
+    assert_int_equal(stk_render(ctx, &render, &rendered), STK_ERR_ARGUMENT);
+    assert_string_equal(stk_context_error(ctx),
+                        "--smooth-lips : must be off, symmetric or published");
+    stk_context_free(&ctx);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(table_unknown_command_is_null),
@@ -409,6 +438,7 @@ int main(void) {
         cmocka_unit_test(contexts_on_two_threads_see_their_own_errors),
         cmocka_unit_test(render_missing_options_are_named),
         cmocka_unit_test(other_calls_missing_options_are_named),
+        cmocka_unit_test(words_that_no_option_knows_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

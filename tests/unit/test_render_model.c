@@ -73,6 +73,8 @@ static int save_a_model(void **state) {
     nets.heard.known = 1;
     for (int i = 0; i < STK_CODE_RANGE_ROWS; i++)
         for (int k = 0; k < STK_AUDIO_CODE; k++) nets.heard.rows[i][k] = stk_rng_float(&rng) - 0.5f;
+    nets.closed_known = 1;
+    for (int k = 0; k < STK_AUDIO_CODE; k++) nets.closed[k] = stk_rng_float(&rng) - 0.5f;
     const stk_model_contents all = contents();
     TEST_OK(stk_model_save(model_path, &all));
     return 0;
@@ -119,6 +121,8 @@ static void open_saved_model_is_equal(void **state) {
     assert_true(model->steps == 5000000000);
     assert_true(model->nets.heard.known);
     assert_memory_equal(model->nets.heard.rows, nets.heard.rows, sizeof nets.heard.rows);
+    assert_true(model->nets.closed_known);
+    assert_memory_equal(model->nets.closed, nets.closed, sizeof nets.closed);
     TEST_OK(stk_sha256_file(model_path, hash));
     assert_string_equal(model->hash, hash);
     stk_model_close(&model);
