@@ -52,6 +52,7 @@
     X(TEXT, frame,   "--frame",   NULL, 0, 0,       "square|full", "full: with --portrait, the whole picture of the clip that the subject was cut from") \
     X(TEXT, silence, "--silence", NULL, 0, 0,     "gate|off", "where nobody speaks the lips rest, closed (gate, by voice activity; default), or do as the sound has them") \
     X(TEXT, smooth_lips, "--smooth-lips", NULL, 0, 0, "symmetric|published|off", "steadier lips: without lag, or by the published recursion, a third of a frame late; default: off") \
+    X(FLAG, published, "--published", 0, 0, 1,      "",       "portraits by the published mask alone, for comparisons") \
     X(TEXT, expression, "--expression", NULL, 0, 0, "FILE|clip|still|auto", "brows and blinks: the source clip's own (default), none, made up, of a track (.csv, .json) or of anyone's video") \
     X(TEXT, expression_gain, "--expression-gain", NULL, 0, 0, "NAME=VALUE...", "scale a coefficient round its neutral, e.g. browInnerUp=1.5; may be repeated") \
     X(INT,  seed,    "--seed",    1, 0, 2147483647, "N",      "seed of the blinks of --expression auto") \
@@ -73,6 +74,7 @@
     X(FLAG, reference_march, "--reference-march", 0, 0, 1, "", "march rays by the published rule (float32, slower), for comparisons") \
     X(FLAG, every_pixel, "--every-pixel", 0, 0, 1, "", "a ray through every pixel, none interpolated (slower), for comparisons") \
     X(FLAG, portrait, "--portrait", 0, 0, 1,      "",       "all figures of the portrait: the face pasted into the frame, as `render --portrait` makes it") \
+    X(FLAG, published, "--published", 0, 0, 1,    "",       "portraits by the published mask alone, for comparisons") \
     X(FLAG, json,    "--json",    0, 0, 1,        "",       "print one JSON object")
 
 #define STK_INFO_OPTIONS(X) \

@@ -49,8 +49,8 @@ typedef struct render_cell {
     const char *what;
     stk_frame_renderer *renderer; /* shared by the cells of an instruction set and thread count */
     scene *scene;
-    const stk_portrait_source *portrait; /* NULL: the head */
-    const uint8_t *bits;                 /* NULL = the model's */
+    stk_portrait_source *portrait; /* NULL: the head */
+    const uint8_t *bits;           /* NULL = the model's */
     stk_ray_stats stats;
 } render_cell;
 
@@ -117,7 +117,11 @@ static stk_status render_once(const render_cell *cell, int frame) {
     };
     stk_image picture = s->picture;
     stk_frame_render(cell->renderer, &request, &picture);
-    if (cell->portrait != NULL) stk_portrait_paste(&picture, &s->source.mask, &s->source.frame);
+    if (cell->portrait == NULL) return STK_OK;
+    stk_portrait_fit(cell->portrait, frame, &s->source, &picture, stk_frame_rgba(cell->renderer));
+    stk_portrait_follow(cell->portrait, &s->source);
+    stk_portrait_settle(cell->portrait, &s->source, &picture);
+    stk_portrait_paste(&picture, &s->source.mask, &s->source.frame);
     return STK_OK;
 }
 
@@ -205,7 +209,7 @@ static void add_cell(size_cells *all, const render_cell *cell) {
 }
 
 static stk_status add_cells(size_cells *all, const stk_bench_session *b, scene *s,
-                            const stk_portrait_source *portrait) {
+                            stk_portrait_source *portrait) {
     for (int i = 0; i < b->isa_count; i++) {
         for (int t = 0; t < b->thread_count; t++) {
             if (i > 0 && t > 0 && t < b->thread_count - 1) continue;
@@ -278,7 +282,7 @@ static stk_status open_portrait(const stk_bench_session *b, stk_subject **subjec
     STK_TRY(stk_subject_open(subject, b->options->subject));
     STK_TRY(stk_model_check_subject(b->isas[0].model, b->options->model, *subject,
                                     b->options->subject));
-    return stk_portrait_open(portrait, *subject);
+    return stk_portrait_open(portrait, *subject, 0);
 }
 
 stk_status stk_bench_render(stk_bench_session *b, double deadline_s) {

@@ -278,6 +278,7 @@ static stk_status render(stk_context *ctx, const stk_render_options *options, co
         .reference_march = options->reference_march,
         .every_pixel = options->every_pixel,
         .portrait = options->portrait,
+        .published = options->published,
     };
     STK_TRY(full_frame(options, &settings.full_frame));
     if (ctx->callbacks.frame != NULL) settings.sink = (stk_frame_sink){forward_frame, ctx};
@@ -353,6 +354,7 @@ static stk_status evaluate(const stk_eval_options *options, const stk_job *job,
         .reference_march = options->reference_march,
         .every_pixel = options->every_pixel,
         .portrait = options->portrait,
+        .published = options->published,
     };
     stk_scores scores;
     STK_TRY(stk_evaluate(&settings, job, &scores));

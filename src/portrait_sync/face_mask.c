@@ -3,6 +3,7 @@
  *
  *   oval of the mesh, at 512 x 512, where the class is head -> face
  *     -> the chin lengthened by 10 rows over the middle half of the columns
+ *     -> (not published:) there down to the rendered chin, where that comes lower
  *     -> Gaussian 9 x 9 of sigma 4, border reflected (Q8) -> nearest pixel at the mask's size
  *
  * DIFFERS: the published face is the classes skin, brows, eyes, glasses, nose and mouth of a parser
@@ -12,13 +13,15 @@
 #include "portrait_sync/portrait.h"
 
 #include "kernels/image.h"
+#include "portrait_sync/contour.h"
 #include "portrait_sync/parts.h"
 
 #include <math.h>
 #include <string.h>
 
-enum { SIDE = 512, CHIN = 5, BLUR_RADIUS = 4 };
+enum { SIDE = 512, CHIN = 5, BLUR_RADIUS = 4, CHIN_SMOOTH = 10 };
 static const float BLUR_SIGMA = 4.0f;
+static const float CHIN_REACH = 0.12f; /* of the face's rows: a jaw dropped wide */
 
 size_t stk_face_mask_scratch(void) {
     return (size_t)SIDE * SIDE * 2;
@@ -38,13 +41,14 @@ static int crossings(float points[STK_OVAL_POINTS][2], float y, float at[STK_OVA
     return n;
 }
 
-static void fill_oval(const float (*landmarks)[3], const stk_image *labels, float *plane) {
+static void fill_oval(const float (*landmarks)[3], const stk_image *labels, const float *contour,
+                      float *plane) {
     float points[STK_OVAL_POINTS][2], at[STK_OVAL_POINTS];
     const float sx = (float)SIDE / (float)labels->width, sy = (float)SIDE / (float)labels->height;
+    stk_contour_points(landmarks, contour, points);
     for (int i = 0; i < STK_OVAL_POINTS; i++) {
-        const float *p = landmarks[stk_jaw_indices[i]];
-        points[i][0] = stk_clampf(p[0] * sx, -SIDE, 2 * SIDE);
-        points[i][1] = stk_clampf(p[1] * sy, -SIDE, 2 * SIDE);
+        points[i][0] = stk_clampf(points[i][0] * sx, -SIDE, 2 * SIDE);
+        points[i][1] = stk_clampf(points[i][1] * sy, -SIDE, 2 * SIDE);
     }
     memset(plane, 0, sizeof *plane * SIDE * SIDE);
     for (int y = 0; y < SIDE; y++) {
@@ -59,9 +63,11 @@ static void fill_oval(const float (*landmarks)[3], const stk_image *labels, floa
     }
 }
 
-static void lengthen_chin(float *plane) {
-    int bottom[SIDE], first = SIDE, last = -1;
-    for (int x = 0; x < SIDE; x++) bottom[x] = -1; /* the lowest face row of each column */
+/* The lowest face row of each column, -1 without one, and the columns of the middle half of the
+ * face: [0] first, [1] last; none: last < first. */
+static void find_bottom(const float *plane, int bottom[SIDE], int middle[2]) {
+    int first = SIDE, last = -1;
+    for (int x = 0; x < SIDE; x++) bottom[x] = -1;
     for (int y = 0; y < SIDE; y++)
         for (int x = 0; x < SIDE; x++)
             if (plane[y * SIDE + x] != 0.0f) bottom[x] = y;
@@ -70,14 +76,29 @@ static void lengthen_chin(float *plane) {
         if (first == SIDE) first = x;
         last = x;
     }
-    int quarter = (last - first) / 4;
-    for (int x = first + quarter; last >= 0 && x <= first + 3 * quarter; x++) {
+    const int quarter = (last - first) / 4;
+    middle[0] = first + quarter;
+    middle[1] = last < 0 ? -1 : first + 3 * quarter;
+}
+
+static void lengthen_chin(float *plane) {
+    int bottom[SIDE], middle[2];
+    find_bottom(plane, bottom, middle);
+    for (int x = middle[0]; x <= middle[1]; x++) {
         if (bottom[x] < 0) continue;
-        int middle = stk_clampi(bottom[x] + CHIN, 0, SIDE - 1);
-        int y0 = middle - CHIN > 0 ? middle - CHIN : 0;
-        int y1 = middle + CHIN < SIDE ? middle + CHIN : SIDE;
+        int centre = stk_clampi(bottom[x] + CHIN, 0, SIDE - 1);
+        int y0 = centre - CHIN > 0 ? centre - CHIN : 0;
+        int y1 = centre + CHIN < SIDE ? centre + CHIN : SIDE;
         for (int y = y0; y < y1; y++) plane[y * SIDE + x] = 1.0f;
     }
+}
+
+/* Fills the columns of the middle half down to row `to` (inclusive). */
+static void fill_down(float *plane, const int bottom[SIDE], const int middle[2],
+                      const int to[SIDE]) {
+    for (int x = middle[0]; x <= middle[1]; x++)
+        for (int y = bottom[x] + 1; bottom[x] >= 0 && y <= to[x] && y < SIDE; y++)
+            plane[y * SIDE + x] = 1.0f;
 }
 
 static int row_has_face(const float *plane, int y) {
@@ -98,16 +119,82 @@ static void soften(float *plane, float *scratch) {
                    BLUR_RADIUS);
 }
 
-void stk_face_mask(const float (*landmarks)[3], const stk_image *labels, float *scratch,
-                   stk_image *mask) {
-    float *plane = scratch;
-    fill_oval(landmarks, labels, plane);
-    lengthen_chin(plane);
-    soften(plane, scratch + SIDE * SIDE);
+static void write_mask(const float *plane, stk_image *mask) {
     for (int y = 0; y < mask->height; y++) {
         const float *row = plane + (size_t)(y * SIDE / mask->height) * SIDE;
         uint8_t *out = stk_image_row(mask, y);
         for (int x = 0; x < mask->width; x++)
             out[x] = (uint8_t)lrintf(255.0f * stk_clampf(row[x * SIDE / mask->width], 0, 1));
     }
+}
+
+void stk_face_mask(const float (*landmarks)[3], const stk_image *labels, float *scratch,
+                   stk_image *mask) {
+    stk_face_shape(landmarks, labels, NULL, scratch);
+    stk_face_shape_mask(scratch, mask);
+}
+
+void stk_face_shape(const float (*landmarks)[3], const stk_image *labels, const float *contour,
+                    float *shape) {
+    fill_oval(landmarks, labels, contour, shape);
+    lengthen_chin(shape);
+}
+
+/* The chin may come lower by this share of the face's rows. */
+static int reach_of(const int bottom[SIDE], const int middle[2], const float *plane) {
+    int top = SIDE, low = 0;
+    for (int x = middle[0]; x <= middle[1]; x++) low = bottom[x] > low ? bottom[x] : low;
+    for (int y = 0; y < SIDE && top == SIDE; y++)
+        if (row_has_face(plane, y)) top = y;
+    return low > top ? (int)(CHIN_REACH * (float)(low - top)) : 0;
+}
+
+void stk_face_shape_reach(float *shape, stk_image *mask) {
+    int bottom[SIDE], to[SIDE], middle[2];
+    float *plane = shape + SIDE * SIDE;
+    memcpy(plane, shape, sizeof *plane * SIDE * SIDE);
+    find_bottom(plane, bottom, middle);
+    const int reach = reach_of(bottom, middle, plane);
+    for (int x = 0; x < SIDE; x++) to[x] = bottom[x] + reach + 2 * CHIN;
+    fill_down(plane, bottom, middle, to);
+    write_mask(plane, mask);
+}
+
+/* Rows by which the rendered head goes on below the shape, in column x of the shape's grid. */
+static int rows_below(const float *rgba, int width, int height, int x, int from, int reach) {
+    const int column = x * width / SIDE;
+    int rows = 0;
+    while (rows < reach && from + rows + 1 < SIDE) {
+        const int y = (from + rows + 1) * height / SIDE;
+        if (rgba[4 * ((size_t)y * (size_t)width + (size_t)column) + 3] < 0.8f) break;
+        rows++;
+    }
+    return rows;
+}
+
+void stk_face_shape_follow(float *shape, const float *rgba, int width, int height) {
+    int bottom[SIDE], to[SIDE], down[SIDE], middle[2];
+    find_bottom(shape, bottom, middle);
+    const int reach = reach_of(bottom, middle, shape);
+    for (int x = 0; x < SIDE; x++)
+        down[x] = bottom[x] < 0 || x < middle[0] || x > middle[1]
+                      ? 0
+                      : rows_below(rgba, width, height, x, bottom[x], reach);
+    for (int x = 0; x < SIDE; x++) {
+        int most = 0, sum = 0, count = 0;
+        for (int i = x - CHIN_SMOOTH; i <= x + CHIN_SMOOTH; i++) {
+            if (i < 0 || i >= SIDE) continue;
+            most = down[i] > most ? down[i] : most;
+            sum += down[i];
+            count++;
+        }
+        /* An edge of its own where the chin comes through; a few columns alone are noise. */
+        to[x] = bottom[x] + (3 * sum > count ? (most + sum / count) / 2 + CHIN : 0);
+    }
+    fill_down(shape, bottom, middle, to);
+}
+
+void stk_face_shape_mask(float *shape, stk_image *mask) {
+    soften(shape, shape + SIDE * SIDE);
+    write_mask(shape, mask);
 }

@@ -77,7 +77,7 @@ static stk_status open_evaluation(evaluation *e) {
     STK_TRY(stk_image_init(&e->labels, w, h, 1));
     STK_TRY(stk_image_init(&e->pasted, w, h, 3));
     STK_TRY(stk_image_init(&e->sheet, e->settings->portrait ? 2 * w : 3 * w, h, 3));
-    STK_TRY(stk_portrait_open(&e->portrait, e->subject));
+    STK_TRY(stk_portrait_open(&e->portrait, e->subject, e->settings->published));
     STK_TRY(stk_portrait_frame_init(&e->real, e->portrait, w, h));
     STK_TRY(stk_portrait_tally_init(&e->tally, w, h));
     e->ssim_scratch = stk_calloc_aligned(stk_ssim_scratch_floats(w, h), sizeof(float));
@@ -107,6 +107,14 @@ static void close_evaluation(evaluation *e) {
     stk_subject_rows_clear(&e->rows);
     stk_subject_close(&e->subject);
     stk_model_close(&e->model);
+}
+
+/* picture: head over backdrop, then in the real frame. */
+static void paste(evaluation *e, int frame, stk_image *picture) {
+    stk_portrait_fit(e->portrait, frame, &e->real, picture, stk_frame_rgba(e->renderer));
+    stk_portrait_follow(e->portrait, &e->real);
+    stk_portrait_settle(e->portrait, &e->real, picture);
+    stk_portrait_paste(picture, &e->real.mask, &e->real.frame);
 }
 
 static stk_status render_held_out(evaluation *e, int frame) {
@@ -148,11 +156,11 @@ static stk_status render_held_out(evaluation *e, int frame) {
         request.spans = NULL;
     }
     stk_frame_render(e->renderer, &request, &e->made);
-    if (portrait) stk_portrait_paste(&e->made, &e->real.mask, &e->real.frame);
+    if (portrait) paste(e, frame, &e->made);
     e->render_seconds += stk_clock_s() - start_s;
     if (!portrait) {
         stk_image_copy(&e->pasted, &e->made);
-        stk_portrait_paste(&e->pasted, &e->real.mask, &e->real.frame);
+        paste(e, frame, &e->pasted);
     }
     return STK_OK;
 }

@@ -16,6 +16,7 @@ typedef struct stk_evaluate_settings {
     int reference_march; /* the published marching rule over the whole picture */
     int every_pixel;     /* a ray through every pixel, none interpolated */
     int portrait;        /* the portrait is the picture that all is measured of */
+    int published;       /* portraits by the published mask alone */
 } stk_evaluate_settings;
 
 enum { STK_WORST_FRAMES = 10 };

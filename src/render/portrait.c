@@ -5,13 +5,23 @@
 #include "base/memory.h"
 #include "kernels/image.h"
 #include "portrait/ray_render.h"
+#include "portrait_sync/contour.h"
 #include "portrait_sync/portrait.h"
 
 #include <string.h>
 
+enum {
+    LOOKS = 12, /* frames that tell where the seam is seen least */
+    RIM_PX = 4, /* of 512: what the mask's blur adds */
+};
+
 struct stk_portrait_source {
     const stk_subject *subject;
     stk_frame_store *pictures;
+    int published;
+    float contour[STK_CONTOUR_POINTS];
+    stk_blend_kernels kernels;
+    stk_fit before; /* of the frame shown last */
 };
 
 stk_status stk_model_check_subject(const stk_model *model, const char *model_path,
@@ -28,12 +38,34 @@ stk_status stk_model_check_subject(const stk_model *model, const char *model_pat
                     info->identity);
 }
 
-stk_status stk_portrait_open(stk_portrait_source **out, const stk_subject *subject) {
+static stk_status find_contour(stk_portrait_source *source) {
+    const stk_subject_info *info = stk_subject_get_info(source->subject);
+    stk_contour contour = {0};
+    stk_image labels;
+    STK_TRY(stk_image_init(&labels, info->width, info->height, 1));
+    stk_status status = STK_OK;
+    for (int i = 0; status == STK_OK && i < LOOKS; i++) {
+        const int k = (int)((int64_t)i * info->frames / LOOKS);
+        const stk_image *frame;
+        status = stk_frame_store_get(source->pictures, k, &frame);
+        if (status == STK_OK) status = stk_subject_labels(source->subject, k, &labels);
+        if (status == STK_OK)
+            stk_contour_add(&contour, frame, stk_subject_landmarks(source->subject, k), &labels);
+    }
+    stk_image_clear(&labels);
+    stk_contour_finish(&contour, source->contour);
+    return status;
+}
+
+stk_status stk_portrait_open(stk_portrait_source **out, const stk_subject *subject, int published) {
     *out = NULL;
     stk_portrait_source *source = stk_calloc_aligned(1, sizeof *source);
     if (source == NULL) return stk_fail_memory("portrait");
     source->subject = subject;
+    source->published = published;
+    stk_blend_kernels_init(&source->kernels);
     stk_status status = stk_subject_open_pictures(subject, &source->pictures);
+    if (status == STK_OK && !published) status = find_contour(source);
     if (status != STK_OK) stk_portrait_close(&source);
     *out = source;
     return status;
@@ -55,7 +87,9 @@ stk_status stk_portrait_frame_init(stk_portrait_frame *frame, const stk_portrait
     STK_TRY(stk_image_init(&frame->labels, info->width, info->height, 1));
     frame->spans = stk_calloc_aligned((size_t)height, sizeof *frame->spans);
     frame->scratch = stk_calloc_aligned(stk_face_mask_scratch(), sizeof *frame->scratch);
-    if (frame->spans == NULL || frame->scratch == NULL) return stk_fail_memory("portrait");
+    frame->shifts = stk_calloc_aligned(stk_fit_scratch(width), sizeof *frame->shifts);
+    if (frame->spans == NULL || frame->scratch == NULL || frame->shifts == NULL)
+        return stk_fail_memory("portrait");
     return STK_OK;
 }
 
@@ -65,6 +99,7 @@ void stk_portrait_frame_clear(stk_portrait_frame *frame) {
     stk_image_clear(&frame->labels);
     stk_free(frame->spans);
     stk_free(frame->scratch);
+    stk_free(frame->shifts);
     *frame = (stk_portrait_frame){0};
 }
 
@@ -78,9 +113,36 @@ stk_status stk_portrait_read(stk_portrait_source *source, int k, stk_portrait_fr
 }
 
 stk_status stk_portrait_mask(const stk_portrait_source *source, int k, stk_portrait_frame *frame) {
+    const float(*landmarks)[3] = stk_subject_landmarks(source->subject, k);
+    int margin = STK_RAY_REACH;
     STK_TRY(stk_subject_labels(source->subject, k, &frame->labels));
-    stk_face_mask(stk_subject_landmarks(source->subject, k), &frame->labels, frame->scratch,
-                  &frame->mask);
-    frame->rect = stk_face_mask_spans(&frame->mask, STK_RAY_REACH, frame->spans);
+    if (source->published) {
+        stk_face_mask(landmarks, &frame->labels, frame->scratch, &frame->mask);
+    } else {
+        stk_face_shape(landmarks, &frame->labels, source->contour, frame->scratch);
+        stk_face_shape_reach(frame->scratch, &frame->mask);
+        margin += 1 + RIM_PX * frame->mask.height / 512;
+    }
+    frame->rect = stk_face_mask_spans(&frame->mask, margin, frame->spans);
     return STK_OK;
+}
+
+void stk_portrait_fit(const stk_portrait_source *source, int k, stk_portrait_frame *frame,
+                      const stk_image *picture, const float *rgba) {
+    const float scale = (float)frame->mask.width / (float)frame->labels.width;
+    if (source->published) return;
+    stk_face_shape_follow(frame->scratch, rgba, frame->mask.width, frame->mask.height);
+    stk_face_shape_mask(frame->scratch, &frame->mask);
+    stk_fit_measure(&frame->fit, picture, &frame->frame, &frame->mask,
+                    stk_subject_landmarks(source->subject, k), scale);
+}
+
+void stk_portrait_follow(stk_portrait_source *source, stk_portrait_frame *frame) {
+    if (!source->published) stk_fit_steady(&frame->fit, &source->before);
+}
+
+void stk_portrait_settle(const stk_portrait_source *source, stk_portrait_frame *frame,
+                         stk_image *picture) {
+    if (!source->published)
+        stk_fit_apply(&frame->fit, &source->kernels, frame->shifts, picture, &frame->mask);
 }

@@ -130,7 +130,17 @@ static stk_status head_stage(void *ctx, stk_line_place *at) {
         request.rect = slot->source.rect;
         request.spans = (const int(*)[2])slot->source.spans;
     }
-    stk_frame_render(s->renderers[at->worker], &request, &slot->picture);
+    stk_frame_renderer *renderer = s->renderers[at->worker];
+    stk_frame_render(renderer, &request, &slot->picture);
+    if (s->portrait != NULL)
+        stk_portrait_fit(s->portrait, k, &slot->source, &slot->picture, stk_frame_rgba(renderer));
+    return STK_OK;
+}
+
+/* Its light, and what stands before it, steadied. */
+static stk_status follow_stage(void *ctx, stk_line_place *at) {
+    session *s = ctx;
+    if (s->portrait != NULL) stk_portrait_follow(s->portrait, &s->slots[at->slot].source);
     return STK_OK;
 }
 
@@ -139,9 +149,11 @@ static stk_status paste_stage(void *ctx, stk_line_place *at) {
     session *s = ctx;
     frame_slot *slot = &s->slots[at->slot];
     const stk_image *mask = &slot->source.mask;
+    if (s->portrait == NULL) return STK_OK;
+    stk_portrait_settle(s->portrait, &slot->source, &slot->picture);
     if (s->fulls != NULL)
         stk_paste_frame(&s->paste, &slot->picture, mask, slot->full_scratch, &slot->full);
-    else if (s->portrait != NULL)
+    else
         stk_portrait_paste(&slot->picture, mask, &slot->source.frame);
     return STK_OK;
 }
@@ -166,12 +178,13 @@ static stk_status writer_stage(void *ctx, stk_line_place *at) {
 /* Frames pass these stages one behind the other (base/line.h); what is made does not depend on the
  * number of threads. */
 static stk_status render_frames(session *s, stk_render_figures *figures) {
-    enum { VOICE, BACKDROP, SOURCE, HEAD, PASTE, SINK, WRITER, STAGES };
+    enum { VOICE, BACKDROP, SOURCE, HEAD, FOLLOW, PASTE, SINK, WRITER, STAGES };
     stk_line line = {.items = s->frames, .slots = s->slot_count, .ctx = s};
     line.stages[VOICE] = (stk_line_stage){"voice", STK_LINE_IN_ORDER, voice_stage, 0, 0};
     line.stages[BACKDROP] = (stk_line_stage){"backdrop", STK_LINE_IN_ORDER, backdrop_stage, 0, 0};
     line.stages[SOURCE] = (stk_line_stage){"source", STK_LINE_IN_ORDER, source_stage, 0, 0};
     line.stages[HEAD] = (stk_line_stage){"head", STK_LINE_WIDE, head_stage, 0, 0};
+    line.stages[FOLLOW] = (stk_line_stage){"follow", STK_LINE_IN_ORDER, follow_stage, 0, 0};
     line.stages[PASTE] = (stk_line_stage){"paste", STK_LINE_WIDE, paste_stage, 0, 0};
     line.stages[SINK] = (stk_line_stage){"sink", STK_LINE_CALLER, sink_stage, 0, 0};
     line.stages[WRITER] = (stk_line_stage){"writer", STK_LINE_IN_ORDER, writer_stage, 0, 0};
@@ -285,7 +298,7 @@ static stk_status open_source(session *s) {
     if (settings->portrait == NULL) return STK_OK;
     STK_TRY(stk_subject_open(&s->subject, settings->portrait));
     STK_TRY(stk_model_check_subject(s->model, settings->model, s->subject, settings->portrait));
-    STK_TRY(stk_portrait_open(&s->portrait, s->subject));
+    STK_TRY(stk_portrait_open(&s->portrait, s->subject, settings->published));
     if (!settings->full_frame) return STK_OK;
     STK_TRY(stk_subject_open_full(s->subject, s->job, &s->fulls));
     return stk_paste_init(&s->paste, s->camera.width, s->camera.height,

@@ -19,6 +19,7 @@ typedef struct stk_render_settings {
     int silence;                                       /* 1: lips rest where nobody speaks */
     const char *expression, *expression_gain, *models; /* of expression.h, NULL = as the source */
     const char *portrait; /* subject folder: faces are pasted into its frames; NULL = not */
+    int published;        /* by the published mask alone */
     int full_frame;       /* and these back into the clip's full frames */
     const char *output;   /* mp4, "-" = y4m on stdout, NULL = none */
     const char *frames;   /* PNG folder, NULL = none */

@@ -91,8 +91,10 @@ static void render_keeps_the_source_outside_the_face(void **state) {
     (void)state;
     must_run(
         program_run("render -m %s -a %s --frames %s/plain --every-pixel -q", model, sound, folder));
-    must_run(program_run("render -m %s -a %s --frames %s/made --portrait %s --every-pixel -q",
-                         model, sound, folder, subject));
+    must_run(
+        program_run("render -m %s -a %s --frames %s/made --portrait %s --published --every-pixel "
+                    "-q",
+                    model, sound, folder, subject));
     stk_subject *s;
     stk_frame_store *pictures;
     TEST_OK(stk_subject_open(&s, subject));
@@ -103,6 +105,35 @@ static void render_keeps_the_source_outside_the_face(void **state) {
         TEST_OK(stk_frame_store_get(pictures, frames[i][1], &source));
         compare_frame(s, source, frames[i][0], frames[i][1]);
     }
+    stk_frame_store_close(&pictures);
+    stk_subject_close(&s);
+}
+
+/* By its own mask: far from the face the source to the bit, and something else in the face. */
+static void render_without_published_keeps_the_surroundings(void **state) {
+    (void)state;
+    must_run(program_run("render -m %s -a %s --frames %s/own --portrait %s -q", model, sound,
+                         folder, subject));
+    stk_subject *s;
+    stk_frame_store *pictures;
+    const stk_image *source;
+    stk_image made;
+    int differs = 0;
+    TEST_OK(stk_subject_open(&s, subject));
+    TEST_OK(stk_subject_open_pictures(s, &pictures));
+    TEST_OK(stk_frame_store_get(pictures, 5, &source));
+    read_frame("own", 5, &made);
+    const stk_rect face = stk_subject_regions(s, 5).face;
+    for (int y = 0; y < SIZE; y++)
+        for (int x = 0; x < SIZE; x++) {
+            const int same =
+                memcmp(stk_image_row(&made, y) + 3 * x, stk_image_row(source, y) + 3 * x, 3) == 0;
+            const int far_off = x < face.x0 - 12 || x >= face.x1 + 12 || y >= face.y1 + 16;
+            if (far_off) assert_true(same);
+            differs += !same;
+        }
+    assert_true(differs > 20);
+    stk_image_clear(&made);
     stk_frame_store_close(&pictures);
     stk_subject_close(&s);
 }
@@ -231,6 +262,7 @@ static void full_frames_of_a_clip_that_is_gone_are_refused(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(render_keeps_the_source_outside_the_face),
+        cmocka_unit_test(render_without_published_keeps_the_surroundings),
         cmocka_unit_test(render_thread_count_does_not_change_the_picture),
         cmocka_unit_test(eval_is_nearer_to_the_frame_it_is_pasted_into),
         cmocka_unit_test(eval_limits_the_audio_code),
