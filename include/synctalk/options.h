@@ -146,7 +146,7 @@
     X(INT,  threads, "--threads",    0, 0, 256,        "N",      "threads, 0 = all; the result does not depend on it") \
     X(INT,  seed,    "--seed",       1, 0, 2147483647, "N",      "seed of every random draw") \
     X(FLAG, resume,  "--resume",     0, 0, 1,          "",       "go on from FILE.train") \
-    X(REAL, rate,    "--lr",         0.001, 0, 1,      "RATE",   "learning rate at its highest") \
+    X(REAL, rate,    "--lr",         0.002, 0, 1,      "RATE",   "learning rate at its highest") \
     X(REAL, bce,     "--bce",        0.5, 0, 100,      "W",      "weight of the published loss: cross-entropy of each pair's similarity") \
     X(REAL, nce,     "--nce",        1, 0, 100,        "W",      "weight of the contrast: which sound of the batch is it?") \
     X(REAL, reconstruction, "--reconstruction", 1, 0, 100, "W",  "weight of the rebuilt mouth's error, 0 = without") \

@@ -24,6 +24,12 @@ typedef struct window_place {
     int32_t reference; /* frame of another time, for the reconstruction */
 } window_place;
 
+/* How a window is spoilt: by draws of rng, as much as strength [0,1] says. */
+typedef struct stk_spoiling {
+    stk_rng *rng;
+    float strength;
+} stk_spoiling;
+
 struct stk_encoder_trainer {
     stk_encoder_settings settings;
     stk_encoder_clip *clips;
@@ -42,6 +48,7 @@ struct stk_encoder_trainer {
     window_place place[WINDOWS];
     int32_t clip[WINDOWS], frame[WINDOWS];
     stk_adam adam;
+    float strength; /* of the spoiling of this step */
     int64_t step;
     double fraction; /* of the run, at the last step */
     double trained_s;
@@ -65,9 +72,11 @@ int stk_encoder_has_sound(const stk_speech *speech, int frame);
 /* --- encoder_sound.c, encoder_picture.c ------------------------------------------------------ */
 /* The window [80][16] as it is, and spoilt: room, noise, gain, colour, speed, voice. */
 void stk_encoder_sound_plain(const stk_speech *speech, int frame, float *window);
-void stk_encoder_sound_spoilt(const stk_speech *speech, int frame, stk_rng *rng, float *window);
-/* The mouth halves [48][96][16], rng NULL: as they are. */
-void stk_encoder_picture(const stk_speech *speech, int frame, stk_rng *rng, float *lips);
+void stk_encoder_sound_spoilt(const stk_speech *speech, int frame, const stk_spoiling *spoiling,
+                              float *window);
+/* The mouth halves [48][96][16], spoiling NULL: as they are. */
+void stk_encoder_picture(const stk_speech *speech, int frame, const stk_spoiling *spoiling,
+                         float *lips);
 /* Input of the face net [48][48][8] and the mouth to rebuild [24][48][3]. */
 void stk_encoder_face(const stk_speech *speech, int frame, int reference, int flip, float *face,
                       float *mouth);

@@ -2,7 +2,8 @@
  *
  * Spoilt: one similarity for all five crops (turned by +-6 degrees, 0.9 to 1.12 times the size,
  * moved by +-4 px, mirrored half the time), one change of brightness, contrast, colour (grey three
- * times in ten), and a little noise. Numbers are 2 v / 255 - 1.
+ * times in ten), and a little noise; less of all but the mirror when the strength is less than 1.
+ * Numbers are 2 v / 255 - 1.
  */
 #include "train/encoder_internal.h"
 
@@ -22,20 +23,24 @@ static float between(stk_rng *rng, float low, float high) {
     return low + (high - low) * stk_rng_float(rng);
 }
 
-static look draw_look(stk_rng *rng) {
-    look l = {.grey = stk_rng_float(rng) < 0.3f ? 1.0f : 0.0f};
-    const float angle = between(rng, -0.105f, 0.105f), size = 1.0f / between(rng, 0.9f, 1.12f);
+static look draw_look(const stk_spoiling *spoiling) {
+    stk_rng *rng = spoiling->rng;
+    const float much = spoiling->strength;
+    look l = {.grey = stk_rng_float(rng) < 0.3f * much ? 1.0f : 0.0f};
+    const float angle = much * between(rng, -0.105f, 0.105f);
+    const float size = 1.0f / (1.0f + much * between(rng, -0.1f, 0.12f));
     const float mirror = stk_rng_float(rng) < 0.5f ? -1.0f : 1.0f;
     l.m[0] = mirror * size * cosf(angle), l.m[1] = -size * sinf(angle);
     l.m[3] = mirror * size * sinf(angle), l.m[4] = size * cosf(angle);
-    l.m[2] = 0.5f * SIDE - 0.5f + between(rng, -4, 4);
-    l.m[5] = 0.75f * SIDE - 0.5f + between(rng, -4, 4);
-    const float contrast = between(rng, 0.7f, 1.3f), brightness = between(rng, -35, 35);
+    l.m[2] = 0.5f * SIDE - 0.5f + much * between(rng, -4, 4);
+    l.m[5] = 0.75f * SIDE - 0.5f + much * between(rng, -4, 4);
+    const float contrast = 1.0f + much * between(rng, -0.3f, 0.3f);
+    const float brightness = much * between(rng, -35, 35);
     for (int k = 0; k < 3; k++) {
-        l.gain[k] = contrast * between(rng, 0.9f, 1.1f);
+        l.gain[k] = contrast * (1.0f + much * between(rng, -0.1f, 0.1f));
         l.offset[k] = 110.0f * (1.0f - contrast) + brightness;
     }
-    l.noise = stk_rng_float(rng) < 0.3f ? between(rng, 0, 6) : 0;
+    l.noise = stk_rng_float(rng) < 0.3f ? much * between(rng, 0, 6) : 0;
     return l;
 }
 
@@ -73,15 +78,16 @@ static void spoil_pixel(const uint8_t *crops, float x, float y, const look *l, s
     *out = 0;
 }
 
-void stk_encoder_picture(const stk_speech *s, int frame, stk_rng *rng, float *lips) {
+void stk_encoder_picture(const stk_speech *s, int frame, const stk_spoiling *spoiling,
+                         float *lips) {
     const uint8_t *crops = s->crops + (ptrdiff_t)(frame - SIDE_FRAMES) * STK_SPEECH_CROP;
-    if (rng != NULL) {
-        const look l = draw_look(rng);
+    if (spoiling != NULL) {
+        const look l = draw_look(spoiling);
         for (int i = 0; i < PIXELS; i++, lips += STK_LIPS_CHANNELS) {
             const float x = (float)(i % STK_LIPS_W) - 0.5f * (STK_LIPS_W - 1);
             const float y = (float)(i / STK_LIPS_W) - 0.5f * (STK_LIPS_H - 1);
             spoil_pixel(crops, l.m[0] * x + l.m[1] * y + l.m[2], l.m[3] * x + l.m[4] * y + l.m[5],
-                        &l, rng, lips);
+                        &l, spoiling->rng, lips);
         }
         return;
     }

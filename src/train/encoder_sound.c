@@ -54,8 +54,11 @@ static float between_bins(const stk_speech *s, float bin, float column) {
 }
 
 /* Power [80][SPAN] of the stretched and warped sound; returns its mean over the window. */
-static float read_power(const stk_speech *s, int frame, stk_rng *rng, float power[][SPAN]) {
-    const float speed = between(rng, 0.9f, 1.1f), voice = between(rng, 0.9f, 1.1f);
+static float read_power(const stk_speech *s, int frame, const stk_spoiling *spoiling,
+                        float power[][SPAN]) {
+    const float reach = 0.1f * spoiling->strength;
+    const float speed = between(spoiling->rng, 1 - reach, 1 + reach);
+    const float voice = between(spoiling->rng, 1 - reach, 1 + reach);
     const float middle = (float)stk_encoder_column(frame) + 0.5f * (STK_MEL_STEPS - 1);
     double sum = 0;
     for (int b = 0; b < STK_MEL_BINS; b++)
@@ -90,15 +93,17 @@ static void add_noise(stk_rng *rng, float mean, float power[][SPAN]) {
     }
 }
 
-void stk_encoder_sound_spoilt(const stk_speech *s, int frame, stk_rng *rng, float *window) {
+void stk_encoder_sound_spoilt(const stk_speech *s, int frame, const stk_spoiling *spoiling,
+                              float *window) {
     float power[STK_MEL_BINS][SPAN];
-    const float mean = read_power(s, frame, rng, power);
-    if (chance(rng, 0.4f)) add_room(rng, power);
-    if (chance(rng, 0.5f)) add_noise(rng, mean, power);
-    const float gain = between(rng, -12, 12) * PER_DB;
+    stk_rng *rng = spoiling->rng;
+    const float strength = spoiling->strength, mean = read_power(s, frame, spoiling, power);
+    if (chance(rng, 0.4f * strength)) add_room(rng, power);
+    if (chance(rng, 0.5f * strength)) add_noise(rng, mean, power);
+    const float gain = between(rng, -12, 12) * strength * PER_DB;
     float size[3], phase[3];
     for (int i = 0; i < 3; i++) {
-        size[i] = between(rng, 0, 4.0f / 1.5f) * PER_DB;
+        size[i] = between(rng, 0, 4.0f / 1.5f) * strength * PER_DB;
         phase[i] = between(rng, 0, 6.2831853f);
     }
     for (int b = 0; b < STK_MEL_BINS; b++) {

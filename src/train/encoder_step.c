@@ -8,6 +8,9 @@
 static const double WARM_UP = 0.02;   /* share of the run in which the rate rises */
 static const float RATE_LAST = 0.01f; /* of the highest; cosine in between */
 static const float SCALE_FIRST = 10.0f, SCALE_MOST = 60.0f; /* s of L_nce */
+/* Samples are as they are at first, when there is everything to learn, and spoilt to the full from
+ * here on. */
+static const double SPOILT_FULLY = 0.5;
 static const double FORGET = 0.02; /* share of a step in the running means */
 
 /* --- creation --------------------------------------------------------------------------------- */
@@ -116,9 +119,11 @@ static void make_window(void *context, int w, int worker) {
     stk_rng rng;
     (void)worker;
     stk_rng_seed(&rng, (uint64_t)t->settings.seed, (uint64_t)t->step << 8 | (uint64_t)w);
-    stk_encoder_sound_spoilt(&clip->speech, p->frame + clip->shift, &rng,
+    const stk_spoiling spoiling = {&rng, t->strength};
+    stk_encoder_sound_spoilt(&clip->speech, p->frame + clip->shift, &spoiling,
                              t->sound + (size_t)w * STK_SOUND_FLOATS);
-    stk_encoder_picture(&clip->speech, p->frame, &rng, t->picture + (size_t)w * STK_LIPS_FLOATS);
+    stk_encoder_picture(&clip->speech, p->frame, &spoiling,
+                        t->picture + (size_t)w * STK_LIPS_FLOATS);
     if (w % REBUILT_EVERY != 0 || !(t->settings.reconstruction > 0)) return;
     const size_t r = (size_t)(w / REBUILT_EVERY);
     stk_encoder_face(&clip->speech, p->frame, p->reference, stk_rng_float(&rng) < 0.5f,
@@ -198,6 +203,7 @@ stk_status stk_encoder_step(stk_encoder_trainer *t, double position) {
     stk_sync_figures figures;
     double rebuilt = 0;
     stk_encoder_choose(t, position);
+    t->strength = position < SPOILT_FULLY ? (float)(position / SPOILT_FULLY) : 1.0f;
     stk_pool_run(t->pool, WINDOWS, make_window, t);
     STK_TRY(stk_stack_forward(sound, t->sound, 1));
     STK_TRY(stk_stack_forward(picture, t->picture, 1));

@@ -124,7 +124,7 @@ static void sound_spoilt_stays_in_range_and_like_itself(void **state) {
         double ab = 0, aa = 0, bb = 0, a_mean = 0, b_mean = 0;
         stk_rng_seed(&rng, 1, (uint64_t)i);
         stk_encoder_sound_plain(&clip.speech, 30 + 2 * i, plain);
-        stk_encoder_sound_spoilt(&clip.speech, 30 + 2 * i, &rng, spoilt);
+        stk_encoder_sound_spoilt(&clip.speech, 30 + 2 * i, &(stk_spoiling){&rng, 1}, spoilt);
         for (int k = 0; k < STK_SOUND_FLOATS; k++) {
             assert_true(spoilt[k] >= -4 && spoilt[k] <= 4);
             a_mean += (double)plain[k] / STK_SOUND_FLOATS;
@@ -157,7 +157,7 @@ static void picture_plain_is_the_mouth_half_and_spoilt_stays_in_range(void **sta
     }
     for (int i = 0; i < 10; i++) {
         stk_rng_seed(&rng, 2, (uint64_t)i);
-        stk_encoder_picture(&clip.speech, 40, &rng, lips);
+        stk_encoder_picture(&clip.speech, 40, &(stk_spoiling){&rng, 1}, lips);
         for (int k = 0; k < STK_LIPS_FLOATS; k++) assert_true(lips[k] >= -1 && lips[k] <= 1);
         assert_true(lips[15] == 0);
     }
