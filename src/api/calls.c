@@ -101,6 +101,7 @@ static stk_status prepare(const stk_prepare_options *options, const stk_job *job
         .threads = options->threads,
         .restart = options->restart,
         .points = options->points,
+        .sync = options->sync,
         .published = options->published,
     };
     STK_TRY(stk_subject_prepare(&settings, job));

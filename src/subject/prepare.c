@@ -41,7 +41,8 @@ enum {
     SETTING_FACE_WEIGHTS = 2,
     SETTING_PARSE_WEIGHTS = 4,
     SETTING_POINTS = 8,
-    SETTING_HEAD_MODEL = 16
+    SETTING_HEAD_MODEL = 16,
+    SETTING_SYNC = 32
 };
 #define NEEDS(step) (1u << (step))
 
@@ -57,7 +58,7 @@ typedef struct step {
 static const step steps[STEPS] = {
     [STEP_PICTURE] =
         {"picture", 1, 0, SETTING_SIZE | SETTING_FACE_WEIGHTS, stk_step_picture, {"picture.mp4"}},
-    [STEP_SOUND] = {"sound", 1, NEEDS(STEP_PICTURE), 0, stk_step_sound, {"audio.wav"}},
+    [STEP_SOUND] = {"sound", 2, NEEDS(STEP_PICTURE), SETTING_SYNC, stk_step_sound, {"audio.wav"}},
     [STEP_FACE] = {"face",
                    2,
                    NEEDS(STEP_PICTURE),
@@ -152,6 +153,14 @@ static size_t add_points(char *text, size_t size, const stk_prepare *prepare) {
                             stk_weights_have(s->models, "raft-small.pth"));
 }
 
+static size_t add_sync(char *text, size_t size, const stk_prepare *prepare) {
+    const stk_prepare_settings *s = &prepare->settings;
+    if (s->sync != NULL && strcmp(s->sync, "auto") != 0)
+        return (size_t)snprintf(text, size, " sync=%s", s->sync);
+    return (size_t)snprintf(text, size, " sync=auto light_asd_finetune_TalkSet.model=%d",
+                            stk_weights_have(s->models, "light_asd_finetune_TalkSet.model"));
+}
+
 /* digest[i] of every step from the settings and the source's own digest. */
 static void step_digests(const stk_prepare *prepare, char digest[STEPS][STK_SHA256_TEXT]) {
     static const char *const face_weights[] = {"face_landmarker.task", "face_landmark_468.tflite",
@@ -174,6 +183,7 @@ static void step_digests(const stk_prepare *prepare, char digest[STEPS][STK_SHA2
             used += (size_t)snprintf(text + used, sizeof text - used, "%s", parse);
         if (s->settings & SETTING_POINTS)
             used += add_points(text + used, sizeof text - used, prepare);
+        if (s->settings & SETTING_SYNC) used += add_sync(text + used, sizeof text - used, prepare);
         if ((s->settings & SETTING_HEAD_MODEL) && prepare->head_model_sha256[0] != '\0')
             used += (size_t)snprintf(text + used, sizeof text - used, " head_model=%s",
                                      prepare->head_model_sha256);
@@ -363,6 +373,9 @@ static stk_status check_settings(stk_prepare_settings *s) {
         return stk_fail(STK_ERR_ARGUMENT, "a clip and a folder are needed to prepare a subject");
     if (s->points != NULL && strcmp(s->points, "lk") != 0 && strcmp(s->points, "raft") != 0)
         return stk_fail(STK_ERR_ARGUMENT, "--points %s: there are lk and raft", s->points);
+    double late_ms;
+    int measured;
+    STK_TRY(stk_prepare_read_sync(s->sync, &late_ms, &measured));
     if (s->published && s->points != NULL)
         return stk_fail(STK_ERR_ARGUMENT,
                         "--published follows points in its own way; leave out --points");

@@ -10,6 +10,7 @@
 #include "base/memory.h"
 
 #include <stdarg.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -119,6 +120,32 @@ static void put_figures(report *r, const cJSON *figures) {
     put(r, "\n");
 }
 
+static const cJSON *sync_figures(const stk_manifest *m) {
+    const cJSON *record = stk_manifest_step(m, "sound");
+    const cJSON *figures = cJSON_GetObjectItemCaseSensitive(record, "figures");
+    return cJSON_GetObjectItemCaseSensitive(figures, "sync");
+}
+
+static double sync_number(const cJSON *sync, const char *name) {
+    const cJSON *number = cJSON_GetObjectItemCaseSensitive(sync, name);
+    return cJSON_IsNumber(number) ? number->valuedouble : 0;
+}
+
+static void put_sync(report *r, const stk_manifest *m) {
+    const cJSON *sync = sync_figures(m);
+    const cJSON *measure = cJSON_GetObjectItemCaseSensitive(sync, "measure");
+    const double ms = sync_number(sync, "offset_ms");
+    if (!cJSON_IsString(measure)) return;
+    if (strcmp(measure->valuestring, "none") == 0) {
+        put(r, "sync        not measured\n");
+        return;
+    }
+    put(r, "sync        the sound is %.0f ms %s (confidence %.2f, by %s): %s\n", fabs(ms),
+        ms < 0 ? "early" : "late", sync_number(sync, "confidence"), measure->valuestring,
+        cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(sync, "corrected")) ? "moved to fit the lips"
+                                                                          : "left as it is");
+}
+
 static void put_head_model(report *r, const stk_manifest *m) {
     const cJSON *record = stk_manifest_step(m, "pose");
     const cJSON *figures = cJSON_GetObjectItemCaseSensitive(record, "figures");
@@ -171,6 +198,7 @@ static void put_all(report *r, const stk_prepare *prepare, const char *failed,
     if (i->face_mode[0] != '\0') put(r, "face        %s\n", i->face_mode);
     if (i->parse_mode[0] != '\0') put(r, "parsing     %s\n", i->parse_mode);
     put_head_model(r, m);
+    put_sync(r, m);
     if (i->identity[0] != '\0') put(r, "identity    %s\n", i->identity);
     put(r, "\n");
     put_steps(r, m, failed);
@@ -200,6 +228,8 @@ static stk_status write_json(const report *r, const stk_prepare *prepare, const 
         cJSON_AddStringToObject(root, "reason", sentence);
     }
     cJSON_AddItemToObject(root, "pose", stk_pose_block(m, &r->pose));
+    if (sync_figures(m) != NULL)
+        cJSON_AddItemToObject(root, "sync", cJSON_Duplicate(sync_figures(m), 1));
     cJSON *warnings = cJSON_AddArrayToObject(root, "warnings");
     for (int i = 0; i < r->warning_count; i++)
         cJSON_AddItemToArray(warnings, cJSON_CreateString(r->warnings[i]));

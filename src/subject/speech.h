@@ -52,6 +52,7 @@ typedef struct stk_speech_settings {
     const char *models; /* weights folder or NULL */
     const char *sound;  /* a sound file whose first sample belongs to frame 0; NULL = the clip's */
     int align;          /* 1: sound that is early or late beyond doubt is moved to fit the lips */
+    int frames_most;    /* the first so many only; 0 = all */
     int threads;        /* 0 = all */
 } stk_speech_settings;
 

@@ -212,6 +212,20 @@ static stk_status find_takes(cut_work *work) {
     return status;
 }
 
+/* Exactly `count` samples: cut, or continued with silence. */
+static stk_status fit_sound(stk_sound *sound, int64_t count) {
+    if (sound->count < count) {
+        float *longer = stk_calloc_aligned((size_t)count, sizeof *longer);
+        if (longer == NULL) return stk_fail_memory("sound");
+        if (sound->count > 0)
+            memcpy(longer, sound->samples, (size_t)sound->count * sizeof *longer);
+        stk_sound_clear(sound);
+        *sound = (stk_sound){longer, count, STK_SAMPLE_RATE};
+    }
+    sound->count = count;
+    return STK_OK;
+}
+
 /* The sound as if it had been less late by moved_ms, and what is computed from it. */
 static stk_status read_sound(cut_work *work) {
     const stk_speech_settings *settings = work->settings;
@@ -220,7 +234,7 @@ static stk_status read_sound(cut_work *work) {
     stk_sound_clear(&work->sound);
     STK_TRY(stk_sound_read(settings->sound != NULL ? settings->sound : settings->clip,
                            STK_SAMPLE_RATE, start_s + work->moved_ms / 1000, &work->sound));
-    if (work->sound.count > count) work->sound.count = count;
+    STK_TRY(fit_sound(&work->sound, count));
     double power = 0;
     for (int64_t i = 0; i < work->sound.count; i++)
         power += (double)work->sound.samples[i] * (double)work->sound.samples[i];
@@ -397,6 +411,8 @@ static stk_status cut(cut_work *work) {
     STK_TRY(check_clip(clip, work->settings->sound == NULL));
     STK_TRY(stk_pool_create(&work->pool, work->settings->threads));
     STK_TRY(stk_retime_plan(clip, work->job, &work->plan));
+    if (work->settings->frames_most > 0 && work->plan.frames > work->settings->frames_most)
+        work->plan.frames = work->settings->frames_most;
     if (work->plan.frames < FRAMES_MIN || work->plan.frames > STK_SPEECH_FRAMES_MAX)
         return stk_fail(STK_ERR_CONTENT, "%s: is %.2f s long; 0.2 s to four hours can be cut", clip,
                         (double)work->plan.frames / STK_FPS);

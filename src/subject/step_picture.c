@@ -1,8 +1,7 @@
-/* step_picture.c - from any clip to picture.mp4 and audio.wav.
+/* step_picture.c - from any clip to picture.mp4. (The sound: step_sound.c.)
  *
  *   clip --retime plan--> frames at 25/s --detector on some--> one square for the whole clip
  *        --crop, scale--> picture.mp4 (lossless, short groups)
- *   clip --sound from the time of frame 0--> 16 kHz mono, as long as the picture -> audio.wav
  *
  * Streams: one frame in memory.
  */
@@ -22,7 +21,6 @@ enum {
     LOOKS_MAX = 240, /* on long clips they lie further apart */
     BOXES = 4,
     WINDOWS = 3, /* squares along the longer side, where the whole picture shows no face */
-    SAMPLES_PER_FRAME = STK_SAMPLE_RATE / STK_FPS,
 };
 
 static const float close_enough = 0.35f; /* face height in the picture, for an exact box */
@@ -222,71 +220,5 @@ stk_status stk_step_picture(stk_prepare *prepare, cJSON *figures) {
     STK_TRY(stk_retime_plan(clip, prepare->job, &plan));
     stk_status status = make_picture(prepare, &plan, figures);
     stk_retime_clear(&plan);
-    return status;
-}
-
-/* --- the sound -------------------------------------------------------------------------------- */
-
-typedef struct loudness {
-    double rms_db, peak, silent_share;
-} loudness;
-
-/* Level over the clip; silent: windows of one frame below -50 dB. */
-static loudness measure(const stk_sound *sound) {
-    double total = 0.0, peak = 0.0;
-    int64_t windows = sound->count / SAMPLES_PER_FRAME, silent = 0;
-    for (int64_t w = 0; w < windows; w++) {
-        const float *samples = sound->samples + w * SAMPLES_PER_FRAME;
-        double power = 0.0;
-        for (int i = 0; i < SAMPLES_PER_FRAME; i++) {
-            power += (double)samples[i] * (double)samples[i];
-            peak = fmax(peak, fabs((double)samples[i]));
-        }
-        total += power;
-        silent += power / SAMPLES_PER_FRAME < 1e-5;
-    }
-    double mean = total / fmax(1.0, (double)(windows * SAMPLES_PER_FRAME));
-    return (loudness){10.0 * log10(fmax(mean, 1e-12)), peak,
-                      (double)silent / fmax(1.0, (double)windows)};
-}
-
-/* Cuts the sound to the picture's length or continues it with silence. */
-static stk_status fit_length(stk_sound *sound, int64_t count) {
-    if (sound->count >= count) {
-        sound->count = count;
-        return STK_OK;
-    }
-    float *longer = stk_calloc_aligned((size_t)count, sizeof *longer);
-    if (longer == NULL) return stk_fail_memory("sound");
-    if (sound->count > 0) memcpy(longer, sound->samples, (size_t)sound->count * sizeof *longer);
-    stk_sound_clear(sound);
-    *sound = (stk_sound){longer, count, STK_SAMPLE_RATE};
-    return STK_OK;
-}
-
-static stk_status make_sound(stk_prepare *prepare, stk_sound *sound, cJSON *figures) {
-    char path[STK_PATH_MAX];
-    int64_t had = sound->count;
-    STK_TRY(fit_length(sound, (int64_t)prepare->manifest.info.frames * SAMPLES_PER_FRAME));
-    loudness level = measure(sound);
-    if (level.rms_db < -70.0)
-        return stk_fail(STK_ERR_CONTENT,
-                        "%s: its sound is silence (%.0f dB); use a clip where the person is heard",
-                        prepare->settings.clip, level.rms_db);
-    stk_figure(figures, "seconds", (double)sound->count / STK_SAMPLE_RATE, 2);
-    stk_figure(figures, "missing_s", fmax(0.0, (double)(sound->count - had)) / STK_SAMPLE_RATE, 2);
-    stk_figure(figures, "rms_db", level.rms_db, 1);
-    stk_figure(figures, "peak", level.peak, 3);
-    stk_figure(figures, "silent_share", level.silent_share, 3);
-    STK_TRY(stk_prepare_path(prepare, "audio.wav", path));
-    return stk_sound_write_wav(path, sound);
-}
-
-stk_status stk_step_sound(stk_prepare *prepare, cJSON *figures) {
-    stk_sound sound;
-    STK_TRY(stk_sound_read(prepare->settings.clip, STK_SAMPLE_RATE,
-                           prepare->manifest.info.source_start_s, &sound));
-    stk_status status = make_sound(prepare, &sound, figures);
-    stk_sound_clear(&sound);
     return status;
 }

@@ -32,6 +32,8 @@ typedef struct stk_prepare_settings {
     int restart;            /* redo every step */
     int published;          /* 1: the head is stabilised by the published recipe, for comparison */
     const char *points;     /* of the head are followed by "lk" or "raft"; NULL = "lk" */
+    const char *sync;       /* NULL or "auto": sound that is early or late is moved to fit the lips;
+                         * "off"; or the ms that it is late */
     const char *head_model; /* file of a morphable head; NULL or "" = the built-in face mesh */
 } stk_prepare_settings;
 

@@ -13,7 +13,7 @@
 #include <string.h>
 
 enum {
-    WINDOW_MIN = 25,
+    WINDOW_MIN = STK_SYNC_FRAMES_MIN - 2 * STK_SYNC_REACH,
     WINDOWS_MAX = 150, /* five minutes; of longer clips, spread over them */
     PIECE = 25,
     PIECE_STEP = 5,
@@ -113,7 +113,8 @@ static void judge(const double (*fit)[STK_SYNC_SHIFTS], int windows, double bias
     const double steady = steadiness(fit, windows, peak), out = prominence(figure->curve, peak);
     figure->offset_frames = top_of(figure->curve, peak) - bias_frames;
     figure->offset_ms = figure->offset_frames * 1000 / STK_FPS;
-    figure->confidence = weight * steady * (1 - exp(-fmax(0, out) / PROMINENT));
+    const double enough = windows / (windows + 0.2); /* one is steady by itself */
+    figure->confidence = weight * enough * steady * (1 - exp(-fmax(0, out) / PROMINENT));
 }
 
 void stk_sync_add(stk_sync_report *sync, const char *measure, const double (*fit)[STK_SYNC_SHIFTS],
@@ -291,7 +292,7 @@ static stk_status measure(sync_work *work, const char *models, stk_sync_report *
         return stk_fail(STK_ERR_CONTENT,
                         "%s: no %.1f s without a cut in which a face is seen; sync cannot be "
                         "measured on less",
-                        work->speech->name, (double)(WINDOW_MIN + 2 * STK_SYNC_REACH) / STK_FPS);
+                        work->speech->name, (double)STK_SYNC_FRAMES_MIN / STK_FPS);
     work->fit = stk_calloc_aligned((size_t)sync->windows, sizeof *work->fit);
     if (work->fit == NULL) return stk_fail_memory("sync");
     STK_TRY(by_speaker(work, models, sync));

@@ -22,6 +22,7 @@ enum {
     STK_SYNC_SHIFTS = 2 * STK_SYNC_REACH + 1,
     STK_SYNC_WINDOW = 50,
     STK_SYNC_MEASURES = 4,
+    STK_SYNC_FRAMES_MIN = STK_SYNC_WINDOW / 2 + 2 * STK_SYNC_REACH, /* of a take */
 };
 
 typedef struct stk_sync_figure {

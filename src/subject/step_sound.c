@@ -1,0 +1,156 @@
+/* step_sound.c - the clip's sound as audio.wav, moved to fit the lips where it was early or late.
+ *
+ *   clip --sound from the time of frame 0--> 16 kHz mono, as long as the picture -> audio.wav
+ *   picture.mp4 + audio.wav --sync (sync.h)--> offset --surely more than a frame--> read again from
+ *   that much later -> audio.wav
+ *
+ * A clip on which sync cannot be measured keeps its sound; whether it can be used at all is for
+ * the later steps to say.
+ */
+#include "subject/prepare.h"
+#include "subject/sync.h"
+
+#include "base/memory.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    SAMPLES_PER_FRAME = STK_SAMPLE_RATE / STK_FPS,
+    LOOKED_AT = 120 * STK_FPS, /* frames that sync is measured on */
+};
+static const double MOVE_MIN_FRAMES = 1;
+
+typedef struct loudness {
+    double rms_db, peak, silent_share;
+} loudness;
+
+static loudness measure(const stk_sound *sound) {
+    double total = 0.0, peak = 0.0;
+    int64_t windows = sound->count / SAMPLES_PER_FRAME, silent = 0;
+    for (int64_t w = 0; w < windows; w++) {
+        const float *samples = sound->samples + w * SAMPLES_PER_FRAME;
+        double power = 0.0;
+        for (int i = 0; i < SAMPLES_PER_FRAME; i++) {
+            power += (double)samples[i] * (double)samples[i];
+            peak = fmax(peak, fabs((double)samples[i]));
+        }
+        total += power;
+        silent += power / SAMPLES_PER_FRAME < 1e-5;
+    }
+    double mean = total / fmax(1.0, (double)(windows * SAMPLES_PER_FRAME));
+    return (loudness){10.0 * log10(fmax(mean, 1e-12)), peak,
+                      (double)silent / fmax(1.0, (double)windows)};
+}
+
+/* Cuts the sound to the picture's length or continues it with silence. */
+static stk_status fit_length(stk_sound *sound, int64_t count) {
+    if (sound->count >= count) {
+        sound->count = count;
+        return STK_OK;
+    }
+    float *longer = stk_calloc_aligned((size_t)count, sizeof *longer);
+    if (longer == NULL) return stk_fail_memory("sound");
+    if (sound->count > 0) memcpy(longer, sound->samples, (size_t)sound->count * sizeof *longer);
+    stk_sound_clear(sound);
+    *sound = (stk_sound){longer, count, STK_SAMPLE_RATE};
+    return STK_OK;
+}
+
+/* audio.wav from the sound that had been late_ms late; *missing_s: how much of it the clip lacks
+ * at its end. */
+static stk_status write_sound(stk_prepare *prepare, double late_ms, loudness *level,
+                              double *missing_s) {
+    char path[STK_PATH_MAX];
+    stk_sound sound;
+    STK_TRY(stk_prepare_path(prepare, "audio.wav", path));
+    STK_TRY(stk_sound_read(prepare->settings.clip, STK_SAMPLE_RATE,
+                           prepare->manifest.info.source_start_s + late_ms / 1000, &sound));
+    const int64_t had = sound.count;
+    stk_status status =
+        fit_length(&sound, (int64_t)prepare->manifest.info.frames * SAMPLES_PER_FRAME);
+    if (status == STK_OK) {
+        *missing_s = fmax(0.0, (double)(sound.count - had)) / STK_SAMPLE_RATE;
+        *level = measure(&sound);
+        status = stk_sound_write_wav(path, &sound);
+    }
+    stk_sound_clear(&sound);
+    return status;
+}
+
+/* --- sync ------------------------------------------------------------------------------------- */
+
+stk_status stk_prepare_read_sync(const char *text, double *late_ms, int *measured) {
+    char *end;
+    *late_ms = 0;
+    *measured = text == NULL || strcmp(text, "auto") == 0;
+    if (*measured || strcmp(text, "off") == 0) return STK_OK;
+    *late_ms = strtod(text, &end);
+    if (end != text && *end == '\0' && fabs(*late_ms) <= 5000) return STK_OK;
+    return stk_fail(STK_ERR_ARGUMENT,
+                    "--sync %s: there are auto, off, and how many ms the sound is late (-5000 to "
+                    "5000; negative: early)",
+                    text);
+}
+
+/* confidence stays 0 where it cannot be measured */
+static stk_status find_offset(stk_prepare *prepare, stk_sync_figure *found) {
+    char picture[STK_PATH_MAX], sound[STK_PATH_MAX];
+    stk_sync_report sync;
+    if (prepare->manifest.info.frames < STK_SYNC_FRAMES_MIN) return STK_OK;
+    STK_TRY(stk_prepare_path(prepare, "picture.mp4", picture));
+    STK_TRY(stk_prepare_path(prepare, "audio.wav", sound));
+    const stk_speech_settings settings = {.clip = picture,
+                                          .models = prepare->settings.models,
+                                          .sound = sound,
+                                          .frames_most = LOOKED_AT,
+                                          .threads = prepare->settings.threads};
+    stk_status status = stk_sync_clip(&settings, prepare->settings.folder, prepare->job, &sync);
+    if (status == STK_ERR_CONTENT) return STK_OK;
+    if (status == STK_OK) *found = sync.by[sync.chosen];
+    return status;
+}
+
+static stk_status add_figures(cJSON *figures, const stk_sync_figure *found, double moved_ms) {
+    cJSON *sync = cJSON_AddObjectToObject(figures, "sync");
+    if (sync == NULL) return stk_fail_memory("figures");
+    stk_figure(sync, "offset_frames", found->offset_frames, 2);
+    stk_figure(sync, "offset_ms", found->offset_ms, 1);
+    stk_figure(sync, "confidence", found->confidence, 3);
+    cJSON_AddStringToObject(sync, "measure", found->measure);
+    cJSON_AddBoolToObject(sync, "corrected", moved_ms != 0);
+    return STK_OK;
+}
+
+stk_status stk_step_sound(stk_prepare *prepare, cJSON *figures) {
+    stk_sync_figure found = {.measure = "none"};
+    loudness level = {0};
+    double moved_ms, missing_s = 0;
+    int measured;
+    STK_TRY(stk_prepare_read_sync(prepare->settings.sync, &moved_ms, &measured));
+    STK_TRY(write_sound(prepare, moved_ms, &level, &missing_s));
+    if (level.rms_db < -70.0)
+        return stk_fail(STK_ERR_CONTENT,
+                        "%s: its sound is silence (%.0f dB); use a clip where the person is heard",
+                        prepare->settings.clip, level.rms_db);
+    if (measured) {
+        STK_TRY(find_offset(prepare, &found));
+        if (found.confidence >= STK_SYNC_SURE && fabs(found.offset_frames) > MOVE_MIN_FRAMES) {
+            moved_ms = found.offset_ms;
+            STK_TRY(write_sound(prepare, moved_ms, &level, &missing_s));
+        }
+    } else if (moved_ms != 0) {
+        found = (stk_sync_figure){.measure = "given",
+                                  .offset_ms = moved_ms,
+                                  .offset_frames = moved_ms * STK_FPS / 1000,
+                                  .confidence = 1};
+    }
+    stk_figure(figures, "seconds", (double)prepare->manifest.info.frames / STK_FPS, 2);
+    stk_figure(figures, "missing_s", missing_s, 2);
+    stk_figure(figures, "rms_db", level.rms_db, 1);
+    stk_figure(figures, "peak", level.peak, 3);
+    stk_figure(figures, "silent_share", level.silent_share, 3);
+    return add_figures(figures, &found, moved_ms);
+}
