@@ -5,6 +5,7 @@
 #include "program.h"
 #include "sanitized.h"
 #include "base/memory.h"
+#include "subject/speech.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -120,12 +121,27 @@ static void thirty_frames_a_second_become_25(void **state) {
     brought_to_a_square_at_25("", 360, 202, 30);
 }
 
+/* Cut speech whose sound is late is moved by as much. */
+static void check_cut(const presented *p, int offset) {
+    char file[STK_PATH_MAX];
+    stk_speech speech;
+    TEST_OK(stk_path_join(file, sizeof file, test_temporary_folder(), "late.speech"));
+    const stk_speech_settings settings = {
+        .clip = p->clip, .models = presented_models(), .align = 1, .threads = 2};
+    TEST_OK(stk_speech_cut(&settings, NULL, file));
+    TEST_OK(stk_speech_open(&speech, file));
+    print_message("cut speech moved by %.0f ms\n", speech.moved_ms);
+    assert_float_equal(speech.moved_ms, 1000.0 * offset / STK_FPS, 50);
+    stk_speech_free(&speech);
+}
+
 /* Sound that comes late is moved back (where it never was late, test_truth_prepare finds 0.3). */
 static double sound_lag(int offset) {
     presented p;
     stk_presenter_settings settings = plain(4);
     settings.audio_offset = offset;
     presented_clip(&p, settings);
+    check_cut(&p, offset);
     presented_open(&p);
     const int step = STK_SAMPLE_RATE / STK_FPS;
     char path[STK_PATH_MAX];
