@@ -63,7 +63,7 @@ int stk_prepare_asks_flow(const stk_prepare_settings *settings);
 /* Seconds on the clip's own clock of a subject frame, for sentences. */
 double stk_prepare_time_s(const stk_prepare *prepare, int frame);
 
-/* --- step_sound.c ------------------------------------------------------------------------------ */
+/* --- step_sound.c ---------------------------------------------------------------------------- */
 /* What --sync says: ms that the sound is late, or that this is to be measured. */
 stk_status stk_prepare_read_sync(const char *text, double *late_ms, int *measured);
 
