@@ -20,6 +20,7 @@
 
 enum { MEASURED_FRAMES = 3000, ALIGNED_FRAMES = 750 };
 static const double CHECKPOINT_S = 240, ALIGN_AT = 0.3, PATIENCE = 0.4;
+enum { PATIENT_LOOKS = 5 };                  /* nor does a run end before so many were no better */
 static const double ALIGN_CONFIDENCE = 0.04; /* below it a clip's own offset is not believed */
 
 typedef struct run {
@@ -29,6 +30,7 @@ typedef struct run {
     double start_s, before_s, checkpoint_s, measured_s, report_s;
     int64_t first_step;
     stk_encoder_offsets last;
+    int worse; /* measurements since the best, in this run */
 } run;
 
 static double trained_s(const run *r) {
@@ -94,9 +96,11 @@ static stk_status look(run *r) {
     const double accuracy = o->windows > 0 ? (double)o->right / o->windows : 0;
     /* where the share of right windows is equal, the clearer ones are better */
     const double score = accuracy + 0.1 * o->confidence;
+    r->worse++;
     if (t->best < 0 || o->windows == 0 || score > t->best) {
         memcpy(t->params.ema, t->params.value, t->params.total * sizeof(float));
         t->best = score;
+        r->worse = 0;
         t->best_step = t->step;
         t->best_offsets = *o;
     }
@@ -155,7 +159,7 @@ static void report(run *r) {
 
 static int is_stale(const run *r, double at) {
     const stk_encoder_trainer *t = r->trainer;
-    if (r->last.windows == 0 || at < PATIENCE) return 0;
+    if (r->last.windows == 0 || at < PATIENCE || r->worse < PATIENT_LOOKS) return 0;
     return (double)(t->step - t->best_step) > PATIENCE * (double)t->step / at;
 }
 

@@ -157,8 +157,28 @@ static void open_fixture_reads_shapes(void **state) {
     stk_safetensors_close(&file);
 }
 
+static void float_to_half_inverts_half_to_float(void **state) {
+    (void)state;
+    for (uint32_t half = 0; half < 65536; half++) {
+        const int exponent = half >> 10 & 31;
+        if (exponent == 31 && (half & 0x3ff) != 0) continue; /* not a number */
+        assert_int_equal(stk_float_to_half(stk_half_to_float((uint16_t)half)), half);
+        if (exponent == 31 || (half & 1) || (half & 0x7fff) == 0x7bff) continue;
+        /* half way to its odd neighbour: back to the even one; a little further: on */
+        const float here = stk_half_to_float((uint16_t)half);
+        const float next = stk_half_to_float((uint16_t)(half + 1)), middle = 0.5f * (here + next);
+        assert_int_equal(stk_float_to_half(middle), half);
+        assert_int_equal(stk_float_to_half(middle + 0.1f * (next - here)), half + 1);
+    }
+    assert_int_equal(stk_float_to_half(65519.0f), 0x7bff);
+    assert_int_equal(stk_float_to_half(-65520.0f), 0xfc00);
+    assert_int_equal(stk_float_to_half(1e30f), 0x7c00);
+    assert_int_equal(stk_float_to_half(__builtin_nanf("")) & 0x7e00, 0x7e00);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(float_to_half_inverts_half_to_float),
         cmocka_unit_test(write_then_read_same_tensors),
         cmocka_unit_test(finish_incomplete_leaves_nothing),
         cmocka_unit_test(open_inconsistent_is_refused),

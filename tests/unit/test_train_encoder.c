@@ -1,6 +1,7 @@
 /* test_train_encoder.c - encoder training on made-up speech: a mouth and a spectrogram that follow
  * one random opening. */
 #include "support.h"
+#include "base/attr.h"
 #include "base/memory.h"
 #include "face_sync/audio.h"
 #include "face_sync/ave_encoder.h"
@@ -277,6 +278,79 @@ static void saved_encoder_is_heard_through_as_ave(void **state) {
     drop_clip(&clip);
 }
 
+/* --- the run ---------------------------------------------------------------------------------- */
+
+/* The made-up clip as a file, as stk_speech_cut would write it. */
+static const char *write_clip(int number) {
+    char name[32];
+    stk_encoder_clip clip;
+    stk_safetensors_writer *w;
+    make_clip(&clip, number);
+    const stk_speech *s = &clip.speech;
+    snprintf(name, sizeof name, "made%d.speech", number);
+    const char *path = temporary(name);
+    const float moved = 0;
+    const struct {
+        const char *name;
+        stk_dtype dtype;
+        int rank;
+        int64_t shape[4];
+        const void *data;
+        size_t bytes;
+    } tensors[] = {
+        {"crops", STK_U8, 4, {FRAMES, 96, 96, 3}, s->crops, (size_t)FRAMES * STK_SPEECH_CROP},
+        {"state", STK_U8, 1, {FRAMES}, s->state, FRAMES},
+        {"take", STK_I32, 1, {FRAMES}, s->take, FRAMES * sizeof(int32_t)},
+        {"opening", STK_F32, 1, {FRAMES}, s->opening, FRAMES * sizeof(float)},
+        {"mel", STK_F32, 2, {80, s->columns}, s->mel, (size_t)s->columns * 80 * sizeof(float)},
+        {"moved_ms", STK_F32, 1, {1}, &moved, sizeof moved},
+    };
+    TEST_OK(stk_safetensors_writer_create(&w, path));
+    TEST_OK(stk_safetensors_writer_metadata(w, "name", s->name));
+    for (size_t i = 0; i < STK_ARRAY_SIZE(tensors); i++)
+        TEST_OK(stk_safetensors_writer_declare(w, tensors[i].name, tensors[i].dtype,
+                                               tensors[i].rank, tensors[i].shape));
+    for (size_t i = 0; i < STK_ARRAY_SIZE(tensors); i++)
+        TEST_OK(stk_safetensors_writer_data(w, tensors[i].data, tensors[i].bytes));
+    TEST_OK(stk_safetensors_writer_finish(&w));
+    drop_clip(&clip);
+    return path;
+}
+
+static int stop_after_one(void *user) {
+    return ++*(int *)user > 1;
+}
+
+static void run_stopped_and_resumed_writes_encoder_and_curve(void **state) {
+    char clips[STK_PATH_MAX], held_out[STK_PATH_MAX], output[STK_PATH_MAX], curve[STK_PATH_MAX];
+    int asked = 0;
+    const stk_job job = {.aborted = stop_after_one, .user = &asked};
+    stk_encoder_figures figures;
+    char *text;
+    (void)state;
+    snprintf(clips, sizeof clips, "%s", write_clip(0));
+    snprintf(held_out, sizeof held_out, "%s", write_clip(1));
+    snprintf(output, sizeof output, "%s", temporary("run.safetensors"));
+    snprintf(curve, sizeof curve, "%s", temporary("run.csv"));
+    stk_encoder_settings settings = settings_of(output);
+    settings.clips = clips;
+    settings.hold_out = held_out;
+    settings.curve = curve;
+    settings.steps = 2;
+    assert_int_equal(stk_encoder_train(&settings, &job, &figures), STK_ERR_ABORTED);
+    assert_true(figures.steps == 1 && figures.windows == 2 && stk_file_exists(output));
+    settings.resume = 1;
+    TEST_OK(stk_encoder_train(&settings, NULL, &figures));
+    assert_true(figures.steps == 2 && figures.windows == 2);
+    TEST_OK(stk_file_read_text(curve, 4096, &text));
+    assert_non_null(strstr(text, "seconds,step,loss"));
+    assert_non_null(strstr(text, ",2,"));
+    stk_free(text);
+    settings.resume = 0;
+    settings.hold_out = clips;
+    assert_int_equal(stk_encoder_train(&settings, NULL, &figures), STK_ERR_ARGUMENT);
+}
+
 /* --- learning --------------------------------------------------------------------------------- */
 
 /* Two small nets of the same inputs and codes: what the losses and the samples teach, in a second. */
@@ -376,6 +450,7 @@ int main(void) {
         cmocka_unit_test(choose_makes_groups_that_draw_together),
         cmocka_unit_test(resume_continues_to_the_bit),
         cmocka_unit_test(saved_encoder_is_heard_through_as_ave),
+        cmocka_unit_test(run_stopped_and_resumed_writes_encoder_and_curve),
         cmocka_unit_test(discriminator_learns_which_sound_belongs_to_which_lips),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
