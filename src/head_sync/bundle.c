@@ -8,19 +8,21 @@
  *   frames    those between the chosen ones, and all observations: points and poses by turns
  *   drive     where the brows' lift is given: the forehead moves with it (bundle_drive.h), then
  *             all together again; how far points are trusted stays as it was
- *   smoothing by the stiffness that predicts held-out observations best, or none
+ *   steadying poses once more, all points alike, from what changes quickly (bundle_steady.h)
+ *   smoothing by the greatest stiffness that predicts held-out parts of the face no worse, or none
  *   gaps      frames with too few observations: between their neighbours
  */
 #include "head_sync/bundle.h"
 #include "base/clock.h"
 #include "base/memory.h"
 #include "head_sync/bundle_drive.h"
+#include "head_sync/bundle_steady.h"
 #include "head_sync/pose_smooth.h"
 
 #include <math.h>
 #include <string.h>
 
-enum { POINTS_LEAST = 8, FRAMES_LEAST = 2, FOLDS = 5 };
+enum { POINTS_LEAST = 8, FRAMES_LEAST = 2 };
 /* Relative standard deviations of the focal length: worth trying, and good enough. */
 static const double FOCAL_TRY = 0.1;
 static const double OUTLIER =
@@ -257,8 +259,8 @@ static void held_out_task(void *ctx, int frame, int worker) {
     }
 }
 
-/* rms error of the held-out observations at a stiffness. */
-static double held_out_error(smoothing *s, double stiffness) {
+/* Mean squared error of the held-out observations at a stiffness. */
+static double held_out_square(smoothing *s, double stiffness) {
     double sum = 0, count = 0;
     run_smoothers(s, stiffness);
     stk_pool_run(s->b->pool, s->b->frames, held_out_task, s);
@@ -266,31 +268,29 @@ static double held_out_error(smoothing *s, double stiffness) {
         sum += s->sums[2 * f];
         count += s->sums[2 * f + 1];
     }
-    return count > 0 ? sqrt(sum / count) : 0;
+    return count > 0 ? sum / count : 0;
 }
 
-/* Every fifth observation of each frame is held out of points and poses; which stiffness predicts
- * them best? A gain below a thousandth is left to the observations. */
+/* Each part of the face is held out of the poses by turns (the points stay where all observations
+ * put them): the stiffest that predicts it no worse than poses that are not smoothed. */
 static stk_status choose_stiffness(smoothing *s, stk_bundle *result) {
-    static const double LADDER[] = {1.0 / 1024, 1.0 / 256, 1.0 / 64, 1.0 / 16, 0.25, 1, 4, 16, 64};
+    static const double LADDER[] = {0,         1.0 / 2048, 1.0 / 1024, 1.0 / 512, 1.0 / 256,
+                                    1.0 / 128, 1.0 / 64,   1.0 / 16,   0.25,      1};
     enum { STEPS = sizeof LADDER / sizeof LADDER[0] };
-    static const double WORTH = 0.999;
     stk_bundle_problem *b = s->b;
-    b->fold = 0;
-    b->folds = FOLDS;
-    stk_bundle_drive_sweep(b, 3);
-    stk_bundle_sweep_points(b);
-    stk_bundle_sweep_poses(b);
-    STK_TRY(open_smoothers(s));
-    result->smoothing = 0;
-    result->held_out_px = result->held_out_smooth_px = held_out_error(s, 0);
-    for (int i = 0; i < STEPS; i++) {
-        double error = held_out_error(s, LADDER[i]);
-        if (error >= result->held_out_smooth_px || error > WORTH * result->held_out_px) continue;
-        result->held_out_smooth_px = error;
-        result->smoothing = LADDER[i];
+    double squares[STEPS] = {0};
+    for (b->fold = 0; b->fold < STK_BUNDLE_PARTS; b->fold++) {
+        stk_bundle_sweep_poses(b);
+        STK_TRY(open_smoothers(s));
+        for (int i = 0; i < STEPS; i++) squares[i] += held_out_square(s, LADDER[i]);
     }
     b->fold = -1;
+    int best = 0;
+    for (int i = 1; i < STEPS; i++)
+        if (squares[i] <= squares[0]) best = i;
+    result->smoothing = LADDER[best];
+    result->held_out_px = sqrt(squares[0] / STK_BUNDLE_PARTS);
+    result->held_out_smooth_px = sqrt(squares[best] / STK_BUNDLE_PARTS);
     return STK_OK;
 }
 
@@ -406,7 +406,9 @@ static stk_status adjust_robust(stk_bundle_problem *b, const stk_bundle_options 
         if (status == STK_OK && b->drive != NULL) status = drive(b);
     }
     result->focal_sd_px = b->focal_sd * b->camera.focal_px;
+    if (status == STK_OK) status = stk_bundle_steady(b);
     if (status == STK_OK && !options->no_smoothing) status = smooth_poses(b, &held, result);
+    stk_bundle_steady_end(b);
     snapshot_clear(&held);
     return status;
 }

@@ -56,6 +56,8 @@ typedef struct stk_bundle_problem {
     float *lift, *lift_given; /* [frames] */
     double (*drive)[3];       /* [points] */
     float (*shift)[3];        /* [count] */
+    float (*slow)[2];         /* [count] bundle_steady.h: taken off the residual; NULL: nothing */
+    uint8_t *part;            /* [points] of the face, held out together */
     int trust_held;           /* trust stays as it is */
     float *trust, *sorted;    /* [points] weight of its observations (bundle_trust.c); scratch */
     int32_t *take;            /* [frames] rising number */
@@ -68,7 +70,7 @@ typedef struct stk_bundle_problem {
     stk_bundle_camera camera;
     double start_focal_px;
     double noise_px, width_px; /* spread of a coordinate; width of the Cauchy loss */
-    int fold, folds;           /* observations (frame + rank) % folds == fold are held out; -1 */
+    int fold;                  /* points of this part are held out; -1: none */
     int fit_focal, fit_lens;
     double focal_sd; /* relative */
     int stride, iterations;

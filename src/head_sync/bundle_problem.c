@@ -46,6 +46,7 @@ static stk_status allocate(stk_bundle_problem *b) {
     b->frame_first = stk_calloc_aligned(f + 1, sizeof *b->frame_first);
     b->take = stk_calloc_aligned(f, sizeof *b->take);
     b->usable = stk_calloc_aligned(f, 1);
+    b->part = stk_calloc_aligned(p + 1, 1);
     b->kept = stk_calloc_aligned(p + 1, 1);
     b->trust = stk_calloc_aligned(p + 1, sizeof *b->trust);
     b->sorted = stk_calloc_aligned(p + 1, sizeof *b->sorted);
@@ -58,9 +59,9 @@ static stk_status allocate(stk_bundle_problem *b) {
     b->first_place = stk_calloc_aligned(p + 1, sizeof *b->first_place);
     if (b->list == NULL || b->by_frame == NULL || b->error_px == NULL || b->point_first == NULL ||
         b->frame_first == NULL || b->trust == NULL || b->sorted == NULL || b->take == NULL ||
-        b->usable == NULL || b->kept == NULL || b->poses == NULL || b->start == NULL ||
-        b->anchored == NULL || b->information == NULL || b->place == NULL || b->prior == NULL ||
-        b->first_place == NULL)
+        b->usable == NULL || b->part == NULL || b->kept == NULL || b->poses == NULL ||
+        b->start == NULL || b->anchored == NULL || b->information == NULL || b->place == NULL ||
+        b->prior == NULL || b->first_place == NULL)
         return stk_fail_memory("bundle adjustment");
     return STK_OK;
 }
@@ -73,6 +74,8 @@ void stk_bundle_problem_clear(stk_bundle_problem *b) {
     stk_free(b->frame_first);
     stk_free(b->take);
     stk_free(b->usable);
+    stk_free(b->part);
+    stk_free(b->slow);
     stk_free(b->kept);
     stk_free(b->trust);
     stk_free(b->sorted);

@@ -55,7 +55,9 @@ int stk_bundle_observe(const stk_bundle_problem *b, int64_t k, const stk_bundle_
                        stk_bundle_jacobian *jacobian) {
     double moved[3] = {place[0], place[1], place[2]};
     for (int i = 0; b->shift != NULL && i < 3; i++) moved[i] += (double)b->shift[k][i];
-    return stk_bundle_residual(camera, pose, moved, b->list[k].px, residual, jacobian);
+    if (!stk_bundle_residual(camera, pose, moved, b->list[k].px, residual, jacobian)) return 0;
+    for (int i = 0; b->slow != NULL && i < 2; i++) residual[i] -= (double)b->slow[k][i];
+    return 1;
 }
 
 double stk_bundle_loss(double squared, double width, double *factor) {
@@ -76,7 +78,7 @@ double stk_bundle_observation_loss(const stk_bundle_problem *b, const stk_bundle
 int stk_bundle_takes_part(const stk_bundle_problem *b, int64_t k) {
     const stk_bundle_observation *o = &b->list[k];
     if (o->dropped || !(o->weight > 0) || !b->kept[o->point]) return 0;
-    return b->fold < 0 || (o->frame + o->point) % b->folds != b->fold;
+    return b->fold < 0 || b->part[o->point] != b->fold;
 }
 
 double stk_bundle_pose_prior(const stk_bundle_problem *b, const stk_bundle_camera *camera,

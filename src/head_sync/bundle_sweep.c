@@ -111,6 +111,8 @@ static int pose_anchors(const stk_bundle_problem *b, int frame, const stk_se3 *p
 }
 
 static int pose_normal(const stk_bundle_problem *b, int frame, const stk_se3 *pose, normal *q) {
+    enum { STEADY_LEAST = 20 };
+    int seen = 0;
     memset(q, 0, sizeof *q);
     q->loss = stk_bundle_pose_prior(b, &b->camera, frame, pose, q->g, q->H);
     for (int64_t k = b->frame_first[frame]; k < b->frame_first[frame + 1]; k++) {
@@ -122,8 +124,10 @@ static int pose_normal(const stk_bundle_problem *b, int frame, const stk_se3 *po
             return 0;
         q->loss += stk_bundle_observation_loss(b, o, r, &factor);
         add_row_pair(q, 6, J.pose, r, factor);
+        seen++;
     }
-    return pose_anchors(b, frame, pose, q);
+    /* Against what changes quickly, landmarks would only pull back to where they are. */
+    return b->slow != NULL && seen >= STEADY_LEAST ? 1 : pose_anchors(b, frame, pose, q);
 }
 
 static void pose_task(void *ctx, int frame, int worker) {

@@ -167,8 +167,10 @@ static void record(stk_points_tracker *t, int face) {
     for (int k = 0; k < t->count;) {
         tracked_point *p = t->order[k];
         if (p->weight > 0) {
+            const float *w = p->warp, *c = p->fine.centroid;
             t->tracks.list[t->observations++] =
-                (stk_observation){p->id, p->warp[2], p->warp[5], p->weight};
+                (stk_observation){p->id, w[0] * c[0] + w[1] * c[1] + w[2],
+                                  w[3] * c[0] + w[4] * c[1] + w[5], p->weight};
             p->lost = p->hidden = 0;
             p->life++;
             t->seen++;

@@ -45,9 +45,10 @@ static int start_point(stk_points_tracker *t, int frame, int slot, const stk_pic
     p->slot = slot;
     p->id = t->tracks.points++;
     t->tracks.anchor[p->id] = frame;
-    memcpy(t->tracks.anchor_px[p->id], pick->px, sizeof p->anchor);
+    const float at[2] = {x + p->fine.centroid[0], y + p->fine.centroid[1]};
+    memcpy(t->tracks.anchor_px[p->id], at, sizeof at);
     memcpy(t->head[p->id], pick->head, sizeof pick->head);
-    t->tracks.list[t->observations++] = (stk_observation){p->id, x, y, p->weight};
+    t->tracks.list[t->observations++] = (stk_observation){p->id, at[0], at[1], p->weight};
     t->count++;
     t->seen++;
     return 1;

@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { SAMPLES = STK_LK_SAMPLES, ROWS = STK_LK_ROWS_MAX };
+enum { SIDE = STK_LK_SIDE, SAMPLES = STK_LK_SAMPLES, ROWS = STK_LK_ROWS_MAX, DEGREES = 3 };
 
 /* Position on the patch in units of 8 px, so that all parameters are of one size. */
 static const float UNIT_PX = 8.0f;
@@ -14,7 +14,7 @@ static const float WINDOW_SIGMA_PX = 6.0f;
 static const float SAMPLE_SIGMA = 4.0f, LINEAR_SIGMA = 0.03f;
 /* Settled when a turn moves the centre by less than this, px. */
 static const float SETTLED_PX = 0.01f, NEARLY_PX = 0.06f;
-static const float GAIN_LEAST = 0.3f, GAIN_MOST = 3.0f;
+static const float GAIN_LEAST = 0.5f, GAIN_MOST = 3.0f;
 /* Standard deviation of a patch's grey levels that counts as texture. */
 static const float TEXTURE_LEAST = 0.5f;
 
@@ -23,9 +23,56 @@ static float prior(void) {
     return SAMPLE_SIGMA * SAMPLE_SIGMA / (wide * wide);
 }
 
-static float window(int i) {
-    const float x = (float)(i % STK_LK_SIDE) - 7.5f, y = (float)(i / STK_LK_SIDE) - 7.5f;
-    return expf(-0.5f * (x * x + y * y) / (WINDOW_SIGMA_PX * WINDOW_SIGMA_PX));
+/* The window is a product of these; polynomials of degrees 0 to 2, orthonormal under it. */
+typedef struct light {
+    float window[SIDE], poly[DEGREES][SIDE];
+} light;
+
+static void light_init(light *l) {
+    for (int i = 0; i < SIDE; i++) {
+        const float x = (float)i - 7.5f;
+        l->window[i] = expf(-0.5f * x * x / (WINDOW_SIGMA_PX * WINDOW_SIGMA_PX));
+    }
+    for (int k = 0; k < DEGREES; k++) {
+        float square = 0;
+        for (int i = 0; i < SIDE; i++)
+            l->poly[k][i] = k == 0 ? 1 : l->poly[k - 1][i] * ((float)i - 7.5f) / UNIT_PX;
+        for (int m = 0; m < k; m++) {
+            float along = 0;
+            for (int i = 0; i < SIDE; i++) along += l->window[i] * l->poly[m][i] * l->poly[k][i];
+            for (int i = 0; i < SIDE; i++) l->poly[k][i] -= along * l->poly[m][i];
+        }
+        for (int i = 0; i < SIDE; i++) square += l->window[i] * l->poly[k][i] * l->poly[k][i];
+        for (int i = 0; i < SIDE; i++) l->poly[k][i] /= sqrtf(square);
+    }
+}
+
+/* What a row has of poly[k](x) poly[m](y), degrees 1 and 2 together. */
+static void light_of(const light *l, const float *row, float part[DEGREES][DEGREES]) {
+    memset(part, 0, sizeof(float) * DEGREES * DEGREES);
+    for (int j = 0; j < SIDE; j++) {
+        float along[DEGREES] = {0};
+        for (int k = 0; k < DEGREES; k++)
+            for (int i = 0; i < SIDE; i++)
+                along[k] += l->window[i] * l->poly[k][i] * row[SIDE * j + i];
+        for (int m = 0; m < DEGREES; m++)
+            for (int k = 0; k + m < DEGREES; k++)
+                part[m][k] += l->window[j] * l->poly[m][j] * along[k];
+    }
+    part[0][0] = 0;
+}
+
+static void take_light_off(const light *l, float *row) {
+    float part[DEGREES][DEGREES];
+    light_of(l, row, part);
+    for (int j = 0; j < SIDE; j++) {
+        float along[DEGREES] = {0};
+        for (int m = 0; m < DEGREES; m++)
+            for (int k = 0; k + m < DEGREES; k++) along[k] += part[m][k] * l->poly[m][j];
+        for (int i = 0; i < SIDE; i++)
+            row[SIDE * j + i] -=
+                along[0] * l->poly[0][i] + along[1] * l->poly[1][i] + along[2] * l->poly[2][i];
+    }
 }
 
 /* Gauss-Jordan with the diagonal as pivots: fine for a Gram matrix. Returns 0 when it is singular.
@@ -82,12 +129,25 @@ static void fill_rows(const float *dx, const float *dy, const float *levels, con
     }
 }
 
+static void find_centroid(const float *weight, const float *dx, const float *dy, stk_patch *patch) {
+    float sum = 0, at[2] = {0};
+    for (int i = 0; i < SAMPLES; i++) {
+        const float g = weight[i] * (dx[i] * dx[i] + dy[i] * dy[i]);
+        sum += g;
+        at[0] += g * ((float)(i % SIDE) - 7.5f);
+        at[1] += g * ((float)(i / SIDE) - 7.5f);
+    }
+    for (int c = 0; c < 2; c++) patch->centroid[c] = sum > 0 ? at[c] / sum : 0;
+}
+
 int stk_patch_take(const stk_lk_kernels *kernels, const stk_lk_plane *plane, const float warp[6],
                    int parameters, stk_patch *patch) {
     STK_ALIGNED(64) float rows[ROWS][SAMPLES], levels[SAMPLES], dx[SAMPLES], dy[SAMPLES];
     double gram[ROWS][ROWS] = {{0}};
     float sums[ROWS + 1];
     const int n = parameters + 2;
+    light l;
+    light_init(&l);
     patch->parameters = parameters;
     kernels->sample(plane, warp, 0, levels);
     slope(kernels, plane, warp, 0, dx);
@@ -95,14 +155,17 @@ int stk_patch_take(const stk_lk_kernels *kernels, const stk_lk_plane *plane, con
     float *weight = patch->basis[n - 1], sum = 0;
     patch->total = 0;
     for (int i = 0; i < SAMPLES; i++) {
-        weight[i] = window(i);
+        weight[i] = l.window[i % SIDE] * l.window[i / SIDE];
         patch->total += weight[i];
         sum += weight[i] * levels[i];
     }
     patch->mean = sum / patch->total;
+    find_centroid(weight, dx, dy, patch);
     fill_rows(dx, dy, levels, patch, rows);
-    for (int k = 0; k < n - 1; k++)
+    for (int k = 0; k < n - 1; k++) {
+        take_light_off(&l, rows[k]);
         for (int i = 0; i < SAMPLES; i++) patch->basis[k][i] = weight[i] * rows[k][i];
+    }
     for (int k = 0; k < n; k++) {
         kernels->dots(n, patch->basis[0], rows[k], sums);
         for (int i = 0; i < n; i++) gram[k][i] = sums[i];
@@ -147,9 +210,15 @@ static int compose(float warp[6], const float *d, int parameters) {
     return 1;
 }
 
-static float correlate(const stk_patch *patch, const float *sums) {
+/* Of what is not light. */
+static float correlate(const stk_patch *patch, const float *sums, const float *s) {
     const int n = patch->parameters;
-    const float energy = sums[n + 2] - sums[n + 1] * sums[n + 1] / patch->total;
+    float part[DEGREES][DEGREES], energy = sums[n + 2] - sums[n + 1] * sums[n + 1] / patch->total;
+    light l;
+    light_init(&l);
+    light_of(&l, s, part);
+    for (int m = 0; m < DEGREES; m++)
+        for (int k = 0; k + m < DEGREES; k++) energy -= part[m][k] * part[m][k];
     return energy > 0 ? sums[n] / sqrtf(energy * patch->energy) : 0;
 }
 
@@ -169,7 +238,6 @@ int stk_patch_find(const stk_lk_kernels *kernels, const stk_lk_plane *plane, con
         if (!within(plane, warp)) return 0;
         kernels->sample(plane, warp, patch->mean, s);
         kernels->dots(n, patch->basis[0], s, sums);
-        *correlation = correlate(patch, sums);
         if (parameters == 6) {
             deviation(warp, linear, d);
             for (int k = 0; k < 4; k++) sums[2 + k] += prior() * gain * d[k];
@@ -185,5 +253,7 @@ int stk_patch_find(const stk_lk_kernels *kernels, const stk_lk_plane *plane, con
         moved = hypotf(x[0], x[1]);
         if (!(moved < 8) || !compose(warp, x, parameters)) return 0;
     }
-    return moved <= NEARLY_PX && within(plane, warp);
+    if (!(moved <= NEARLY_PX) || !within(plane, warp)) return 0;
+    *correlation = correlate(patch, sums, s);
+    return 1;
 }

@@ -5,9 +5,12 @@
  *                    their Gram matrix
  *   template, other picture, warp near the place -> warp on the place, correlation
  *
- * The patch is seen as I(W(x)) = g (T(x) + sum_k d_k J_k(x)) + o, x in [-8, 8]^2, Gaussian weights
- * w; all of d, g, o by linear least squares, then W <- W o (1 + d)^-1. The Gram matrix belongs to
- * the template, so an iteration costs one sampling and one row of sums (kernels/lk.h). With 6
+ * The patch is seen as I(W(x)) = g (T(x) + sum_k d_k J_k(x)) + o + sum_m l_m Q_m(x), x in
+ * [-8, 8]^2, Gaussian weights w; d, g, o, l by least squares, then W <- W o (1 + d)^-1. Q are
+ * the polynomials of degrees 1 and 2: shading and highlights, which stay where the light is while
+ * the skin moves on. T and J are freed of them beforehand, so that l need not be solved for.
+ * The Gram matrix belongs to the template, so an iteration costs one sampling and one row of sums
+ * (kernels/lk.h). With 6
  * parameters the linear part is held near a prediction by a prior: skin has too little texture to
  * tell all of it from noise.
  *
@@ -26,6 +29,8 @@ typedef struct stk_patch {
                       `parameters` + 2 rows: w J_k ..., w (T - mean), w */
     float inverse[STK_LK_ROWS_MAX * STK_LK_ROWS_MAX];
     int parameters;            /* 2: shift, 6: affine */
+    float centroid[2];         /* px from the centre: of the squared gradients, where the patch
+                                  holds, whatever the linear part */
     float mean, energy, total; /* sum w T / sum w; sum w (T - mean)^2; sum w */
 } stk_patch;
 
