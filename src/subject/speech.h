@@ -4,8 +4,8 @@
  *   clip --retime--> 25/s --face capture--> anchors, lip opening --cuts--> takes
  *     anchors --similarity, smoothed within a take--> crops [frames][96][96][3]
  *   sound at 16 kHz, sample 0 at frame 0 --> mel [80][columns]
- *   both --> who speaks: active speaker (face_sync/active_speaker.h), or, where its weights are
- *   absent, lips that move while there is sound
+ *   both --> who speaks: lips that move while there is sound, and a mouth that the active speaker
+ *   network takes for a speaking one (face_sync/active_speaker.h; where its weights are)
  *
  * File (doc/FORMATS.md): safetensors, tensors crops, take, opening, mel, state, and seen and heard,
  * the codes of the active speaker, where its weights were there. Crops lie in the mapping, so a set

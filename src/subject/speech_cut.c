@@ -217,8 +217,7 @@ static stk_status fit_sound(stk_sound *sound, int64_t count) {
     if (sound->count < count) {
         float *longer = stk_calloc_aligned((size_t)count, sizeof *longer);
         if (longer == NULL) return stk_fail_memory("sound");
-        if (sound->count > 0)
-            memcpy(longer, sound->samples, (size_t)sound->count * sizeof *longer);
+        if (sound->count > 0) memcpy(longer, sound->samples, (size_t)sound->count * sizeof *longer);
         stk_sound_clear(sound);
         *sound = (stk_sound){longer, count, STK_SAMPLE_RATE};
     }
@@ -305,15 +304,12 @@ static stk_status mark_speakers(cut_work *work) {
         STK_TRY(read_sound(work));
         late.offset_frames = 0;
     }
-    if (work->speaker == NULL) {
-        stk_speech_state_from_motion(work->looks, work->take, work->frames, &work->sound,
-                                     work->state);
-        return STK_OK;
-    }
+    stk_speech_state_from_motion(work->looks, work->take, work->frames, &work->sound, work->state);
+    if (work->speaker == NULL) return STK_OK;
     STK_TRY(stk_speech_scores(work->speaker, work->take, work->frames,
                               sure ? (int)lround(late.offset_frames) : 0, work->seen, work->heard,
                               work->score));
-    stk_speech_state_from_score(work->score, work->frames, work->state);
+    stk_speech_state_by_score(work->score, work->frames, work->state);
     return STK_OK;
 }
 

@@ -68,13 +68,13 @@ void stk_speech_state_from_motion(const stk_speech_look *looks, const int32_t *t
     }
 }
 
-void stk_speech_state_from_score(const float *score, int frames, uint8_t *state) {
+void stk_speech_state_by_score(const float *score, int frames, uint8_t *state) {
     for (int i = 0; i < frames; i++) {
         float sum = 0;
         int count = 0;
         for (int k = i - SCORE_REACH; k <= i + SCORE_REACH; k++)
             if (k >= 0 && k < frames) sum += score[k], count++;
-        if (state[i] != STK_SPEECH_NONE)
-            state[i] = sum > SCORE_MIN * (float)count ? STK_SPEECH_SPEAKS : STK_SPEECH_FACE;
+        if (state[i] == STK_SPEECH_SPEAKS && !(sum > SCORE_MIN * (float)count))
+            state[i] = STK_SPEECH_FACE;
     }
 }

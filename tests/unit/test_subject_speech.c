@@ -112,6 +112,22 @@ static void state_from_motion_needs_lips_and_sound(void **state) {
     assert_int_equal(states[190], STK_SPEECH_FACE);  /* neither */
 }
 
+static void state_by_score_takes_back_only(void **state) {
+    (void)state;
+    enum { N = 60 };
+    uint8_t states[N];
+    float score[N];
+    for (int i = 0; i < N; i++) {
+        states[i] = i == 5 ? STK_SPEECH_NONE : i < 10 ? STK_SPEECH_FACE : STK_SPEECH_SPEAKS;
+        score[i] = i < 40 ? 2.0f : -1.0f;
+    }
+    stk_speech_state_by_score(score, N, states);
+    assert_int_equal(states[5], STK_SPEECH_NONE);
+    assert_int_equal(states[3], STK_SPEECH_FACE);
+    assert_int_equal(states[25], STK_SPEECH_SPEAKS);
+    assert_int_equal(states[50], STK_SPEECH_FACE);
+}
+
 /* --- real clips ------------------------------------------------------------------------------- */
 
 static void cut_clip_gives_speech_that_opens(void **state) {
@@ -199,6 +215,7 @@ int main(void) {
         cmocka_unit_test(crops_place_moving_face_holds_still),
         cmocka_unit_test(look_turned_or_small_face_is_not_usable),
         cmocka_unit_test(state_from_motion_needs_lips_and_sound),
+        cmocka_unit_test(state_by_score_takes_back_only),
         cmocka_unit_test(cut_clip_gives_speech_that_opens),
         cmocka_unit_test(cut_clip_without_picture_is_refused),
         cmocka_unit_test(open_impossible_file_is_refused),
