@@ -230,7 +230,7 @@ static stk_status forward_frame(void *user, const stk_image *picture, int index,
     return STK_OK;
 }
 
-/* --frame square | full */
+/* --frame square | full, and what goes with it */
 static stk_status full_frame(const stk_render_options *options, int *full) {
     const char *frame = options->frame;
     *full = frame != NULL && strcmp(frame, "full") == 0;
@@ -240,6 +240,15 @@ static stk_status full_frame(const stk_render_options *options, int *full) {
         return stk_fail(STK_ERR_ARGUMENT,
                         "--frame full: --portrait FOLDER is missing, the subject whose clip the "
                         "face is pasted into");
+    if (options->background != NULL && options->portrait == NULL)
+        return stk_fail(
+            STK_ERR_ARGUMENT,
+            "--background: --portrait FOLDER is missing, the subject that knows what is "
+            "person in its frames");
+    if (options->background != NULL && *full)
+        return stk_fail(STK_ERR_ARGUMENT,
+                        "--background and --frame full exclude each other: outside the square "
+                        "nobody knows what is person");
     return STK_OK;
 }
 
@@ -250,8 +259,8 @@ static stk_status render(stk_context *ctx, const stk_render_options *options, co
     STK_TRY(need(options->audio, "-a SOUND"));
     if (options->output != NULL && options->frames != NULL)
         return stk_fail(STK_ERR_ARGUMENT, "-o and --frames exclude each other");
-    const char *const inputs[] = {options->model, options->audio, options->features,
-                                  options->encoder, options->expression};
+    const char *const inputs[] = {options->model,   options->audio,      options->features,
+                                  options->encoder, options->expression, options->background};
     STK_TRY(keep_inputs(options->output, inputs, STK_ARRAY_SIZE(inputs)));
     STK_TRY(keep_subject(options->output, options->portrait));
     STK_TRY(check_frames_folder(options->frames));
@@ -280,6 +289,7 @@ static stk_status render(stk_context *ctx, const stk_render_options *options, co
         .every_pixel = options->every_pixel,
         .portrait = options->portrait,
         .published = options->published,
+        .background = options->background,
     };
     STK_TRY(full_frame(options, &settings.full_frame));
     if (ctx->callbacks.frame != NULL) settings.sink = (stk_frame_sink){forward_frame, ctx};

@@ -83,7 +83,7 @@ stk_status stk_convert_to_frame(stk_converter *converter, AVFrame *frame, const 
                                 const char *name) {
     if (converter->scale == NULL) {
         converter->scale =
-            sws_getContext(source->width, source->height, AV_PIX_FMT_RGB24, frame->width,
+            sws_getContext(source->width, source->height, format_of(source->channels), frame->width,
                            frame->height, frame->format, SCALE_FLAGS, NULL, NULL, NULL);
         if (converter->scale == NULL) return stk_fail_memory("colour conversion");
         const int *coefficients = sws_getCoefficients(SWS_CS_ITU709);

@@ -96,11 +96,19 @@ stk_status stk_sound_write_wav(const char *path, const stk_sound *sound);
 
 /* --- video out -------------------------------------------------------------------------------- */
 
-typedef enum stk_writer_format { STK_WRITER_MP4, STK_WRITER_Y4M, STK_WRITER_PNG } stk_writer_format;
+/* The last two take RGBA pictures, PNG takes either; sound as in MP4, in WebM as Vorbis. */
+typedef enum stk_writer_format {
+    STK_WRITER_MP4,
+    STK_WRITER_Y4M,
+    STK_WRITER_PNG,
+    STK_WRITER_PRORES, /* .mov, ProRes 4444 with alpha */
+    STK_WRITER_VP9,    /* .webm, VP9 with alpha */
+} stk_writer_format;
 
 typedef struct stk_writer_options {
     stk_writer_format format;
-    int width, height;      /* even for MP4 */
+    int channels;           /* of the pictures given: 0 = 3, or 4 (PNG; always with alpha films) */
+    int width, height;      /* even for MP4, ProRes and VP9 */
     int fps;                /* 25 */
     int timescale;          /* MP4: 0 = constant rate; else ticks a second of the time stamps given
                              * to stk_video_writer_frame_at, fps being about their rate */

@@ -1,8 +1,11 @@
-/* writer.c - pictures to an MP4 (H.264, with sound), a Y4M stream, or a folder of PNG files.
+/* writer.c - pictures to an MP4 (H.264, with sound), a Y4M stream, a folder of PNG files, or a film
+ * with transparency (MOV, WebM).
  *
  *   RGB24 --swscale--> YUV420P BT.709 limited --x264--> MP4
  *                                             `-------> Y4M (file or stdout)
- *   RGB24 --zlib--> PNG
+ *   RGB24, RGBA --zlib--> PNG
+ *   RGBA --swscale--> YUVA 4:4:4 of 10 bits --ProRes 4444--> MOV
+ *              `----> YUVA 4:2:0 --VP9 and VP9 of the alpha--> WebM
  *
  * MP4 and Y4M files are written under a temporary name and renamed when complete; the MP4's index
  * is moved to its front. Memory is constant; nothing is allocated per frame by us. One thread per
@@ -39,6 +42,37 @@ struct stk_video_writer {
     stk_png_encoder png;
 };
 
+/* What a film is made with. */
+typedef struct film_kind {
+    const char *container, *codec, *refusal;
+    enum AVPixelFormat pixels;
+} film_kind;
+
+static const film_kind *kind_of(stk_writer_format format) {
+    static const film_kind mp4 = {"mp4", "libx264", "H.264 (libx264 is missing)",
+                                  AV_PIX_FMT_YUV420P};
+    static const film_kind prores = {"mov", "prores_ks", "ProRes (prores_ks is missing)",
+                                     AV_PIX_FMT_YUVA444P10};
+    static const film_kind vp9 = {"webm", "libvpx-vp9", "VP9 (libvpx is missing)",
+                                  AV_PIX_FMT_YUVA420P};
+    switch (format) {
+    case STK_WRITER_PRORES:
+        return &prores;
+    case STK_WRITER_VP9:
+        return &vp9;
+    default:
+        return &mp4;
+    }
+}
+
+static int has_alpha(stk_writer_format format) {
+    return format == STK_WRITER_PRORES || format == STK_WRITER_VP9;
+}
+
+static int is_film(stk_writer_format format) {
+    return format == STK_WRITER_MP4 || has_alpha(format);
+}
+
 stk_status stk_mux_packets(AVFormatContext *format, AVCodecContext *codec, AVStream *stream,
                            AVPacket *packet, const char *name) {
     for (;;) {
@@ -60,7 +94,7 @@ static stk_status check_options(const char *path, const stk_writer_options *opti
         options->height > SIDE_MAX)
         return stk_fail(STK_ERR_ARGUMENT, "%s: a video of %d x %d pixels is not possible", path,
                         options->width, options->height);
-    if (options->format == STK_WRITER_MP4 && (options->width % 2 != 0 || options->height % 2 != 0))
+    if (is_film(options->format) && (options->width % 2 != 0 || options->height % 2 != 0))
         return stk_fail(STK_ERR_ARGUMENT, "%s: an MP4 needs even sides, not %d x %d", path,
                         options->width, options->height);
     if (options->fps <= 0 || options->crf < 0 || options->crf > CRF_MAX || options->gop < 0 ||
@@ -80,7 +114,7 @@ static stk_status check_options(const char *path, const stk_writer_options *opti
 static stk_status open_frame(stk_video_writer *writer) {
     AVFrame *frame = writer->frame = av_frame_alloc();
     if (frame == NULL) return stk_fail_memory("video writer");
-    frame->format = AV_PIX_FMT_YUV420P;
+    frame->format = kind_of(writer->options.format)->pixels;
     frame->width = writer->options.width;
     frame->height = writer->options.height;
     frame->color_range = AVCOL_RANGE_MPEG;
@@ -94,7 +128,7 @@ static void set_encoder(AVCodecContext *codec, const stk_video_writer *writer) {
     const stk_writer_options *options = &writer->options;
     codec->width = options->width;
     codec->height = options->height;
-    codec->pix_fmt = AV_PIX_FMT_YUV420P;
+    codec->pix_fmt = kind_of(options->format)->pixels;
     codec->time_base = (AVRational){1, options->timescale > 0 ? options->timescale : options->fps};
     codec->framerate = (AVRational){options->fps, 1};
     codec->color_range = AVCOL_RANGE_MPEG;
@@ -107,6 +141,19 @@ static void set_encoder(AVCodecContext *codec, const stk_video_writer *writer) {
         codec->gop_size = codec->keyint_min = options->gop;
         av_opt_set_int(codec, "sc_threshold", 0, AV_OPT_SEARCH_CHILDREN);
     }
+    if (options->format == STK_WRITER_PRORES) { /* its quality is the profile's */
+        codec->profile = FF_PROFILE_PRORES_4444;
+        return;
+    }
+    if (options->format == STK_WRITER_VP9) {
+        av_opt_set(codec->priv_data, "deadline", "realtime", 0);
+        av_opt_set_int(codec->priv_data, "cpu-used", 6, 0);
+        av_opt_set_int(codec->priv_data, "row-mt", 1, 0);
+        av_opt_set_int(codec->priv_data, "auto-alt-ref", 0, 0); /* alpha does not go with it */
+        codec->bit_rate = 0;                                    /* by quality alone */
+        av_opt_set_int(codec->priv_data, "crf", options->crf, 0);
+        return;
+    }
     av_opt_set(codec->priv_data, "preset", writer->preset, 0);
     if (options->crf == 0)
         av_opt_set_int(codec->priv_data, "qp", 0, 0); /* lossless in YUV */
@@ -115,10 +162,10 @@ static void set_encoder(AVCodecContext *codec, const stk_video_writer *writer) {
 }
 
 static stk_status open_encoder(stk_video_writer *writer) {
-    const AVCodec *codec = avcodec_find_encoder_by_name("libx264");
+    const film_kind *kind = kind_of(writer->options.format);
+    const AVCodec *codec = avcodec_find_encoder_by_name(kind->codec);
     if (codec == NULL)
-        return stk_fail(STK_ERR_UNSUPPORTED,
-                        "this libavcodec cannot write H.264 (libx264 is missing)");
+        return stk_fail(STK_ERR_UNSUPPORTED, "this libavcodec cannot write %s", kind->refusal);
     writer->codec = avcodec_alloc_context3(codec);
     writer->packet = av_packet_alloc();
     if (writer->codec == NULL || writer->packet == NULL) return stk_fail_memory("video writer");
@@ -126,19 +173,18 @@ static stk_status open_encoder(stk_video_writer *writer) {
     int error = avcodec_open2(writer->codec, codec, NULL);
     if (error < 0)
         return stk_media_fail(writer->path,
-                              "the H.264 encoder cannot be started (is the "
-                              "preset's name right?)",
-                              error);
+                              "the encoder cannot be started (is the preset's name right?)", error);
     return STK_OK;
 }
 
-static stk_status open_mp4(stk_video_writer *writer) {
+static stk_status open_film(stk_video_writer *writer) {
     const stk_writer_options *options = &writer->options;
     char url[STK_PATH_MAX + 64];
     snprintf(url, sizeof url, "file:%s", stk_outfile_temporary(writer->file));
     STK_TRY(open_encoder(writer));
-    int error = avformat_alloc_output_context2(&writer->format, NULL, "mp4", url);
-    if (error < 0) return stk_media_fail(writer->path, "the MP4 cannot be begun", error);
+    int error = avformat_alloc_output_context2(&writer->format, NULL,
+                                               kind_of(options->format)->container, url);
+    if (error < 0) return stk_media_fail(writer->path, "the film cannot be begun", error);
     writer->stream = avformat_new_stream(writer->format, NULL);
     if (writer->stream == NULL ||
         avcodec_parameters_from_context(writer->stream->codecpar, writer->codec) < 0)
@@ -152,10 +198,13 @@ static stk_status open_mp4(stk_video_writer *writer) {
     error = avio_open(&writer->format->pb, url, AVIO_FLAG_WRITE);
     if (error < 0) return stk_media_fail(writer->path, "cannot be written", error);
     AVDictionary *muxer = NULL;
-    av_dict_set(&muxer, "movflags", "+faststart", 0);
+    if (options->format == STK_WRITER_VP9)
+        av_dict_set(&writer->stream->metadata, "alpha_mode", "1", 0);
+    else
+        av_dict_set(&muxer, "movflags", "+faststart", 0);
     error = avformat_write_header(writer->format, &muxer);
     av_dict_free(&muxer);
-    if (error < 0) return stk_media_fail(writer->path, "the MP4 cannot be begun", error);
+    if (error < 0) return stk_media_fail(writer->path, "the film cannot be begun", error);
     return STK_OK;
 }
 
@@ -192,7 +241,7 @@ static stk_status open_output(stk_video_writer *writer) {
     }
     if (strcmp(writer->path, "-") != 0) STK_TRY(stk_outfile_create(&writer->file, writer->path));
     STK_TRY(open_frame(writer));
-    return writer->options.format == STK_WRITER_MP4 ? open_mp4(writer) : open_y4m(writer);
+    return is_film(writer->options.format) ? open_film(writer) : open_y4m(writer);
 }
 
 static void release(stk_video_writer **handle) {
@@ -220,6 +269,7 @@ stk_status stk_video_writer_create(stk_video_writer **out, const char *path,
     stk_video_writer *writer = stk_calloc_aligned(1, sizeof *writer);
     if (writer == NULL) return stk_fail_memory("video writer");
     writer->options = *options; /* with its strings kept here: the caller's may go */
+    writer->options.channels = has_alpha(options->format) || options->channels == 4 ? 4 : 3;
     strcpy(writer->path, path);
     snprintf(writer->preset, sizeof writer->preset, "%s",
              options->preset != NULL ? options->preset : "veryfast");
@@ -257,7 +307,7 @@ static double end_s(const stk_video_writer *writer) {
     return (double)writer->end_tick * base.num / base.den;
 }
 
-static stk_status write_mp4(stk_video_writer *writer) {
+static stk_status write_film(stk_video_writer *writer) {
     writer->frame->pts = writer->tick;
     int error = avcodec_send_frame(writer->codec, writer->frame);
     if (error < 0) return stk_media_fail(writer->path, "encoding failed", error);
@@ -281,18 +331,19 @@ static stk_status write_picture(stk_video_writer *writer, const stk_image *rgb) 
     }
     if (av_frame_make_writable(writer->frame) < 0) return stk_fail_memory("video writer");
     STK_TRY(stk_convert_to_frame(&writer->converter, writer->frame, rgb, writer->path));
-    return writer->options.format == STK_WRITER_MP4 ? write_mp4(writer) : write_y4m(writer);
+    return is_film(writer->options.format) ? write_film(writer) : write_y4m(writer);
 }
 
 static stk_status take_frame(stk_video_writer *writer, const stk_image *rgb, int64_t tick,
                              int64_t ticks) {
+    const int channels = writer->options.channels;
     if (rgb->width != writer->options.width || rgb->height != writer->options.height ||
-        rgb->channels != 3)
+        rgb->channels != channels)
         return stk_fail(STK_ERR_ARGUMENT,
                         "%s: a picture of %d x %d x %d was given to a video of "
-                        "%d x %d x 3",
+                        "%d x %d x %d",
                         writer->path, rgb->width, rgb->height, rgb->channels, writer->options.width,
-                        writer->options.height);
+                        writer->options.height, channels);
     writer->tick = tick;
     writer->end_tick = tick + ticks;
     STK_TRY(write_picture(writer, rgb));
@@ -316,7 +367,7 @@ stk_status stk_video_writer_frame_at(stk_video_writer *writer, const stk_image *
     return take_frame(writer, rgb, tick, options->timescale / options->fps);
 }
 
-static stk_status finish_mp4(stk_video_writer *writer) {
+static stk_status finish_film(stk_video_writer *writer) {
     int error = avcodec_send_frame(writer->codec, NULL);
     if (error < 0 && error != AVERROR_EOF)
         return stk_media_fail(writer->path, "encoding failed", error);
@@ -337,8 +388,8 @@ stk_status stk_video_writer_finish(stk_video_writer **handle) {
     if (writer->frames == 0)
         status = stk_fail(STK_ERR_ARGUMENT, "%s: a video without pictures cannot be written",
                           writer->path);
-    else if (writer->options.format == STK_WRITER_MP4)
-        status = finish_mp4(writer);
+    else if (is_film(writer->options.format))
+        status = finish_film(writer);
     if (status == STK_OK && writer->file != NULL) status = stk_outfile_commit(&writer->file);
     release(handle);
     return status;

@@ -44,9 +44,12 @@ static stk_status open_source(stk_writer_sound *sound, const stk_writer_options 
 }
 
 static stk_status open_codec(stk_writer_sound *sound) {
-    const AVCodec *codec = avcodec_find_encoder(AV_CODEC_ID_AAC);
+    const int webm = strcmp(sound->format->oformat->name, "webm") == 0;
+    const AVCodec *codec =
+        webm ? avcodec_find_encoder_by_name("libvorbis") : avcodec_find_encoder(AV_CODEC_ID_AAC);
     if (codec == NULL)
-        return stk_fail(STK_ERR_UNSUPPORTED, "this libavcodec cannot write AAC sound");
+        return stk_fail(STK_ERR_UNSUPPORTED, "this libavcodec cannot write %s sound",
+                        webm ? "Vorbis" : "AAC");
     sound->codec = avcodec_alloc_context3(codec);
     sound->frame = av_frame_alloc();
     sound->packet = av_packet_alloc();

@@ -21,6 +21,7 @@
 #include "portrait_sync/paste.h"
 #include "portrait_sync/portrait.h"
 #include "render/backdrop.h"
+#include "render/background.h"
 #include "render/expression.h"
 #include "render/frame.h"
 #include "render/portrait.h"
@@ -35,6 +36,7 @@ typedef struct frame_slot {
     stk_portrait_frame source; /* in portrait mode */
     stk_image full;            /* with full frames: the clip's, then the result */
     uint16_t *full_scratch;
+    stk_background_slot cut; /* with another background */
 } frame_slot;
 
 typedef struct session {
@@ -49,6 +51,7 @@ typedef struct session {
     stk_portrait_source *portrait;
     stk_frame_store *fulls; /* NULL: the square is the picture */
     stk_paste paste;
+    stk_background background;      /* its plate has data when there is one */
     stk_frame_renderer **renderers; /* [workers]: each thread renders whole frames by itself */
     stk_video_writer *writer;
     frame_slot *slots; /* [slot_count], of the frames under way */
@@ -104,7 +107,8 @@ static stk_status source_stage(void *ctx, stk_line_place *at) {
 /* What is shown and written. */
 static stk_image *finished(session *s, const stk_line_place *at) {
     frame_slot *slot = &s->slots[at->slot];
-    return s->fulls != NULL ? &slot->full : &slot->picture;
+    if (s->fulls != NULL) return &slot->full;
+    return s->background.transparent ? &slot->cut.rgba : &slot->picture;
 }
 
 /* Pose, then head over backdrop. */
@@ -155,6 +159,8 @@ static stk_status paste_stage(void *ctx, stk_line_place *at) {
         stk_paste_frame(&s->paste, &slot->picture, mask, slot->full_scratch, &slot->full);
     else
         stk_portrait_paste(&slot->picture, mask, &slot->source.frame);
+    if (s->background.plate.data != NULL)
+        stk_background_put(&s->background, &slot->source.labels, &slot->cut, &slot->picture);
     return STK_OK;
 }
 
@@ -162,8 +168,9 @@ static stk_status paste_stage(void *ctx, stk_line_place *at) {
 static stk_status sink_stage(void *ctx, stk_line_place *at) {
     session *s = ctx;
     const stk_frame_sink *sink = &s->settings->sink;
+    const stk_image *shown = s->fulls != NULL ? finished(s, at) : &s->slots[at->slot].picture;
     if (sink->frame != NULL)
-        STK_TRY(sink->frame(sink->user, finished(s, at), at->item, s->frames, &at->stop));
+        STK_TRY(sink->frame(sink->user, shown, at->item, s->frames, &at->stop));
     stk_job_report(s->job, "render", at->item + 1, s->frames, s->start_s, NULL);
     at->stop |= stk_job_aborted(s->job);
     return STK_OK;
@@ -204,12 +211,29 @@ static stk_status render_frames(session *s, stk_render_figures *figures) {
 
 /* --- what it needs ---------------------------------------------------------------------------- */
 
-/* An mp4 under another name would not be what the name says. */
-static stk_status check_name(const char *path) {
+static int ends_in(const char *path, const char *const *endings, size_t count) {
     const char *dot = strrchr(path, '.');
-    static const char *const endings[] = {".mp4", ".m4v", ".mov", ".MP4"};
-    for (size_t i = 0; dot != NULL && i < sizeof endings / sizeof *endings; i++)
-        if (strcmp(dot, endings[i]) == 0) return STK_OK;
+    for (size_t i = 0; dot != NULL && i < count; i++)
+        if (strcmp(dot, endings[i]) == 0) return 1;
+    return 0;
+}
+
+/* By the name; an mp4 under another name would not be what the name says. */
+static stk_status choose_format(const session *s, const char *path, stk_writer_format *format) {
+    static const char *const mp4[] = {".mp4", ".m4v", ".mov", ".MP4"};
+    static const char *const mov[] = {".mov", ".MOV"}, *const webm[] = {".webm", ".WEBM"};
+    *format = STK_WRITER_PNG;
+    if (s->settings->frames != NULL) return STK_OK;
+    if (s->background.transparent) {
+        *format = ends_in(path, mov, 2) ? STK_WRITER_PRORES : STK_WRITER_VP9;
+        if (*format == STK_WRITER_PRORES || ends_in(path, webm, 2)) return STK_OK;
+        return stk_fail(STK_ERR_ARGUMENT,
+                        "%s: has no transparency; name it .mov (ProRes 4444) or .webm (VP9), or "
+                        "give --frames FOLDER",
+                        path);
+    }
+    *format = strcmp(path, "-") == 0 ? STK_WRITER_Y4M : STK_WRITER_MP4;
+    if (*format == STK_WRITER_Y4M || ends_in(path, mp4, STK_ARRAY_SIZE(mp4))) return STK_OK;
     return stk_fail(STK_ERR_ARGUMENT,
                     "%s: only mp4 is written; name it .mp4, or give - (y4m) or --frames FOLDER",
                     path);
@@ -228,9 +252,7 @@ static stk_status open_writer(session *s) {
              "Synthetic picture: this person did not say this. Made by synctalk, model sha256 %s",
              s->model->hash);
     stk_writer_options options = {
-        .format = settings->frames != NULL ? STK_WRITER_PNG
-                  : strcmp(path, "-") == 0 ? STK_WRITER_Y4M
-                                           : STK_WRITER_MP4,
+        .channels = s->background.transparent ? 4 : 3,
         .width = s->fulls != NULL ? s->slots[0].full.width : s->camera.width,
         .height = s->fulls != NULL ? s->slots[0].full.height : s->camera.height,
         .fps = STK_FPS,
@@ -239,7 +261,7 @@ static stk_status open_writer(session *s) {
         .comment = comment,
         .threads = stk_render_encoder_threads(s->workers),
     };
-    if (options.format == STK_WRITER_MP4) STK_TRY(check_name(path));
+    STK_TRY(choose_format(s, path, &options.format));
     return stk_video_writer_create(&s->writer, path, &options);
 }
 
@@ -288,6 +310,8 @@ static stk_status open_slots(session *s) {
         if (s->portrait != NULL)
             STK_TRY(stk_portrait_frame_init(&s->slots[i].source, s->portrait, width, height));
         if (s->fulls != NULL) STK_TRY(open_full_slot(s, &s->slots[i]));
+        if (s->background.plate.data != NULL)
+            STK_TRY(stk_background_slot_init(&s->slots[i].cut, &s->background));
     }
     return STK_OK;
 }
@@ -299,6 +323,9 @@ static stk_status open_source(session *s) {
     STK_TRY(stk_subject_open(&s->subject, settings->portrait));
     STK_TRY(stk_model_check_subject(s->model, settings->model, s->subject, settings->portrait));
     STK_TRY(stk_portrait_open(&s->portrait, s->subject, settings->published));
+    if (settings->background != NULL)
+        STK_TRY(stk_background_open(&s->background, settings->background, s->subject,
+                                    s->camera.width, s->camera.height));
     if (!settings->full_frame) return STK_OK;
     STK_TRY(stk_subject_open_full(s->subject, s->job, &s->fulls));
     return stk_paste_init(&s->paste, s->camera.width, s->camera.height,
@@ -354,8 +381,10 @@ static void close_session(session *s) {
         stk_portrait_frame_clear(&s->slots[i].source);
         stk_image_clear(&s->slots[i].full);
         stk_free(s->slots[i].full_scratch);
+        stk_background_slot_clear(&s->slots[i].cut);
     }
     stk_free(s->slots);
+    stk_background_clear(&s->background);
     stk_paste_clear(&s->paste);
     stk_frame_store_close(&s->fulls);
     stk_portrait_close(&s->portrait);

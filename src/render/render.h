@@ -18,12 +18,13 @@ typedef struct stk_render_settings {
     stk_lip_smoothing smoothing;
     int silence;                                       /* 1: lips rest where nobody speaks */
     const char *expression, *expression_gain, *models; /* of expression.h, NULL = as the source */
-    const char *portrait; /* subject folder: faces are pasted into its frames; NULL = not */
-    int published;        /* by the published mask alone */
-    int full_frame;       /* and these back into the clip's full frames */
-    const char *output;   /* mp4, "-" = y4m on stdout, NULL = none */
-    const char *frames;   /* PNG folder, NULL = none */
-    int size;             /* 0 = as trained */
+    const char *portrait;   /* subject folder: faces are pasted into its frames; NULL = not */
+    int published;          /* by the published mask alone */
+    const char *background; /* of background.h, for portraits; NULL = the frame's own */
+    int full_frame;         /* and these back into the clip's full frames */
+    const char *output;     /* mp4, "-" = y4m on stdout, NULL = none */
+    const char *frames;     /* PNG folder, NULL = none */
+    int size;               /* 0 = as trained */
     int crf, threads;
     int seed;            /* of made-up blinks */
     int reference_march; /* the published marching rule over the whole picture */

@@ -250,6 +250,50 @@ static void frames_of_another_subject_are_refused(void **state) {
     assert_false(stk_file_exists(film));
 }
 
+/* Another colour where the labels have background, the same picture where they have person. */
+static void render_before_a_colour_or_nothing(void **state) {
+    (void)state;
+    const char *const common = "render -m %s -a %s --portrait %s --background %s --frames %s/%s -q";
+    must_run(program_run("render -m %s -a %s --portrait %s --frames %s/room -q", model, sound,
+                         subject, folder));
+    must_run(program_run(common, model, sound, subject, "#00ff00", folder, "colour"));
+    must_run(program_run(common, model, sound, subject, "transparent", folder, "clear"));
+    stk_subject *s;
+    stk_image labels, room, colour, clear;
+    char path[STK_PATH_MAX];
+    TEST_OK(stk_subject_open(&s, subject));
+    TEST_OK(stk_image_init(&labels, SIZE, SIZE, 1));
+    TEST_OK(stk_subject_labels(s, 4, &labels));
+    read_frame("room", 4, &room);
+    read_frame("colour", 4, &colour);
+    TEST_OK(stk_path_join(path, sizeof path, folder, "clear/000004.png"));
+    TEST_OK(stk_picture_read(path, 4, &clear));
+    int before = 0, person = 0;
+    for (int y = 0; y < SIZE; y++)
+        for (int x = 0; x < SIZE; x++) {
+            const uint8_t *c = stk_image_row(&colour, y) + 3 * x;
+            const uint8_t *a = stk_image_row(&clear, y) + 4 * x;
+            static const uint8_t green[3] = {0, 255, 0};
+            if (a[3] == 0) assert_memory_equal(c, green, 3);
+            if (a[3] == 0) assert_int_equal(stk_image_row(&labels, y)[x], STK_LABEL_BACKGROUND);
+            if (a[3] == 255) assert_memory_equal(c, a, 3);
+            before += a[3] == 0;
+            person += a[3] == 255 && memcmp(c, stk_image_row(&room, y) + 3 * x, 3) == 0;
+        }
+    assert_true(before > SIZE * SIZE / 10 && person > SIZE * SIZE / 10);
+    program_assert_refuses(program_run(common, model, sound, subject, "/nowhere.png", folder, "no"),
+                           2, "no picture");
+    program_assert_refuses(program_run("render -m %s -a %s --portrait %s --background transparent "
+                                       "-o %s/x.mp4",
+                                       model, sound, subject, folder),
+                           2, "has no transparency");
+    stk_image_clear(&clear);
+    stk_image_clear(&colour);
+    stk_image_clear(&room);
+    stk_image_clear(&labels);
+    stk_subject_close(&s);
+}
+
 /* The made subject names a clip that never was. */
 static void full_frames_of_a_clip_that_is_gone_are_refused(void **state) {
     (void)state;
@@ -266,6 +310,7 @@ int main(void) {
         cmocka_unit_test(render_thread_count_does_not_change_the_picture),
         cmocka_unit_test(eval_is_nearer_to_the_frame_it_is_pasted_into),
         cmocka_unit_test(eval_limits_the_audio_code),
+        cmocka_unit_test(render_before_a_colour_or_nothing),
         cmocka_unit_test(full_frames_of_a_clip_that_is_gone_are_refused),
         cmocka_unit_test(files_of_the_subject_are_not_written),
         cmocka_unit_test(frames_of_another_subject_are_refused),

@@ -406,6 +406,48 @@ static void writer_y4m_and_png_write_pictures(void **state) {
 }
 
 /* What lies at the front of the file, as text (bytes that are none are kept). */
+/* Left half opaque, right half clear: sizes, codecs and, of PNG, every value. */
+static void writer_keeps_transparency(void **state) {
+    (void)state;
+    static const struct {
+        const char *name, *codec, *pixels;
+        stk_writer_format format;
+    } kinds[] = {{"alpha.mov", "prores", "yuva444p", STK_WRITER_PRORES},
+                 {"alpha.webm", "vp9", "yuv", STK_WRITER_VP9},
+                 {"alpha", "", "", STK_WRITER_PNG}};
+    char folder[STK_PATH_MAX], last[STK_PATH_MAX];
+    stk_image picture, back;
+    TEST_OK(stk_image_init(&picture, 64, 48, 4));
+    for (int y = 0; y < 48; y++)
+        for (int x = 0; x < 32; x++) {
+            uint8_t *p = stk_image_row(&picture, y) + 4 * x;
+            p[0] = 200, p[1] = (uint8_t)(4 * y), p[2] = (uint8_t)(4 * x), p[3] = 255;
+        }
+    for (size_t i = 0; i < STK_ARRAY_SIZE(kinds); i++) {
+        char path[STK_PATH_MAX];
+        stk_video_writer *writer;
+        stk_media_info info;
+        stk_writer_options options = options_for(kinds[i].format, 20, 0);
+        options.width = 64, options.height = 48, options.channels = 4;
+        in_folder(path, kinds[i].name);
+        TEST_OK(stk_video_writer_create(&writer, path, &options));
+        for (int k = 0; k < 3; k++) TEST_OK(stk_video_writer_frame(writer, &picture));
+        TEST_OK(stk_video_writer_finish(&writer));
+        memcpy(folder, path, sizeof folder);
+        if (kinds[i].format == STK_WRITER_PNG) continue;
+        TEST_OK(stk_media_probe(path, &info));
+        assert_string_equal(info.video_codec, kinds[i].codec);
+        assert_non_null(strstr(info.pixel_format, kinds[i].pixels));
+        assert_true(info.width == 64 && info.height == 48);
+    }
+    TEST_OK(stk_path_join(last, sizeof last, folder, "000002.png"));
+    TEST_OK(stk_picture_read(last, 4, &back));
+    for (int y = 0; y < 48; y++)
+        assert_memory_equal(stk_image_row(&back, y), stk_image_row(&picture, y), 4 * 64);
+    stk_image_clear(&back);
+    stk_image_clear(&picture);
+}
+
 static size_t read_front(const char *path, char *bytes, size_t size) {
     FILE *file = fopen(path, "rb");
     assert_non_null(file);
@@ -604,6 +646,7 @@ int main(void) {
         cmocka_unit_test(plan_own_repeats_are_found),
         cmocka_unit_test(plan_still_moments_are_kept),
         cmocka_unit_test(writer_y4m_and_png_write_pictures),
+        cmocka_unit_test(writer_keeps_transparency),
         cmocka_unit_test(writer_marks_y4m_and_png_as_synthetic),
         cmocka_unit_test(picture_channels_convert),
         cmocka_unit_test(writer_time_stamps_are_kept),
