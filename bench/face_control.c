@@ -155,6 +155,35 @@ static stk_status held_out_sound(const stk_subject *subject, const char *to) {
     return status;
 }
 
+/* Of frames in which the real mouth is shut (open: above its median). */
+static double opening_where(const float *real, const float *made, int n, int shut) {
+    const float limit = quantile(real, n, 1, shut ? 0.2 : 0.5);
+    double sum = 0, count = 0;
+    for (int i = 0; i < n; i++) {
+        if (shut ? real[i] > limit : real[i] < limit) continue;
+        sum += (double)made[i];
+        count++;
+    }
+    return sum / count;
+}
+
+/* Mean |second difference|. */
+static double jitter(const float *x, int n) {
+    double sum = 0;
+    for (int i = 1; i + 1 < n; i++) sum += fabs((double)(x[i - 1] - 2 * x[i] + x[i + 1]));
+    return sum / (n - 2);
+}
+
+static void print_mouth(const char *smoothing, int gate, const float *real, const float *made,
+                        int n) {
+    const int lag = best_lag(real, made, n, 1);
+    printf("| %s | %s | %.3f | %+d, %.3f | %.4f | %.4f | %.4f |\n", smoothing,
+           gate ? "gate" : "off", correlation(real, made, n, 1, 0), lag,
+           correlation(real, made, n, 1, lag), opening_where(real, made, n, 1),
+           opening_where(real, made, n, 0), jitter(made, n));
+    fflush(stdout);
+}
+
 static stk_status measure_mouth(const char *model, const char *folder) {
     static const char *const smoothings[] = {"off", "symmetric", "published"};
     stk_subject *subject;
@@ -166,20 +195,17 @@ static stk_status measure_mouth(const char *model, const char *folder) {
     for (int i = 0; i < n; i++)
         real[i] = opening_of(stk_subject_landmarks(subject, info->train_frames + i));
     STK_TRY(held_out_sound(subject, path_of("held_out.wav")));
-    printf("| smoothing | silence | correlation | best lag, frames | there "
-           "|\n|---|---|---|---|---|\n");
-    for (int gate = 0; gate < 2; gate++)
+    printf("| smoothing | silence | correlation | best lag, frames; there | opening where shut | "
+           "where open | jitter |\n|---|---|---|---|---|---|---|\n");
+    print_mouth("the real mouth", 0, real, real, n);
+    for (int gate = 1; gate >= 0; gate--)
         for (int k = 0; k < STK_LIP_SMOOTHINGS; k++) {
             STK_TRY(film((stk_render_settings){.model = model,
                                                .audio = path_of("held_out.wav"),
                                                .smoothing = (stk_lip_smoothing)k,
                                                .silence = gate},
                          &s));
-            const int m = s.frames < n ? s.frames : n, lag = best_lag(real, s.opening, m, 1);
-            printf("| %s | %s | %.3f | %+d | %.3f |\n", smoothings[k], gate ? "gate" : "off",
-                   correlation(real, s.opening, m, 1, 0), lag,
-                   correlation(real, s.opening, m, 1, lag));
-            fflush(stdout);
+            print_mouth(smoothings[k], gate, real, s.opening, s.frames < n ? s.frames : n);
             forget(&s);
         }
     stk_free(real);

@@ -264,17 +264,19 @@ static stk_status render(stk_context *ctx, const stk_render_options *options, co
     STK_TRY(keep_inputs(options->output, inputs, STK_ARRAY_SIZE(inputs)));
     STK_TRY(keep_subject(options->output, options->portrait));
     STK_TRY(check_frames_folder(options->frames));
-    static const char *const smoothings[STK_LIP_SMOOTHINGS] = {"off", "symmetric", "published"};
+    static const char *const smooth_words[STK_LIP_SMOOTHINGS] = {"symmetric", "published", "off"};
+    static const stk_lip_smoothing smoothings[STK_LIP_SMOOTHINGS] = {
+        STK_LIPS_SYMMETRIC, STK_LIPS_PUBLISHED, STK_LIPS_AS_THEY_ARE};
     static const char *const silences[3] = {"gate", "off", NULL};
     int smoothing, talks_on;
-    STK_TRY(read_word("--smooth-lips", options->smooth_lips, smoothings, &smoothing));
+    STK_TRY(read_word("--smooth-lips", options->smooth_lips, smooth_words, &smoothing));
     STK_TRY(read_word("--silence", options->silence, silences, &talks_on));
     stk_render_settings settings = {
         .model = options->model,
         .audio = options->audio,
         .features = options->features,
         .encoder = options->encoder,
-        .smoothing = (stk_lip_smoothing)smoothing,
+        .smoothing = smoothings[smoothing],
         .silence = !talks_on,
         .expression = options->expression,
         .expression_gain = options->expression_gain,

@@ -5,6 +5,7 @@
  * One thread per gate.
  */
 #include "render/speech_gate.h"
+#include "base/log.h"
 #include "base/memory.h"
 #include "base/types.h"
 #include "face_sync/voice_activity.h"
@@ -34,6 +35,9 @@ stk_status stk_speech_gate_open(stk_speech_gate **out, const char *sound, int fr
     gate->mark = stk_calloc_aligned((size_t)gate->pieces, 1);
     stk_status status = gate->mark == NULL ? stk_fail_memory("speech gate") : STK_OK;
     if (status == STK_OK) status = stk_voice_activity_create(&gate->activity, models);
+    if (status == STK_OK && !stk_voice_activity_has_network(gate->activity))
+        stk_log(STK_LOG_DEBUG, "speech is told from silence by its level alone: "
+                               "silero_vad_16k.safetensors is not there");
     if (status == STK_OK)
         status = stk_sound_source_open(&gate->source, sound, STK_SAMPLE_RATE, 1, 0.0);
     if (status != STK_OK) stk_speech_gate_close(&gate);

@@ -416,7 +416,7 @@ static void words_that_no_option_knows_are_refused(void **state) {
     render.smooth_lips = "";
     assert_int_equal(stk_render(ctx, &render, &rendered), STK_ERR_ARGUMENT);
     assert_string_equal(stk_context_error(ctx),
-                        "--smooth-lips : must be off, symmetric or published");
+                        "--smooth-lips : must be symmetric, published or off");
     stk_context_free(&ctx);
 }
 
