@@ -50,7 +50,7 @@ static double fit_once(int side, stk_image *square, stk_image *source, stk_image
         const double start = stk_clock_s();
         stk_face_shape(face, &labels, NULL, shape);
         stk_face_shape_reach(shape, mask);
-        stk_face_shape_follow(shape, rgba, side, side);
+        stk_face_shape_follow(shape, &labels, rgba, side, side);
         stk_face_shape_mask(shape, mask);
         stk_fit_measure(&fit, square, source, mask, face, 1);
         stk_fit_steady(&fit, &before);

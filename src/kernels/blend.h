@@ -12,6 +12,7 @@
 #ifndef STK_KERNELS_BLEND_H
 #define STK_KERNELS_BLEND_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 enum {

@@ -19,8 +19,10 @@
 #include <math.h>
 #include <string.h>
 
-enum { SIDE = 512, CHIN = 5, BLUR_RADIUS = 4, CHIN_SMOOTH = 10 };
+enum { SIDE = 512, CHIN = 5, BLUR_RADIUS = 4, CHIN_SMOOTH = 10, CHIN_LOWER = 4 };
 static const float BLUR_SIGMA = 4.0f;
+static const float SOLID = 0.8f;       /* the head's weight */
+static const float CHIN_SHARE = 0.4f;  /* of those columns: a chin, not the model's crumbs */
 static const float CHIN_REACH = 0.12f; /* of the face's rows: a jaw dropped wide */
 
 size_t stk_face_mask_scratch(void) {
@@ -160,26 +162,41 @@ void stk_face_shape_reach(float *shape, stk_image *mask) {
     write_mask(plane, mask);
 }
 
-/* Rows by which the rendered head goes on below the shape, in column x of the shape's grid. */
-static int rows_below(const float *rgba, int width, int height, int x, int from, int reach) {
-    const int column = x * width / SIDE;
-    int rows = 0;
-    while (rows < reach && from + rows + 1 < SIDE) {
-        const int y = (from + rows + 1) * height / SIDE;
-        if (rgba[4 * ((size_t)y * (size_t)width + (size_t)column) + 3] < 0.8f) break;
-        rows++;
-    }
-    return rows;
+static float weight_at(const float *rgba, int width, int height, int x, int y) {
+    const size_t column = (size_t)(x * width / SIDE), row = (size_t)(y * height / SIDE);
+    return rgba[4 * (row * (size_t)width + column) + 3];
 }
 
-void stk_face_shape_follow(float *shape, const float *rgba, int width, int height) {
+/* Rows by which the rendered head goes on below the shape in column x of the shape's grid; 0 where
+ * it ends with the frame's own head, as it does while both mouths are alike. */
+static int rows_below(const float *rgba, const int size[2], const stk_image *labels, int x,
+                      int bottom, int reach) {
+    int end = bottom; /* of the frame's head */
+    while (end + 1 < SIDE && end < bottom + reach &&
+           stk_image_row(labels, (end + 1) * labels->height / SIDE)[x * labels->width / SIDE] ==
+               STK_LABEL_HEAD)
+        end++;
+    int y = end + CHIN_LOWER;
+    if (y >= SIDE || weight_at(rgba, size[0], size[1], x, y) < SOLID) return 0;
+    while (y + 1 < SIDE && y < bottom + reach &&
+           weight_at(rgba, size[0], size[1], x, y + 1) >= SOLID)
+        y++;
+    return y < bottom + reach ? y - bottom : reach;
+}
+
+void stk_face_shape_follow(float *shape, const stk_image *labels, const float *rgba, int width,
+                           int height) {
+    const int size[2] = {width, height};
     int bottom[SIDE], to[SIDE], down[SIDE], middle[2];
     find_bottom(shape, bottom, middle);
     const int reach = reach_of(bottom, middle, shape);
+    float lower = 0;
     for (int x = 0; x < SIDE; x++)
         down[x] = bottom[x] < 0 || x < middle[0] || x > middle[1]
                       ? 0
-                      : rows_below(rgba, width, height, x, bottom[x], reach);
+                      : rows_below(rgba, size, labels, x, bottom[x], reach);
+    for (int x = middle[0]; x <= middle[1]; x++) lower += down[x] > 0;
+    if (lower < CHIN_SHARE * (float)(middle[1] - middle[0])) return;
     for (int x = 0; x < SIDE; x++) {
         int most = 0, sum = 0, count = 0;
         for (int i = x - CHIN_SMOOTH; i <= x + CHIN_SMOOTH; i++) {

@@ -23,9 +23,11 @@ void stk_face_shape(const float (*landmarks)[3], const stk_image *labels, const 
                     float *shape);
 /* mask: 255 wherever stk_face_shape_follow may bring the shape; keeps the shape. */
 void stk_face_shape_reach(float *shape, stk_image *mask);
-/* Down to the chin that was rendered: an open mouth over a closed one would lose it. rgba
- * [height][width][4]: the rendered head before compositing; its weight counts. */
-void stk_face_shape_follow(float *shape, const float *rgba, int width, int height);
+/* Down to the chin that was rendered, where that comes lower than the frame's own head: an open
+ * mouth over a closed one would lose it. rgba [height][width][4]: the rendered head before
+ * compositing; its weight counts. */
+void stk_face_shape_follow(float *shape, const stk_image *labels, const float *rgba, int width,
+                           int height);
 /* Blurs the shape (it is used up) and writes the mask. */
 void stk_face_shape_mask(float *shape, stk_image *mask);
 /* spans [mask height][2]: per row the columns [first, end) that hold every pixel of the mask that

@@ -131,7 +131,8 @@ void stk_portrait_fit(const stk_portrait_source *source, int k, stk_portrait_fra
                       const stk_image *picture, const float *rgba) {
     const float scale = (float)frame->mask.width / (float)frame->labels.width;
     if (source->published) return;
-    stk_face_shape_follow(frame->scratch, rgba, frame->mask.width, frame->mask.height);
+    stk_face_shape_follow(frame->scratch, &frame->labels, rgba, frame->mask.width,
+                          frame->mask.height);
     stk_face_shape_mask(frame->scratch, &frame->mask);
     stk_fit_measure(&frame->fit, picture, &frame->frame, &frame->mask,
                     stk_subject_landmarks(source->subject, k), scale);

@@ -145,7 +145,7 @@ static void a_hand_stays_in_front_and_a_mouth_does_not(void **state) {
 /* The mask reaches down to a rendered chin, and no farther than it was said to before. */
 static void shape_follows_a_lower_chin(void **state) {
     (void)state;
-    stk_image labels, reach, kept;
+    stk_image labels, reach, kept, published;
     int spans[SIDE][2];
     float *rgba = calloc((size_t)4 * SIDE * SIDE, sizeof *rgba);
     float *shape = stk_calloc_aligned(stk_face_mask_scratch(), sizeof *shape);
@@ -153,17 +153,19 @@ static void shape_follows_a_lower_chin(void **state) {
     TEST_OK(stk_image_init(&labels, SIDE, SIDE, 1));
     TEST_OK(stk_image_init(&reach, SIDE, SIDE, 1));
     TEST_OK(stk_image_init(&kept, SIDE, SIDE, 1));
-    memset(labels.data, STK_LABEL_HEAD, (size_t)labels.stride * SIDE);
+    TEST_OK(stk_image_init(&published, SIDE, SIDE, 1));
+    memset(labels.data, STK_LABEL_HEAD, (size_t)labels.stride * 230); /* neck, no head, below */
     for (int low = 228; low <= 244; low += 16) { /* the oval's chin is at 228, lengthened to 233 */
         for (int y = 0; y < SIDE; y++)
             for (int x = 0; x < SIDE; x++)
                 rgba[4 * (y * SIDE + x) + 3] = y < low && abs(x - 128) < 60 ? 1.0f : 0.0f;
         stk_face_shape((const float(*)[3])landmarks, &labels, NULL, shape);
         stk_face_shape_reach(shape, &reach);
-        stk_face_shape_follow(shape, rgba, SIDE, SIDE);
+        stk_face_shape_follow(shape, &labels, rgba, SIDE, SIDE);
         stk_face_shape_mask(shape, &mask);
         assert_true(low == 228 || stk_image_row(&mask, low - 2)[128] == 255);
         assert_int_equal(stk_image_row(&mask, low + 10)[128], 0);
+        if (low == 228) memcpy(published.data, mask.data, (size_t)mask.stride * SIDE);
         stk_face_mask_spans(&reach, 1 + 4 * SIDE / 512, spans); /* what was rendered for it */
         for (int y = 0; y < SIDE; y++)
             for (int x = 0; x < SIDE; x++)
@@ -171,11 +173,14 @@ static void shape_follows_a_lower_chin(void **state) {
                     assert_in_range(x, spans[y][0], spans[y][1] - 1);
     }
     stk_face_mask((const float(*)[3])landmarks, &labels, shape, &kept);
+    for (int y = 0; y < SIDE; y++) /* a chin no lower than the frame's: as published */
+        assert_memory_equal(stk_image_row(&published, y), stk_image_row(&kept, y), SIDE);
     stk_face_shape((const float(*)[3])landmarks, &labels, NULL, shape);
     stk_face_shape_mask(shape, &mask); /* without following: the published mask */
     for (int y = 0; y < SIDE; y++)
         assert_memory_equal(stk_image_row(&mask, y), stk_image_row(&kept, y), SIDE);
     stk_image_clear(&kept);
+    stk_image_clear(&published);
     stk_image_clear(&reach);
     stk_image_clear(&labels);
     stk_free(shape);

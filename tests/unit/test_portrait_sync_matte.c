@@ -1,5 +1,5 @@
 /* Cutting out: a person mixed into a known plate with known shares comes out again, shares and
- * colours, hair beyond the labels' border included; where nothing tells, the border falls softly. */
+ * colours, hair beyond the border included; where nothing tells, the border falls softly. */
 #include "support.h"
 #include "base/image.h"
 #include "base/memory.h"
