@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "face_sync/ave_encoder.h"
 #include "render/evaluate.h"
 #include "render/render.h"
 #include "subject/subject.h"
@@ -182,7 +183,13 @@ static stk_status train(const stk_train_options *options, const stk_job *job,
         STK_ATTENTION_MASKS, STK_ATTENTION_PENALTIES, STK_ATTENTION_FREE};
     int attention;
     STK_TRY(read_word("--attention", options->attention, words, &attention));
+    const void *bytes;
+    size_t size;
+    const char *encoder = options->encoder;
+    if (encoder == NULL && stk_ave_builtin(&bytes, &size)) encoder = STK_AVE_BUILTIN;
+    if (encoder != NULL && strcmp(encoder, "mel") == 0) encoder = NULL;
     const stk_train_settings settings = {
+        .encoder = encoder,
         .subject = options->subject,
         .output = options->output,
         .preview = options->preview,

@@ -128,6 +128,10 @@ static stk_status describe_model(const char *path, cJSON *o) {
     put_number(o, "steps", (double)model->steps);
     put_number(o, "parameters", (double)model->nets.params.total);
     describe_variant(&model->nets.config, model->extra.density != NULL, o);
+    if (model->nets.encoder.sha256[0] != '\0') {
+        put(o, "encoder", model->nets.encoder.name);
+        put(o, "encoder_sha256", model->nets.encoder.sha256);
+    }
     put_flag(o, "audio_range", model->nets.heard.known);
     put_flag(o, "region_mask", model->nets.field.shape.mask.on);
     describe_performance(model, o);

@@ -15,7 +15,6 @@
 #include "nn/params.h"
 #include "nn/pth.h"
 #include "nn/safetensors.h"
-#include "nn/weights.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -43,6 +42,7 @@ struct stk_ave_encoder {
     stk_dnnl_layer *layers[STK_AVE_BLOCKS];
     float *acts[2]; /* [STK_AVE_BATCH][STK_AVE_BLOCK_MAX], block b writes acts[b % 2] */
     float *input;   /* [STK_AVE_BATCH][80][16] */
+    stk_encoder_id id;
 };
 
 /* --- weights ---------------------------------------------------------------------------------- */
@@ -67,11 +67,22 @@ static int is_safetensors(const char *path) {
     return n >= m && strcmp(path + n - m, ending) == 0;
 }
 
+static stk_status open_safetensors(stk_safetensors **file, const char *path) {
+    const void *bytes;
+    size_t size;
+    if (strcmp(path, STK_AVE_BUILTIN) != 0) return stk_safetensors_open(file, path);
+    if (stk_ave_builtin(&bytes, &size))
+        return stk_safetensors_open_bytes(file, bytes, size, "the encoder in the program");
+    return stk_fail(STK_ERR_UNSUPPORTED,
+                    "this program was built without an encoder (assets/encoder.safetensors); give "
+                    "one with --encoder FILE, or \"mel\" to train");
+}
+
 static stk_status read_tensors(stk_params *params, const char *path, stk_params_missing *missing) {
     stk_status status;
-    if (is_safetensors(path)) {
+    if (is_safetensors(path) || strcmp(path, STK_AVE_BUILTIN) == 0) {
         stk_safetensors *file;
-        STK_TRY(stk_safetensors_open(&file, path));
+        STK_TRY(open_safetensors(&file, path));
         status = stk_params_load_safetensors(params, params->value, file, "", missing);
         stk_safetensors_close(&file);
         return status;
@@ -99,6 +110,16 @@ static stk_status load(stk_params *params, const char *path) {
     return stk_fail(STK_ERR_WEIGHTS,
                     "%s: is not the audio-visual encoder (audio_visual_encoder.pth): %s", path,
                     reason);
+}
+
+static stk_status identify(stk_encoder_id *id, const char *path) {
+    const char *slash = strrchr(path, '/');
+    const void *bytes;
+    size_t size;
+    snprintf(id->name, sizeof id->name, "%s", slash != NULL ? slash + 1 : path);
+    if (strcmp(path, STK_AVE_BUILTIN) != 0) return stk_sha256_file(path, id->sha256);
+    if (stk_ave_builtin(&bytes, &size)) stk_sha256(bytes, size, id->sha256);
+    return STK_OK;
 }
 
 /* Weights [out][in][k][k] and bias [out] in place; 0 when a channel is not a number. */
@@ -171,23 +192,15 @@ stk_status stk_ave_encoder_create(stk_ave_encoder **out, const char *path) {
     if (encoder->acts[0] == NULL || encoder->acts[1] == NULL || encoder->input == NULL)
         status = stk_fail_memory("audio-visual encoder");
     if (status == STK_OK) status = create_layers(encoder, &params, path);
+    if (status == STK_OK) status = identify(&encoder->id, path);
     stk_params_clear(&params);
     if (status != STK_OK) stk_ave_encoder_free(&encoder);
     *out = encoder;
     return status;
 }
 
-stk_status stk_ave_encoder_find(stk_ave_encoder **encoder, const char *given) {
-    static const char purpose[] =
-        "the published encoder through which this model hears; or give it with --encoder";
-    char path[STK_PATH_MAX];
-    *encoder = NULL;
-    if (given != NULL) return stk_ave_encoder_create(encoder, given);
-    stk_status status = stk_weights_locate(NULL, "audio_visual_encoder.safetensors", purpose, path);
-    if (status != STK_OK)
-        status = stk_weights_locate(NULL, "audio_visual_encoder.pth", purpose, path);
-    STK_TRY(status);
-    return stk_ave_encoder_create(encoder, path);
+const stk_encoder_id *stk_ave_encoder_id(const stk_ave_encoder *encoder) {
+    return &encoder->id;
 }
 
 void stk_ave_encoder_free(stk_ave_encoder **handle) {

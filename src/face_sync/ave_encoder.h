@@ -4,12 +4,14 @@
  *
  *   window [80][16] -> [80][16][32] -> [27][16][64] -> [9][6][128] -> [3][3][256] -> [512]
  *
- * It is trained by its authors and used as it is; models of kind "ave" hear through it. A handle
- * must not be used by two threads at once; the work is done on the calling thread.
+ * The published file, one of `synctalk encoder train`, or the one built into the program
+ * (assets/encoder.safetensors); models of kind "ave" hear through the one they learned with. A
+ * handle must not be used by two threads at once; the work is done on the calling thread.
  */
 #ifndef STK_FACE_SYNC_AVE_ENCODER_H
 #define STK_FACE_SYNC_AVE_ENCODER_H
 
+#include "base/file.h"
 #include "base/status.h"
 #include "base/types.h"
 
@@ -23,13 +25,28 @@ enum {
 
 typedef struct stk_ave_encoder stk_ave_encoder;
 
+/* Which encoder it is: its file's name without folders, and the digest of the file. Empty: not
+ * known (converted models). */
+typedef struct stk_encoder_id {
+    char name[64], sha256[STK_SHA256_TEXT];
+} stk_encoder_id;
+
+/* Stands for a path where the encoder in the program is meant. */
+#define STK_AVE_BUILTIN "builtin"
+/* The bytes of that file, in the program; 0 when it was built without. */
+int stk_ave_builtin(const void **bytes, size_t *size);
+
 /* Weights: the published file (torch.save of a bare dictionary, 91 keys "0.conv_block.0.weight"
  * ...), or the same tensors as .safetensors; by the name's ending. STK_ERR_WEIGHTS with one
- * sentence for any other file. Memory: 14 MB. */
+ * sentence for any other file. STK_AVE_BUILTIN: the one in the program. Memory: 14 MB. */
 stk_status stk_ave_encoder_create(stk_ave_encoder **encoder, const char *path);
-/* The same from `given`, or, when that is NULL, from audio_visual_encoder.safetensors or .pth in
- * the folders of nn/weights.h. */
-stk_status stk_ave_encoder_find(stk_ave_encoder **encoder, const char *given);
+/* The one that a model wants: `given` (a path), or else the one in the program where it is that
+ * one, or a file of its name, or, where nothing is known (wanted NULL or empty),
+ * audio_visual_encoder.safetensors or .pth, in the folders of nn/weights.h. STK_ERR_MISMATCH when
+ * it is another one than wanted. */
+stk_status stk_ave_encoder_find(stk_ave_encoder **encoder, const char *given,
+                                const stk_encoder_id *wanted);
+const stk_encoder_id *stk_ave_encoder_id(const stk_ave_encoder *encoder);
 void stk_ave_encoder_free(stk_ave_encoder **encoder);
 /* windows [n][80][16] -> features [n][512], not negative. Batch norm in evaluation mode. A window's
  * features do not depend on its neighbours. Allocates nothing. */

@@ -11,6 +11,7 @@ static const char METADATA[] = "__metadata__";
 
 struct stk_safetensors {
     stk_map map;
+    int borrowed; /* the bytes are the caller's */
     char *path;
     cJSON *header;
     const cJSON *metadata;
@@ -143,14 +144,20 @@ static stk_status parse_file(stk_safetensors *file) {
     return parse_tensors(file);
 }
 
-stk_status stk_safetensors_open(stk_safetensors **out, const char *path) {
+/* bytes NULL: maps the file. */
+static stk_status open_any(stk_safetensors **out, const char *path, const void *bytes,
+                           size_t size) {
     *out = NULL;
     stk_safetensors *file = stk_calloc_aligned(1, sizeof *file);
     if (file == NULL) return stk_fail_memory(path);
     stk_status status = STK_OK;
     file->path = strdup(path);
     if (file->path == NULL) status = stk_fail_memory(path);
-    if (status == STK_OK) status = stk_map_open(&file->map, path);
+    file->borrowed = bytes != NULL;
+    if (file->borrowed)
+        file->map.data = bytes, file->map.size = size;
+    else if (status == STK_OK)
+        status = stk_map_open(&file->map, path);
     if (status == STK_OK) status = parse_file(file);
     if (status == STK_OK)
         *out = file;
@@ -159,13 +166,22 @@ stk_status stk_safetensors_open(stk_safetensors **out, const char *path) {
     return status;
 }
 
+stk_status stk_safetensors_open(stk_safetensors **file, const char *path) {
+    return open_any(file, path, NULL, 0);
+}
+
+stk_status stk_safetensors_open_bytes(stk_safetensors **file, const void *bytes, size_t size,
+                                      const char *label) {
+    return open_any(file, label, bytes, size);
+}
+
 void stk_safetensors_close(stk_safetensors **handle) {
     if (handle == NULL || *handle == NULL) return;
     stk_safetensors *file = *handle;
     cJSON_Delete(file->header);
     stk_free(file->list);
     stk_free(file->by_name);
-    stk_map_close(&file->map);
+    if (!file->borrowed) stk_map_close(&file->map);
     free(file->path);
     stk_free(file);
     *handle = NULL;

@@ -26,6 +26,9 @@ typedef struct stk_tensor_info {
 
 typedef struct stk_safetensors stk_safetensors;
 stk_status stk_safetensors_open(stk_safetensors **file, const char *path);
+/* The same of bytes that outlive the handle; label stands for the path in sentences. */
+stk_status stk_safetensors_open_bytes(stk_safetensors **file, const void *bytes, size_t size,
+                                      const char *label);
 void stk_safetensors_close(stk_safetensors **file);
 /* The path it was opened by; owned by the file. */
 const char *stk_safetensors_path(const stk_safetensors *file);

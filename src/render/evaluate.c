@@ -64,7 +64,7 @@ static stk_status open_evaluation(evaluation *e) {
     if (info->frames <= info->train_frames)
         return stk_fail(STK_ERR_CONTENT, "%s: has no held-out frames", e->settings->subject);
     int w = info->width, h = info->height;
-    STK_TRY(stk_subject_rows_init(&e->rows, e->subject, e->model->nets.config.audio_kind,
+    STK_TRY(stk_subject_rows_init(&e->rows, e->subject, &e->model->nets,
                                   info->train_frames - STK_AUDIO_WINDOW / 2, e->settings->encoder));
     STK_TRY(stk_pool_create(&e->pool, e->settings->threads));
     STK_TRY(stk_subject_open_pictures(e->subject, &e->pictures));

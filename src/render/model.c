@@ -161,6 +161,20 @@ static stk_status read_closed(stk_model *model, const char *path) {
     return STK_OK;
 }
 
+/* Published models hear through the published encoder, and do not say which that is. */
+static stk_status read_encoder(stk_model *model, const char *path) {
+    const char *name = stk_safetensors_metadata(model->file, "encoder");
+    const char *sha256 = stk_safetensors_metadata(model->file, "encoder_sha256");
+    stk_encoder_id *id = &model->nets.encoder;
+    if (name == NULL && sha256 == NULL) return STK_OK;
+    if (name == NULL || sha256 == NULL || strlen(name) >= sizeof id->name ||
+        strchr(name, '/') != NULL || strlen(sha256) != sizeof id->sha256 - 1)
+        return damaged(path, "its encoder is not named properly");
+    snprintf(id->name, sizeof id->name, "%s", name);
+    snprintf(id->sha256, sizeof id->sha256, "%s", sha256);
+    return STK_OK;
+}
+
 /* Where sound and expression act; models without it let both act everywhere. */
 static stk_status read_mask(stk_model *model, const char *path) {
     stk_region_mask *mask = &model->nets.field.shape.mask;
@@ -314,6 +328,7 @@ stk_status stk_model_open(stk_model **out, const char *path) {
     if (status == STK_OK) status = read_bits(model, path);
     if (status == STK_OK) status = read_heard(model, path);
     if (status == STK_OK) status = read_closed(model, path);
+    if (status == STK_OK) status = read_encoder(model, path);
     if (status == STK_OK) status = read_mask(model, path);
     if (status == STK_OK) status = read_extra(model, path);
     if (status == STK_OK) status = read_performance(model, path);

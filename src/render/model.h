@@ -14,6 +14,7 @@
 #include "base/status.h"
 #include "base/types.h"
 #include "face_sync/audio.h"
+#include "face_sync/ave_encoder.h"
 #include "face_sync/code_range.h"
 #include "nn/params.h"
 #include "nn/safetensors.h"
@@ -48,6 +49,7 @@ typedef struct stk_nets {
     stk_code_range heard;         /* of the training sound; not known in converted models */
     int closed_known;             /* models of before, and converted ones, do not tell */
     float closed[STK_AUDIO_CODE]; /* the code of resting, closed lips */
+    stk_encoder_id encoder;       /* that its sound came through; "ave" models */
     int lip_weight, lip_bias; /* lip_probe [27][32], [27]: used in training only (train/lips.c) */
 } stk_nets;
 

@@ -48,6 +48,11 @@ static stk_status put_metadata(stk_safetensors_writer *writer, const stk_model_c
     STK_TRY(stk_safetensors_writer_metadata(writer, "notice", NOTICE));
     STK_TRY(
         stk_safetensors_writer_metadata(writer, "audio", stk_audio_kind_name(config->audio_kind)));
+    if (contents->nets->encoder.sha256[0] != '\0') {
+        STK_TRY(stk_safetensors_writer_metadata(writer, "encoder", contents->nets->encoder.name));
+        STK_TRY(stk_safetensors_writer_metadata(writer, "encoder_sha256",
+                                                contents->nets->encoder.sha256));
+    }
     STK_TRY(put_int(writer, "levels", config->levels));
     STK_TRY(put_int(writer, "expression_inputs", config->exp));
     STK_TRY(put_int(writer, "code_rows", config->code_rows));

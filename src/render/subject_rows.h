@@ -3,7 +3,7 @@
 #ifndef STK_RENDER_SUBJECT_ROWS_H
 #define STK_RENDER_SUBJECT_ROWS_H
 
-#include "face_sync/audio.h"
+#include "render/model.h"
 #include "subject/subject.h"
 
 typedef struct stk_subject_rows {
@@ -11,11 +11,12 @@ typedef struct stk_subject_rows {
     float *encoded;    /* owned, NULL when they are the subject's own */
 } stk_subject_rows;
 
-/* first: the first frame whose row is wanted. encoder: weights for "ave" models of a subject
- * without such rows, NULL = looked for. STK_ERR_UNSUPPORTED when the subject has none of this kind.
- * The rows live as long as the subject. */
+/* nets: whose rows these will be. first: the first frame whose row is wanted. encoder: weights for
+ * "ave" models of a subject without such rows, NULL = looked for. STK_ERR_UNSUPPORTED when the
+ * subject has none of this kind. The rows live as long as the subject. Rows that a subject brought
+ * along are of the published encoder: a model of another never takes them. */
 stk_status stk_subject_rows_init(stk_subject_rows *rows, const stk_subject *subject,
-                                 stk_audio_kind kind, int first, const char *encoder);
+                                 const stk_nets *nets, int first, const char *encoder);
 void stk_subject_rows_clear(stk_subject_rows *rows);
 
 #endif

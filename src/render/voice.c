@@ -87,7 +87,8 @@ static stk_status open_rows(stk_voice *voice, const stk_voice_source *source) {
                         "give them with --features FILE.npy, shape [frames][%d][%d]",
                         name, stk_audio_row_steps(kind),
                         voice->row_floats / stk_audio_row_steps(kind));
-    if (kind == STK_AUDIO_AVE) STK_TRY(stk_ave_encoder_find(&voice->encoder, source->encoder));
+    if (kind == STK_AUDIO_AVE)
+        STK_TRY(stk_ave_encoder_find(&voice->encoder, source->encoder, &voice->nets->encoder));
     STK_TRY(stk_mel_feed_open(&voice->mel, source->sound));
     voice->run = kind == STK_AUDIO_AVE ? STK_AVE_BATCH : 1;
     voice->frames = stk_mel_feed_frames(voice->mel);

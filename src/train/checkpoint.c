@@ -22,9 +22,12 @@ static void describe(const stk_trainer *t, char text[256]) {
     char attention[32] = "";
     if (s->attention != STK_ATTENTION_PENALTIES)
         snprintf(attention, sizeof attention, "attention=%d ", (int)s->attention);
-    snprintf(text, 256, "v%d seed=%d rays=%d frames=%d %slr=%.9g lr_net=%.9g params=%zu",
-             CHECKPOINT_VERSION, s->seed, s->rays, s->frames, attention, (double)s->lr_grid,
-             (double)s->lr_net, t->nets.params.total);
+    char encoder[32] = "";
+    if (t->nets.encoder.sha256[0] != '\0')
+        snprintf(encoder, sizeof encoder, "encoder=%.16s ", t->nets.encoder.sha256);
+    snprintf(text, 256, "v%d seed=%d rays=%d frames=%d %s%slr=%.9g lr_net=%.9g params=%zu",
+             CHECKPOINT_VERSION, s->seed, s->rays, s->frames, attention, encoder,
+             (double)s->lr_grid, (double)s->lr_net, t->nets.params.total);
 }
 
 typedef struct plane {

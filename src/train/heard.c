@@ -47,8 +47,7 @@ static void hear(const stk_trainer *t, const float *values, float *acts, int n,
     for (int i = 0; i < n; i++) {
         const float *window[STK_AUDIO_WINDOW];
         const int frame = (int)((int64_t)i * t->performance.train_frames / n);
-        stk_audio_window(stk_subject_audio_row(t->subject, 0), t->performance.frames,
-                         net->row_floats, frame, window);
+        stk_audio_window(t->sound_rows, t->performance.frames, net->row_floats, frame, window);
         stk_audio_net_forward(net, &t->nets.params, values, window, acts, frames[i].code);
         frames[i].opening = steady_opening(t, frame);
     }

@@ -1,5 +1,6 @@
 /* hearing.c - what the audio net hears in training: the feature rows of the window with a random
- * loudness and a little noise, different at every step.
+ * loudness and a little noise, different at every step; rows of an encoder (encode.c) as one of its
+ * hearings, drawn at every step.
  *
  * DIFFERS from the published system, whose features come from an encoder trained on many voices:
  * here the net learns from minutes of one voice, and without this it learns the recording's level
@@ -8,26 +9,48 @@
 #include "train/internal.h"
 #include "render/voice.h"
 
+#include <string.h>
+
 static const float GAIN_UNITS = 0.4f;   /* +-5 dB */
 static const float NOISE_UNITS = 0.15f; /* +-1.9 dB per bin and column, uniform */
 
-void stk_train_hear(stk_trainer *t, int slot) {
+static void hear_encoded(stk_trainer *t, int slot, stk_rng *rng) {
+    const size_t floats = (size_t)t->nets.audio.row_floats;
+    const int hearing = (int)stk_rng_below(rng, STK_HEARINGS), frames = t->performance.frames;
+    const float *rows = t->encoded + (size_t)hearing * (size_t)frames * floats;
+    const float *window[STK_AUDIO_WINDOW];
+    stk_audio_window(rows, frames, (int)floats, t->frame_list[slot], window);
+    for (int k = 0; k < STK_AUDIO_WINDOW; k++) {
+        const size_t row = (size_t)slot * STK_AUDIO_WINDOW + (size_t)k;
+        t->row_present[row] = window[k] != NULL;
+        if (window[k] != NULL)
+            memcpy(t->audio_rows + row * floats, window[k], floats * sizeof(float));
+    }
+}
+
+static void hear_mel(stk_trainer *t, int slot, stk_rng *rng) {
     const int floats = t->nets.audio.row_floats;
     const float *clean[STK_AUDIO_WINDOW];
-    stk_audio_window(stk_subject_audio_row(t->subject, 0), t->performance.frames, floats,
-                     t->frame_list[slot], clean);
-    stk_rng rng;
-    stk_rng_seed(&rng, (uint64_t)t->settings.seed ^ ((uint64_t)t->step << 8), (uint64_t)slot + 16);
-    float gain = GAIN_UNITS * (2.0f * stk_rng_float(&rng) - 1.0f);
+    stk_audio_window(t->sound_rows, t->performance.frames, floats, t->frame_list[slot], clean);
+    float gain = GAIN_UNITS * (2.0f * stk_rng_float(rng) - 1.0f);
     for (int k = 0; k < STK_AUDIO_WINDOW; k++) {
         size_t row = (size_t)slot * STK_AUDIO_WINDOW + (size_t)k;
         float *heard = t->audio_rows + row * (size_t)floats;
         t->row_present[row] = clean[k] != NULL;
         for (int i = 0; clean[k] != NULL && i < floats; i++) {
-            float noise = NOISE_UNITS * (2.0f * stk_rng_float(&rng) - 1.0f);
+            float noise = NOISE_UNITS * (2.0f * stk_rng_float(rng) - 1.0f);
             heard[i] = stk_clampf(clean[k][i] + gain + noise, -4.0f, 4.0f);
         }
     }
+}
+
+void stk_train_hear(stk_trainer *t, int slot) {
+    stk_rng rng;
+    stk_rng_seed(&rng, (uint64_t)t->settings.seed ^ ((uint64_t)t->step << 8), (uint64_t)slot + 16);
+    if (t->encoded != NULL)
+        hear_encoded(t, slot, &rng);
+    else
+        hear_mel(t, slot, &rng);
 }
 
 void stk_train_window(const stk_trainer *t, int slot, const float *window[STK_AUDIO_WINDOW]) {

@@ -94,9 +94,11 @@ struct stk_trainer {
     float *expression;          /* [F][STK_EXP_MAX] */
     float *code, *dcode;        /* [F][4] */
     float *audio_acts;          /* [F][audio_act_floats] */
+    const float *sound_rows;    /* [frames][row_floats], clean; the subject's or `encoded` */
+    float *encoded;             /* [STK_HEARINGS][frames][512], with an encoder (encode.c) */
     float *audio_rows;          /* [F][8][row_floats], the window's rows as this step hears them */
     float (*lip_targets)[STK_LIPS]; /* [frames], standardised mouth blendshapes */
-    uint8_t *row_present; /* [F][8], 0 = outside the clip: zeros */
+    uint8_t *row_present;           /* [F][8], 0 = outside the clip: zeros */
     size_t audio_act_floats, field_act_floats;
 
     /* work */
@@ -117,6 +119,10 @@ struct stk_trainer {
     double step_loss;
     double mean_lips; /* running mean of the probe's squared error; 1 = knows nothing */
 };
+
+/* encode.c: sound_rows, and with an encoder `encoded` and nets.encoder. */
+enum { STK_HEARINGS = 4 };
+stk_status stk_train_encode(stk_trainer *trainer);
 
 /* hearing.c: the feature rows of a slot's window, with a random loudness and noise (both drawn
  * from seed, step and slot), and the window of pointers to them. */

@@ -53,8 +53,7 @@ static stk_status render_frame(stk_preview *p, stk_trainer *t, int frame) {
     const stk_image *backdrop;
     STK_TRY(stk_frame_store_get(p->torsos, frame, &backdrop));
     const float *values = t->nets.params.ema, *window[STK_AUDIO_WINDOW];
-    stk_audio_window(stk_subject_audio_row(t->subject, 0), t->performance.frames,
-                     t->nets.audio.row_floats, frame, window);
+    stk_audio_window(t->sound_rows, t->performance.frames, t->nets.audio.row_floats, frame, window);
     STK_ALIGNED(64) float code[STK_AUDIO_CODE];
     stk_audio_net_forward(&t->nets.audio, &t->nets.params, values, window, p->acts, code);
     const stk_frame_request request = {

@@ -314,11 +314,13 @@ static stk_status build(stk_trainer *t, const stk_job *job) {
     STK_TRY(read_performance(t));
     STK_TRY(stk_pool_create(&t->pool, s->threads));
     STK_TRY(stk_ray_cache_open(&t->cache, t->subject, t->pool, job));
-    const stk_model_config config = {.audio_kind = STK_AUDIO_MEL,
+    const stk_model_config config = {.audio_kind =
+                                         s->encoder != NULL ? STK_AUDIO_AVE : STK_AUDIO_MEL,
                                      .levels = PUBLISHED_LEVELS,
                                      .exp = STK_EXPRESSIONS,
                                      .code_rows = t->performance.train_frames};
     STK_TRY(stk_nets_init(&t->nets, &config, 1));
+    STK_TRY(stk_train_encode(t));
     if (s->attention == STK_ATTENTION_MASKS) stk_train_region_mask(t, &t->nets.field.shape.mask);
     stk_field_training_kernels_init(&t->field);
     stk_march_kernels_init(&t->march);
@@ -366,29 +368,13 @@ void stk_trainer_free(stk_trainer **handle) {
     stk_trainer *t = *handle;
     for (int i = 0; t->scratch != NULL && i < stk_pool_threads(t->pool); i++)
         free_scratch(&t->scratch[i]);
-    void *blocks[] = {t->lip_targets,
-                      t->audio_rows,
-                      t->row_present,
-                      t->weight_pairs,
-                      t->scratch,
-                      t->results,
-                      t->slot_grads,
-                      t->tiles.counts,
-                      t->tiles.denc,
-                      t->tiles.xyz,
-                      t->audio_acts,
-                      t->dcode,
-                      t->code,
-                      t->expression,
-                      t->daudio,
-                      t->audio_code,
-                      t->picks,
-                      t->frame_list,
-                      t->epoch_order,
-                      t->optimiser_tasks,
-                      t->optimiser_bad,
-                      t->performance.poses,
-                      t->performance.expressions};
+    void *blocks[] = {
+        t->lip_targets,     t->audio_rows,    t->encoded,           t->row_present,
+        t->weight_pairs,    t->scratch,       t->results,           t->slot_grads,
+        t->tiles.counts,    t->tiles.denc,    t->tiles.xyz,         t->audio_acts,
+        t->dcode,           t->code,          t->expression,        t->daudio,
+        t->audio_code,      t->picks,         t->frame_list,        t->epoch_order,
+        t->optimiser_tasks, t->optimiser_bad, t->performance.poses, t->performance.expressions};
     for (size_t i = 0; i < STK_ARRAY_SIZE(blocks); i++) stk_free(blocks[i]);
     stk_occupancy_clear(&t->occupancy);
     stk_nets_clear(&t->nets);

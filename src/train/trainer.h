@@ -30,6 +30,7 @@ typedef struct stk_train_settings {
     const char *subject, *output; /* folder, model file */
     const char *preview;          /* PNG or NULL = output + ".png" */
     const char *curve;            /* CSV to append to, or NULL */
+    const char *encoder;          /* a file or STK_AVE_BUILTIN; NULL: mel, learned jointly */
     double minutes, preview_s;
     int64_t steps; /* 0: by minutes */
     int threads, seed, resume;

@@ -96,13 +96,17 @@ static void rows_of_a_subject_agree(void **state) {
     const stk_convert_settings settings = {test_shared(DATASET), folder, 1};
     TEST_OK(stk_subject_import(&settings, NULL, &figures));
     TEST_OK(stk_subject_open(&subject, folder));
-    TEST_OK(stk_subject_rows_init(&rows, subject, STK_AUDIO_HUBERT, 4, NULL));
+    TEST_OK(stk_subject_rows_init(&rows, subject,
+                                  &(stk_nets){.config.audio_kind = STK_AUDIO_HUBERT}, 4, NULL));
     assert_null(rows.encoded);
     assert_true(rows.rows == stk_subject_feature_row(subject, STK_AUDIO_HUBERT, 0));
     stk_subject_rows_clear(&rows);
-    assert_int_equal(stk_subject_rows_init(&rows, subject, STK_AUDIO_ESPERANTO, 0, NULL),
+    assert_int_equal(stk_subject_rows_init(&rows, subject,
+                                           &(stk_nets){.config.audio_kind = STK_AUDIO_ESPERANTO}, 0,
+                                           NULL),
                      STK_ERR_UNSUPPORTED);
-    TEST_OK(stk_subject_rows_init(&rows, subject, STK_AUDIO_AVE, 4, test_shared_or_skip(ENCODER)));
+    TEST_OK(stk_subject_rows_init(&rows, subject, &(stk_nets){.config.audio_kind = STK_AUDIO_AVE},
+                                  4, test_shared_or_skip(ENCODER)));
     TEST_OK(stk_mel_feed_open(&feed, test_shared_or_skip(SOUND)));
     TEST_OK(stk_ave_encoder_create(&encoder, test_shared_or_skip(ENCODER)));
     for (int i = 0; i < 12; i++) TEST_OK(stk_mel_feed_row(feed, i, windows[i]));

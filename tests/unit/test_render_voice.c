@@ -2,6 +2,7 @@
  * through the audio-visual encoder and from feature files; and what is said when these are not as
  * they should be. */
 #include "support.h"
+#include "synthetic_encoder.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/rng.h"
@@ -174,37 +175,6 @@ static void sound_that_vanishes_is_said(void **state) {
 
 /* --- through the encoder ---------------------------------------------------------------------- */
 
-/* An encoder of random weights, scaled so that features are of order 1. */
-static void write_encoder(const char *path) {
-    static const int in[] = {1, 32, 32, 32, 64, 64, 64, 128, 128, 128, 256, 256, 512};
-    static const int out[] = {32, 32, 32, 64, 64, 64, 128, 128, 128, 256, 256, 512, 512};
-    static const char *const names[] = {"0.weight", "0.bias",         "1.weight",
-                                        "1.bias",   "1.running_mean", "1.running_var"};
-    static float values[512 * 512 * 9];
-    stk_safetensors_writer *writer;
-    TEST_OK(stk_safetensors_writer_create(&writer, path));
-    for (int pass = 0; pass < 2; pass++)
-        for (int b = 0; b < STK_AVE_BLOCKS; b++)
-            for (int t = 0; t < 6; t++) {
-                const int side = b == 12 ? 1 : 3, rank = t == 0 ? 4 : 1;
-                const int64_t shape[4] = {out[b], in[b], side, side};
-                const int64_t n = t == 0 ? shape[0] * shape[1] * side * side : shape[0];
-                char name[64];
-                snprintf(name, sizeof name, "%d.conv_block.%s", b, names[t]);
-                if (pass == 0) {
-                    TEST_OK(stk_safetensors_writer_declare(writer, name, STK_F32, rank, shape));
-                    continue;
-                }
-                const float scale = 2.0f / sqrtf((float)(in[b] * side * side));
-                for (int64_t i = 0; i < n; i++)
-                    values[i] = t == 0             ? scale * (2 * stk_rng_float(&rng) - 1)
-                                : t == 2 || t == 5 ? 0.5f + stk_rng_float(&rng)
-                                                   : 0.2f * (stk_rng_float(&rng) - 0.5f);
-                TEST_OK(stk_safetensors_writer_data(writer, values, (size_t)n * sizeof *values));
-            }
-    TEST_OK(stk_safetensors_writer_finish(&writer));
-}
-
 static void make_nets_of(stk_audio_kind kind, stk_nets *other) {
     const stk_model_config config = {kind, 1, 2, 1, 0};
     TEST_OK(stk_nets_init(other, &config, 0));
@@ -249,7 +219,7 @@ static void code_through_the_encoder_equals_that_of_the_whole_sound(void **state
     make_nets_of(STK_AUDIO_AVE, &hearing);
     write_sound(path, "encoded.wav", 1.95);
     TEST_OK(stk_path_join(weights, sizeof weights, folder, "audio_visual_encoder.safetensors"));
-    write_encoder(weights);
+    TEST_OK(synthetic_encoder_write(weights, 1));
     setenv("SYNCTALK_MODELS", folder, 1); /* found without being named */
     TEST_OK(stk_voice_open(&voice, &(stk_voice_source){.sound = path}, &hearing));
     unsetenv("SYNCTALK_MODELS");
@@ -279,7 +249,7 @@ static void memory_does_not_grow_through_the_encoder(void **state) {
     stk_nets hearing;
     make_nets_of(STK_AUDIO_AVE, &hearing);
     TEST_OK(stk_path_join(weights, sizeof weights, folder, "memory.safetensors"));
-    write_encoder(weights);
+    TEST_OK(synthetic_encoder_write(weights, 1));
     const stk_voice_source source = {.sound = path, .encoder = weights};
     write_sound(path, "short.wav", 5);
     heap_bytes_of_voice(&source, &hearing, 100);

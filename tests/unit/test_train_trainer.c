@@ -2,9 +2,11 @@
  * resumed run is the run that was not interrupted, and a not-a-number is undone. */
 #include "support.h"
 #include "sanitized.h"
+#include "synthetic_encoder.h"
 #include "synthetic_subject.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "face_sync/ave_encoder.h"
 #include "train/internal.h"
 
 #include <math.h>
@@ -132,6 +134,47 @@ static void snapshot_restore_undoes_not_a_number(void **state) {
     stk_trainer_free(&same);
 }
 
+static stk_trainer *trained_through(const char *encoder, int threads) {
+    stk_train_settings settings = settings_of(threads);
+    settings.encoder = encoder;
+    stk_trainer *t;
+    TEST_OK(stk_trainer_create(&t, &settings, NULL));
+    for (int i = 0; i < 3; i++) TEST_OK(stk_trainer_step(t, 0.1));
+    return t;
+}
+
+/* Rows are the encoder's, whichever thread made them; the model and the checkpoint say whose. */
+static void an_encoder_is_heard_through_and_named(void **state) {
+    (void)state;
+    char path[STK_PATH_MAX], encoder[STK_PATH_MAX], sha256[STK_SHA256_TEXT];
+    TEST_OK(stk_path_join(encoder, sizeof encoder, folder, "one.safetensors"));
+    TEST_OK(stk_path_join(path, sizeof path, folder, "encoded.train"));
+    TEST_OK(synthetic_encoder_write(encoder, 1));
+    TEST_OK(stk_sha256_file(encoder, sha256));
+    stk_trainer *t = trained_through(encoder, 1), *three = trained_through(encoder, 3);
+    assert_int_equal(t->nets.config.audio_kind, STK_AUDIO_AVE);
+    assert_string_equal(t->nets.encoder.name, "one.safetensors");
+    assert_string_equal(t->nets.encoder.sha256, sha256);
+    const size_t floats = (size_t)STK_HEARINGS * FRAMES * STK_AVE_FLOATS;
+    assert_memory_equal(t->encoded, three->encoded, floats * sizeof(float));
+    assert_memory_equal(t->nets.params.value, three->nets.params.value,
+                        t->nets.params.total * sizeof(float));
+    stk_ave_encoder *again;
+    float features[STK_AVE_FLOATS];
+    TEST_OK(stk_ave_encoder_create(&again, encoder));
+    TEST_OK(stk_ave_encoder_run(again, 1, stk_subject_audio_row(t->subject, FRAMES / 2), features));
+    assert_memory_equal(t->sound_rows + FRAMES / 2 * STK_AVE_FLOATS, features, sizeof features);
+    stk_ave_encoder_free(&again);
+    TEST_OK(stk_checkpoint_save(t, path));
+    stk_trainer_free(&three);
+    TEST_OK(stk_checkpoint_load(t, path));
+    TEST_OK(synthetic_encoder_write(encoder, 2));
+    three = trained_through(encoder, 1);
+    assert_int_equal(stk_checkpoint_load(three, path), STK_ERR_MISMATCH);
+    stk_trainer_free(&three);
+    stk_trainer_free(&t);
+}
+
 static void create_rays_not_a_multiple_is_refused(void **state) {
     (void)state;
     stk_train_settings settings = settings_of(1);
@@ -147,6 +190,7 @@ int main(void) {
         cmocka_unit_test(checkpoint_resumed_gives_equal_bits),
         cmocka_unit_test(checkpoint_damaged_is_refused),
         cmocka_unit_test(snapshot_restore_undoes_not_a_number),
+        cmocka_unit_test(an_encoder_is_heard_through_and_named),
         cmocka_unit_test(create_rays_not_a_multiple_is_refused),
     };
     return cmocka_run_group_tests(tests, write_subject, NULL);
