@@ -391,19 +391,20 @@ static stk_status measure_regions(const char *model, const char *folder) {
 
 enum { LIDS = 5 };
 
-/* Blinks of 5 frames at uneven distances; brows in slow waves, inner, outer and down in turn, each
- * from its 5 % to its 95 % quantile in the training frames. */
+/* First half: brows in slow waves, up and down in turn, each from its 5 % to its 95 % quantile in
+ * the training frames. Second half: blinks of 5 frames at uneven distances. */
 static void known_motion(const stk_expression_range range[STK_EXPRESSIONS], int n,
                          float (*rows)[STK_EXPRESSIONS]) {
     static const float lid[5] = {0.5f, 1, 1, 0.6f, 0.2f};
     for (int i = 0; i < n; i++)
         for (int j = 0; j < STK_EXPRESSIONS; j++) {
             const stk_expression_range *r = &range[j];
-            const double phase = i / 37.0 + (j < 2 ? 0.5 : 0),
-                         wave = 0.5 - 0.5 * cos(6.2832 * phase);
-            rows[i][j] = j < LIDS ? r->low + (float)wave * (r->high - r->low) : r->neutral;
+            const double phase = i / 37.0 + (j < 2 ? 0.5 : 0);
+            const double wave = 0.5 - 0.5 * cos(6.2832 * phase);
+            rows[i][j] =
+                j < LIDS && i < n / 2 ? r->low + (float)wave * (r->high - r->low) : r->neutral;
         }
-    for (int at = 20, k = 0; at + 5 < n; at += 35 + k * 17 % 24, k++)
+    for (int at = n / 2 + 10, k = 0; at + 5 < n; at += 20 + k * 17 % 12, k++)
         for (int i = 0; i < 5; i++)
             for (int j = LIDS; j < STK_EXPRESSIONS; j++)
                 rows[at + i][j] += lid[i] * (range[j].high - range[j].neutral);
@@ -422,17 +423,18 @@ static stk_status write_track(const char *path, int n, const float (*rows)[STK_E
     return fclose(file) == 0 ? STK_OK : stk_fail(STK_ERR_IO, "%s: cannot be written", path);
 }
 
+/* Over the half in which it is driven. */
 static void print_track(const seen *s, const stk_expression_range *range, const float *want,
                         int j) {
     static const short columns[STK_EXPRESSIONS] = {0, 1, 2, 3, 4, 8, 9};
-    float *got = take((size_t)s->frames * STK_EXPRESSIONS, sizeof *got);
-    for (int i = 0; i < s->frames; i++) got[i * STK_EXPRESSIONS] = s->blendshapes[i][columns[j]];
-    const int lag = best_lag(want, got, s->frames, STK_EXPRESSIONS);
+    const int first = j < LIDS ? 0 : s->frames / 2, n = s->frames / 2;
+    float *got = take((size_t)n * STK_EXPRESSIONS, sizeof *got);
+    for (int i = 0; i < n; i++) got[i * STK_EXPRESSIONS] = s->blendshapes[first + i][columns[j]];
+    want += (ptrdiff_t)first * STK_EXPRESSIONS;
     printf("| %s | %.3f to %.3f | %.3f to %.3f | %.3f | %+d |\n", stk_expression_name(j),
-           (double)range->low, (double)range->high,
-           (double)quantile(got, s->frames, STK_EXPRESSIONS, 0.05),
-           (double)quantile(got, s->frames, STK_EXPRESSIONS, 0.95),
-           correlation(want, got, s->frames, STK_EXPRESSIONS, 0), lag);
+           (double)range->low, (double)range->high, (double)quantile(got, n, STK_EXPRESSIONS, 0.02),
+           (double)quantile(got, n, STK_EXPRESSIONS, 0.98),
+           correlation(want, got, n, STK_EXPRESSIONS, 0), best_lag(want, got, n, STK_EXPRESSIONS));
     stk_free(got);
 }
 
@@ -462,7 +464,7 @@ static stk_status measure_readback(const char *model_path, const char *sound) {
             .model = model_path, .audio = sound, .silence = 1, .expression = track},
         &s));
     printf(
-        "%d frames, a face in %d\n| coefficient | driven | read back, 5 to 95 %% | correlation | "
+        "%d frames, a face in %d\n| coefficient | driven | read back, 2 to 98 %% | correlation | "
         "best lag |\n|---|---|---|---|---|\n",
         s.frames, s.found);
     for (int j = 0; j < STK_EXPRESSIONS; j++) print_track(&s, &range[j], &rows[0][j], j);
