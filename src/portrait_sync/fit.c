@@ -3,7 +3,7 @@
  * The shift at p is the sum of those round the rim, weighted by 1 / distance^2, over the sum of
  * weights and a constant: nearly what was measured there on the rim, a third of it in mid-face.
  * There it is rather the model's own than the light's: with all of it obama lost 0.10 dB, french
- * won 0.08; so they lose 0.05 and win 0.07, may wins 0.3. It is computed at the corners of blocks
+ * won 0.08; so they lose 0.04 and win 0.09, may wins 0.3. It is computed at the corners of blocks
  * of 16 x 16 pixels and linear between them.
  */
 #include "portrait_sync/fit.h"
