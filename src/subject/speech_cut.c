@@ -299,7 +299,7 @@ static stk_status mark_speakers(cut_work *work) {
     mark_faces(work);
     STK_TRY(find_offset(work, &late));
     const int sure = late.confidence >= STK_SYNC_SURE;
-    if (sure && work->settings->align && fabs(late.offset_frames) > 0.5) {
+    if (sure && work->settings->align && fabs(late.offset_frames) > 1) {
         work->moved_ms = late.offset_ms;
         STK_TRY(read_sound(work));
         late.offset_frames = 0;
