@@ -154,11 +154,13 @@ static size_t add_points(char *text, size_t size, const stk_prepare *prepare) {
 }
 
 static size_t add_sync(char *text, size_t size, const stk_prepare *prepare) {
-    const stk_prepare_settings *s = &prepare->settings;
-    if (s->sync != NULL && strcmp(s->sync, "auto") != 0)
-        return (size_t)snprintf(text, size, " sync=%s", s->sync);
-    return (size_t)snprintf(text, size, " sync=auto light_asd_finetune_TalkSet.model=%d",
-                            stk_weights_have(s->models, "light_asd_finetune_TalkSet.model"));
+    double late_ms;
+    int measured;
+    if (stk_prepare_read_sync(prepare->settings.sync, &late_ms, &measured) == STK_OK && !measured)
+        return (size_t)snprintf(text, size, " sync=%.3f", late_ms);
+    return (size_t)snprintf(
+        text, size, " sync=auto light_asd_finetune_TalkSet.model=%d",
+        stk_weights_have(prepare->settings.models, "light_asd_finetune_TalkSet.model"));
 }
 
 /* digest[i] of every step from the settings and the source's own digest. */

@@ -90,7 +90,10 @@ static stk_status decode(void *ctx, stk_line_place *at) {
             return stk_fail(STK_ERR_CONTENT, "%s: no frame of it can be decoded",
                             work->settings->clip);
         at->stop = 1; /* a damaged tail: this item shows the frame before once more */
-        stk_image_copy(&s->picture, &work->slots[(at->slot + SLOTS - 1) % SLOTS].picture);
+        rgb = &work->slots[(at->slot + SLOTS - 1) % SLOTS].picture;
+        if (s->picture.data == NULL)
+            STK_TRY(stk_image_init(&s->picture, rgb->width, rgb->height, 3));
+        stk_image_copy(&s->picture, rgb);
         return STK_OK;
     }
     if (s->picture.data == NULL) STK_TRY(stk_image_init(&s->picture, rgb->width, rgb->height, 3));
@@ -274,18 +277,24 @@ static void mark_faces(cut_work *work) {
     }
 }
 
+static const char *name_of(const char *clip) {
+    const char *slash = strrchr(clip, '/');
+    return slash != NULL ? slash + 1 : clip;
+}
+
 /* How late the sound is, when that can be told; a clip too short or still for that is left. */
 static stk_status find_offset(cut_work *work, stk_sync_figure *figure) {
-    const stk_speech speech = {.frames = work->frames,
-                               .state = work->state,
-                               .take = work->take,
-                               .opening = work->opening,
-                               .mel = work->mel,
-                               .columns = work->columns,
-                               .seen = work->seen,
-                               .heard = work->heard};
+    stk_speech speech = {.frames = work->frames,
+                         .state = work->state,
+                         .take = work->take,
+                         .opening = work->opening,
+                         .mel = work->mel,
+                         .columns = work->columns,
+                         .seen = work->seen,
+                         .heard = work->heard};
     stk_sync_report sync;
     *figure = (stk_sync_figure){0};
+    snprintf(speech.name, sizeof speech.name, "%s", name_of(work->settings->clip));
     stk_status status = stk_sync_measure(&speech, work->settings->models, work->job, &sync);
     if (status == STK_ERR_CONTENT) return STK_OK;
     if (status == STK_OK) *figure = sync.by[sync.chosen];
@@ -314,11 +323,6 @@ static stk_status mark_speakers(cut_work *work) {
 }
 
 /* --- the file --------------------------------------------------------------------------------- */
-
-static const char *name_of(const char *clip) {
-    const char *slash = strrchr(clip, '/');
-    return slash != NULL ? slash + 1 : clip;
-}
 
 static stk_status declare_tables(cut_work *work) {
     const int64_t n = work->frames, codes[] = {n, STK_SPEAKER_CODE};

@@ -251,13 +251,17 @@ static float level_at(const stk_speech *s, int frame) {
     return count > 0 ? sum / (float)count : -4;
 }
 
-/* Correlation of the opening with the level so many frames later. */
-static double correlate(const float *opening, const float *level, int n) {
+/* Correlation of the opening with the level so many frames later, over the frames with a face. */
+static double correlate(const float *opening, const uint8_t *state, const float *level, int count) {
     double a = 0, b = 0, aa = 0, bb = 0, ab = 0;
-    for (int i = 0; i < n; i++) {
+    int n = 0;
+    for (int i = 0; i < count; i++) {
+        if (state[i] == STK_SPEECH_NONE) continue;
+        n++;
         const double x = (double)opening[i], y = (double)level[i];
         a += x, b += y, aa += x * x, bb += y * y, ab += x * y;
     }
+    if (n == 0) return 0;
     const double spread = sqrt(fmax(0, (aa - a * a / n) * (bb - b * b / n)));
     return spread > 1e-9 ? (ab - a * b / n) / spread : 0;
 }
@@ -269,8 +273,8 @@ static void by_lips(sync_work *work, stk_sync_report *sync) {
         for (int k = 0; k < STK_SYNC_SHIFTS; k++) {
             const int first = work->windows[w].first;
             work->fit[w][k] =
-                correlate(s->opening + first, work->level + first + k - STK_SYNC_REACH,
-                          work->windows[w].count);
+                correlate(s->opening + first, s->state + first,
+                          work->level + first + k - STK_SYNC_REACH, work->windows[w].count);
         }
     stk_sync_add(sync, "lips", (const double(*)[STK_SYNC_SHIFTS])work->fit, LIPS_BIAS, LIPS_WEIGHT);
 }

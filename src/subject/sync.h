@@ -5,7 +5,7 @@
  *
  * Measures: the active speaker (Light-ASD), the lips' opening against loudness, and any other that
  * gives a fit for every window and shift (stk_sync_add): a lip-sync discriminator, minus its
- * distances. The most reliable one that is sure of itself decides.
+ * distances. The one with the highest confidence decides.
  */
 #ifndef STK_SUBJECT_SYNC_H
 #define STK_SUBJECT_SYNC_H
@@ -51,8 +51,9 @@ int stk_sync_windows(const stk_speech *speech, stk_sync_window *windows, int mos
 stk_status stk_sync_measure(const stk_speech *speech, const char *models, const stk_job *job,
                             stk_sync_report *sync);
 /* One more measure: fit [windows][31], the larger the better, window by window as stk_sync_windows
- * gives them; bias_frames: what it finds where nothing is late. weight: how far to trust it beside
- * others, 0 .. 1 (1: Light-ASD). Chooses anew. */
+ * gives them; bias_frames: what it finds where nothing is late. weight: how far to trust it, 0 ..
+ * 1, a factor of its confidence (lips: 1; Light-ASD: 0.5, so it alone never moves a sound). Chooses
+ * anew. */
 void stk_sync_add(stk_sync_report *sync, const char *measure, const double (*fit)[STK_SYNC_SHIFTS],
                   double bias_frames, double weight);
 

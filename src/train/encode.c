@@ -20,17 +20,23 @@ enum { BLOCK = STK_AVE_BATCH };
 static const float GAIN[STK_HEARINGS] = {0, -0.4f, 0, 0.4f};
 static const float NOISE_UNITS = 0.15f;
 
+/* A sentence belongs to the thread that wrote it: it is carried to the caller's. */
+typedef struct outcome {
+    stk_status status;
+    char reason[248];
+} outcome;
+
 typedef struct encoding {
     const stk_trainer *t;
     stk_ave_encoder **encoders; /* [threads] */
     float *windows;             /* [threads][BLOCK][80*16] */
     int blocks;                 /* of a hearing */
-    stk_status *status;         /* [HEARINGS * blocks] */
+    outcome *outcomes;          /* [HEARINGS * blocks] */
 } encoding;
 
 static void spoil(const stk_trainer *t, int hearing, int frame, float *window) {
     stk_rng rng;
-    stk_rng_seed(&rng, (uint64_t)t->settings.seed, (uint64_t)frame * STK_HEARINGS + 7);
+    stk_rng_seed(&rng, (uint64_t)t->settings.seed, (uint64_t)(frame * STK_HEARINGS + hearing));
     for (int i = 0; i < STK_AVE_WINDOW; i++) {
         const float noise = NOISE_UNITS * (2.0f * stk_rng_float(&rng) - 1.0f);
         window[i] = stk_clampf(window[i] + GAIN[hearing] + noise, -4.0f, 4.0f);
@@ -49,7 +55,9 @@ static void encode_block(void *context, int task, int worker) {
     for (int i = 0; hearing > 0 && i < n; i++)
         spoil(t, hearing, first + i, windows + (size_t)i * STK_AVE_WINDOW);
     float *rows = t->encoded + ((size_t)hearing * (size_t)frames + (size_t)first) * STK_AVE_FLOATS;
-    e->status[task] = stk_ave_encoder_run(e->encoders[worker], n, windows, rows);
+    outcome *o = &e->outcomes[task];
+    o->status = stk_ave_encoder_run(e->encoders[worker], n, windows, rows);
+    if (o->status != STK_OK) stk_error_take(o->reason, sizeof o->reason);
 }
 
 static stk_status run(encoding *e, stk_trainer *t) {
@@ -57,15 +65,17 @@ static stk_status run(encoding *e, stk_trainer *t) {
     const int tasks = STK_HEARINGS * e->blocks;
     e->encoders = stk_calloc_aligned((size_t)threads, sizeof(stk_ave_encoder *));
     e->windows = stk_calloc_aligned((size_t)threads * BLOCK * STK_AVE_WINDOW, sizeof(float));
-    e->status = stk_calloc_aligned((size_t)tasks, sizeof(stk_status));
+    e->outcomes = stk_calloc_aligned((size_t)tasks, sizeof *e->outcomes);
     t->encoded =
         stk_calloc_aligned((size_t)STK_HEARINGS * (size_t)frames * STK_AVE_FLOATS, sizeof(float));
-    if (e->encoders == NULL || e->windows == NULL || e->status == NULL || t->encoded == NULL)
+    if (e->encoders == NULL || e->windows == NULL || e->outcomes == NULL || t->encoded == NULL)
         return stk_fail_memory("sound features");
     for (int i = 0; i < threads; i++)
         STK_TRY(stk_ave_encoder_create(&e->encoders[i], t->settings.encoder));
     stk_pool_run(t->pool, tasks, encode_block, e);
-    for (int i = 0; i < tasks; i++) STK_TRY(e->status[i]);
+    for (int i = 0; i < tasks; i++)
+        if (e->outcomes[i].status != STK_OK)
+            return stk_fail(e->outcomes[i].status, "%s", e->outcomes[i].reason);
     t->nets.encoder = *stk_ave_encoder_id(e->encoders[0]);
     t->sound_rows = t->encoded;
     return STK_OK;
@@ -80,7 +90,7 @@ stk_status stk_train_encode(stk_trainer *t) {
     const stk_status status = run(&e, t);
     for (int i = 0; e.encoders != NULL && i < stk_pool_threads(t->pool); i++)
         stk_ave_encoder_free(&e.encoders[i]);
-    stk_free(e.status);
+    stk_free(e.outcomes);
     stk_free(e.windows);
     stk_free(e.encoders);
     return status;

@@ -192,6 +192,22 @@ static void prepare_truncated_clip_is_refused_or_shorter(void **state) {
     assert_non_null(strstr(stk_error_text(), "cut.mp4"));
 }
 
+/* However a number is written, it is that number. */
+static void prepare_sync_of_many_digits_is_its_number(void **state) {
+    (void)state;
+    static char digits[9002];
+    const char *folder = test_temporary_folder(), *models = weights();
+    stk_prepare_settings settings = {.clip = make_clip(folder, "faceless.mp4", 60, 1),
+                                     .folder = in_folder(folder, "person"),
+                                     .models = models,
+                                     .sync = digits,
+                                     .threads = 2};
+    memset(digits, '0', sizeof digits - 1);
+    digits[sizeof digits - 2] = '1';
+    assert_int_not_equal(stk_subject_prepare(&settings, NULL), STK_OK);
+    assert_non_null(strstr(stk_error_text(), "face"));
+}
+
 /* --- a real clip ------------------------------------------------------------------------------ */
 
 typedef struct watch {
@@ -324,6 +340,7 @@ int main(void) {
         cmocka_unit_test(prepare_of_an_impossible_size_is_refused),
         cmocka_unit_test(prepare_into_foreign_or_impossible_folder_is_refused),
         cmocka_unit_test(prepare_truncated_clip_is_refused_or_shorter),
+        cmocka_unit_test(prepare_sync_of_many_digits_is_its_number),
         cmocka_unit_test(prepare_may_stops_resumes_and_is_done_once),
         cmocka_unit_test(framing_square_head_and_shoulders_is_taken_whole),
         cmocka_unit_test(framing_small_face_gets_a_square_inside_the_picture),

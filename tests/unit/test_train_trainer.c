@@ -155,6 +155,11 @@ static void an_encoder_is_heard_through_and_named(void **state) {
     assert_int_equal(t->nets.config.audio_kind, STK_AUDIO_AVE);
     assert_string_equal(t->nets.encoder.name, "one.safetensors");
     assert_string_equal(t->nets.encoder.sha256, sha256);
+    const size_t hearing = (size_t)FRAMES * STK_AVE_FLOATS;
+    for (int a = 0; a < STK_HEARINGS; a++) /* every hearing is another */
+        for (int b = 0; b < a; b++)
+            assert_memory_not_equal(t->encoded + (size_t)a * hearing,
+                                    t->encoded + (size_t)b * hearing, STK_AVE_FLOATS);
     const size_t floats = (size_t)STK_HEARINGS * FRAMES * STK_AVE_FLOATS;
     assert_memory_equal(t->encoded, three->encoded, floats * sizeof(float));
     assert_memory_equal(t->nets.params.value, three->nets.params.value,
