@@ -67,10 +67,15 @@ static void print_scores(const stk_eval_result *r) {
     printf("render_fps    %.2f\n", r->render_fps);
     printf("portrait      %.3f dB  whole picture\n", r->psnr_portrait);
     printf("seam          %.3f  steps across it, made / real\n", r->seam_ratio);
-    printf("neck          %.2f delta E, changes %.2f of the real\n", r->neck_delta_e,
-           r->neck_flicker);
-    printf("flicker       %.2f of 255 where the clip is still (there %.2f)\n", r->static_flicker,
-           r->static_flicker_real);
+    if (r->flicker_frames > 0) {
+        printf("neck          %.2f delta E, changes %.2f of the real\n", r->neck_delta_e,
+               r->neck_flicker);
+        printf("flicker       %.2f of 255 where the clip is still (there %.2f)\n",
+               r->static_flicker, r->static_flicker_real);
+    } else {
+        printf("neck          %.2f delta E\n", r->neck_delta_e);
+        printf("flicker       not computed: the frames measured are no neighbours (--every)\n");
+    }
     printf("worst frames ");
     for (int i = 0; i < r->worst_count; i++)
         printf("%s %d (%.1f dB)", i > 0 ? "," : "", r->worst_frame[i], r->worst_psnr[i]);

@@ -200,6 +200,7 @@ typedef struct stk_eval_result {
     double neck_delta_e,
         neck_flicker; /* colour distance to the real neck; its change, made over real */
     double static_flicker, static_flicker_real; /* change of pixels at rest, levels of 255 */
+    int flicker_frames; /* that follow on their neighbour; 0: no flicker was computed (every > 1) */
     int worst_count, worst_frame[10];           /* by psnr_portrait, the worst first */
     double worst_psnr[10];
 } stk_eval_result;

@@ -119,7 +119,7 @@ static stk_status render_once(const render_cell *cell, int frame) {
     stk_frame_render(cell->renderer, &request, &picture);
     if (cell->portrait == NULL) return STK_OK;
     stk_portrait_fit(cell->portrait, frame, &s->source, &picture, stk_frame_rgba(cell->renderer));
-    stk_portrait_follow(cell->portrait, &s->source);
+    stk_portrait_follow(cell->portrait, frame, &s->source);
     stk_portrait_settle(cell->portrait, &s->source, &picture);
     stk_portrait_paste(&picture, &s->source.mask, &s->source.frame);
     return STK_OK;

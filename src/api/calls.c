@@ -324,6 +324,25 @@ stk_status stk_render(stk_context *ctx, const stk_render_options *options,
 
 /* --- eval ------------------------------------------------------------------------------------ */
 
+/* Unknown where no frame follows on another. */
+static void add_flicker(cJSON *object, const stk_scores *s) {
+    const struct {
+        const char *name;
+        double value;
+    } rows[] = {{"neck_flicker", s->neck_flicker},
+                {"static_flicker", s->static_flicker},
+                {"static_flicker_real", s->static_flicker_real}};
+    cJSON *missing = s->flicker_frames > 0 ? NULL : cJSON_AddObjectToObject(object, "not_computed");
+    for (size_t i = 0; i < STK_ARRAY_SIZE(rows); i++) {
+        cJSON_AddItemToObject(object, rows[i].name,
+                              missing == NULL ? cJSON_CreateNumber(rows[i].value)
+                                              : cJSON_CreateNull());
+        if (missing != NULL)
+            cJSON_AddStringToObject(missing, rows[i].name,
+                                    "the frames measured are no neighbours (--every)");
+    }
+}
+
 static stk_status scores_json(const stk_scores *s, char **json) {
     cJSON *object = cJSON_CreateObject();
     if (object == NULL) return stk_fail_memory("JSON");
@@ -342,9 +361,7 @@ static stk_status scores_json(const stk_scores *s, char **json) {
     cJSON_AddNumberToObject(object, "seam_ratio", s->seam_ratio);
     cJSON_AddNumberToObject(object, "seam_mismatch", s->seam_mismatch);
     cJSON_AddNumberToObject(object, "neck_delta_e", s->neck_delta_e);
-    cJSON_AddNumberToObject(object, "neck_flicker", s->neck_flicker);
-    cJSON_AddNumberToObject(object, "static_flicker", s->static_flicker);
-    cJSON_AddNumberToObject(object, "static_flicker_real", s->static_flicker_real);
+    add_flicker(object, s);
     cJSON *worst = cJSON_AddArrayToObject(object, "worst");
     for (int i = 0; worst != NULL && i < s->worst_count; i++) {
         cJSON *item = cJSON_CreateObject();
@@ -393,6 +410,7 @@ static stk_status evaluate(const stk_eval_options *options, const stk_job *job,
         .neck_flicker = scores.neck_flicker,
         .static_flicker = scores.static_flicker,
         .static_flicker_real = scores.static_flicker_real,
+        .flicker_frames = scores.flicker_frames,
         .worst_count = scores.worst_count,
     };
     for (int i = 0; i < scores.worst_count; i++) {

@@ -30,7 +30,8 @@ typedef struct stk_fit {
 /* What this frame alone says. picture: head over torso, as rendered; mask: soft at the rim. */
 void stk_fit_measure(stk_fit *fit, const stk_image *picture, const stk_image *frame,
                      const stk_image *mask, const float (*landmarks)[3], float landmark_scale);
-/* fit becomes the mean of itself and of what was before, which becomes the same. */
+/* fit becomes the mean of itself and of what was before, which becomes the same. A `before` that
+ * shows another moment or another take is to be zeroed first. */
 void stk_fit_steady(stk_fit *fit, stk_fit *before);
 
 /* int16 of scratch for stk_fit_apply. */

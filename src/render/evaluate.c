@@ -112,7 +112,7 @@ static void close_evaluation(evaluation *e) {
 /* picture: head over backdrop, then in the real frame. */
 static void paste(evaluation *e, int frame, stk_image *picture) {
     stk_portrait_fit(e->portrait, frame, &e->real, picture, stk_frame_rgba(e->renderer));
-    stk_portrait_follow(e->portrait, &e->real);
+    stk_portrait_follow(e->portrait, frame, &e->real);
     stk_portrait_settle(e->portrait, &e->real, picture);
     stk_portrait_paste(picture, &e->real.mask, &e->real.frame);
 }
@@ -121,6 +121,8 @@ static stk_status render_held_out(evaluation *e, int frame) {
     const stk_image *backdrop;
     STK_TRY(stk_frame_store_get(e->torsos, frame, &backdrop));
     STK_TRY(stk_portrait_read(e->portrait, frame, &e->real));
+    const int portrait = e->settings->portrait;
+    if (!portrait) STK_TRY(stk_portrait_mask(e->portrait, frame, &e->real));
     const double start_s = stk_clock_s();
     const stk_model *model = e->model;
     if (model->plate.data != NULL) {
@@ -147,8 +149,7 @@ static stk_status render_held_out(evaluation *e, int frame) {
         .rule = reference ? STK_MARCH_REFERENCE : STK_MARCH_FAST,
         .every_pixel = e->settings->every_pixel,
     };
-    const int portrait = e->settings->portrait;
-    STK_TRY(stk_portrait_mask(e->portrait, frame, &e->real));
+    if (portrait) STK_TRY(stk_portrait_mask(e->portrait, frame, &e->real));
     request.rect = portrait ? e->real.rect : info->head_rect;
     request.spans = portrait ? (const int(*)[2])e->real.spans : NULL;
     if (reference) {
@@ -218,7 +219,7 @@ static stk_status score_frame(evaluation *e, int frame, stk_scores *sums) {
     STK_TRY(stk_frame_store_get(e->pictures, frame, &real));
     STK_TRY(stk_subject_labels(e->subject, frame, &e->labels));
     const stk_image *portrait = e->settings->portrait ? &e->made : &e->pasted;
-    stk_portrait_tally_add(&e->tally, real, portrait, &e->real.mask, &e->labels, frame);
+    stk_portrait_tally_add(&e->tally, real, portrait, &e->real, &e->labels, frame);
     keep_head(&e->labels);
     stk_rect whole = {0, 0, real->width, real->height};
     stk_rect mouth = stk_subject_regions(e->subject, frame).mouth;

@@ -38,6 +38,7 @@ typedef struct stk_scores {
     double seam_ratio;     /* steps across the mask's rim over those of the real frame */
     double seam_mismatch;  /* mean difference of those steps, levels of 255 */
     double neck_delta_e;   /* mean delta E*ab of the real frame's neck pixels */
+    int flicker_frames;    /* that follow on their neighbour; 0: the next three were not computed */
     double neck_flicker;   /* their change from frame to frame over that of the real ones */
     double static_flicker; /* mean change of pixels that do not move in the real clip, levels */
     double static_flicker_real;

@@ -22,6 +22,7 @@ struct stk_portrait_source {
     float contour[STK_CONTOUR_POINTS];
     stk_blend_kernels kernels;
     stk_fit before; /* of the frame shown last */
+    int last;       /* its number, -1 = none yet */
 };
 
 stk_status stk_model_check_subject(const stk_model *model, const char *model_path,
@@ -63,6 +64,7 @@ stk_status stk_portrait_open(stk_portrait_source **out, const stk_subject *subje
     if (source == NULL) return stk_fail_memory("portrait");
     source->subject = subject;
     source->published = published;
+    source->last = -1;
     stk_blend_kernels_init(&source->kernels);
     stk_status status = stk_subject_open_pictures(subject, &source->pictures);
     if (status == STK_OK && !published) status = find_contour(source);
@@ -138,8 +140,14 @@ void stk_portrait_fit(const stk_portrait_source *source, int k, stk_portrait_fra
                     stk_subject_landmarks(source->subject, k), scale);
 }
 
-void stk_portrait_follow(stk_portrait_source *source, stk_portrait_frame *frame) {
-    if (!source->published) stk_fit_steady(&frame->fit, &source->before);
+void stk_portrait_follow(stk_portrait_source *source, int k, stk_portrait_frame *frame) {
+    const int step = k - source->last;
+    frame->follows = source->last >= 0 && step >= -1 && step <= 1 &&
+                     stk_subject_same_take(source->subject, source->last, k);
+    source->last = k;
+    if (source->published) return;
+    if (!frame->follows) memset(&source->before, 0, sizeof source->before);
+    stk_fit_steady(&frame->fit, &source->before);
 }
 
 void stk_portrait_settle(const stk_portrait_source *source, stk_portrait_frame *frame,

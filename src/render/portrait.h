@@ -27,6 +27,7 @@ typedef struct stk_portrait_frame {
     stk_image labels; /* of the subject's size */
     float *scratch;   /* of stk_face_mask: the shape */
     stk_fit fit;
+    int follows;     /* 1: on its neighbour in the clip, within a take */
     int16_t *shifts; /* of stk_fit_apply */
 } stk_portrait_frame;
 
@@ -51,8 +52,9 @@ stk_status stk_portrait_mask(const stk_portrait_source *source, int k, stk_portr
 /* picture: head over backdrop; rgba: the head before that (stk_frame_rgba). As above. */
 void stk_portrait_fit(const stk_portrait_source *source, int k, stk_portrait_frame *frame,
                       const stk_image *picture, const float *rgba);
-/* Frame after frame, in the order they are shown. */
-void stk_portrait_follow(stk_portrait_source *source, stk_portrait_frame *frame);
+/* Frame after frame, in the order they are shown, k being the source's: one that is no neighbour
+ * of that shown last, or lies behind a cut, begins anew. */
+void stk_portrait_follow(stk_portrait_source *source, int k, stk_portrait_frame *frame);
 /* Any number of threads at once. */
 void stk_portrait_settle(const stk_portrait_source *source, stk_portrait_frame *frame,
                          stk_image *picture);

@@ -38,6 +38,7 @@ static void keep_worst(stk_portrait_tally *tally, stk_worst_frame frame) {
 }
 
 static void add_changes(stk_portrait_tally *tally) {
+    tally->changes++;
     const int now = tally->newest, before = 1 - now;
     const stk_succession s = {{&tally->made[before], &tally->made[now]},
                               {&tally->real[before], &tally->real[now]},
@@ -47,14 +48,14 @@ static void add_changes(stk_portrait_tally *tally) {
 }
 
 void stk_portrait_tally_add(stk_portrait_tally *tally, const stk_image *real, const stk_image *made,
-                            const stk_image *mask, const stk_image *labels, int frame) {
+                            const stk_portrait_frame *pasted, const stk_image *labels, int frame) {
     const int now = tally->newest = 1 - tally->newest;
     stk_image_copy(&tally->made[now], made);
     stk_image_copy(&tally->real[now], real);
     stk_image_copy(&tally->labels[now], labels);
-    if (tally->frames > 0) add_changes(tally);
+    if (tally->frames > 0 && pasted->follows) add_changes(tally);
     stk_seam seam = {0};
-    stk_seam_add(&seam, made, real, mask, fmaxf(1, SEAM_REACH * (float)real->height));
+    stk_seam_add(&seam, made, real, &pasted->mask, fmaxf(1, SEAM_REACH * (float)real->height));
     tally->seam.made.sum += seam.made.sum, tally->seam.made.count += seam.made.count;
     tally->seam.real.sum += seam.real.sum, tally->seam.real.count += seam.real.count;
     tally->seam.mismatch.sum += seam.mismatch.sum;
@@ -74,6 +75,7 @@ void stk_portrait_tally_finish(const stk_portrait_tally *tally, stk_scores *s) {
     s->seam_ratio = stk_seam_ratio(&tally->seam);
     s->seam_mismatch = stk_mean_of(tally->seam.mismatch);
     s->neck_delta_e = stk_mean_of(tally->neck);
+    s->flicker_frames = tally->changes;
     s->neck_flicker = tally->neck_real.sum > 0 ? tally->neck_made.sum / tally->neck_real.sum : 1;
     s->static_flicker = stk_mean_of(tally->still_made);
     s->static_flicker_real = stk_mean_of(tally->still_real);

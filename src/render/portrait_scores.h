@@ -7,10 +7,11 @@
 
 #include "metrics/seam.h"
 #include "render/evaluate.h"
+#include "render/portrait.h"
 
 typedef struct stk_portrait_tally {
     stk_image made[2], real[2], labels[2]; /* the frame before and the newest, owned */
-    int newest, frames;
+    int newest, frames, changes;           /* changes: frames that follow on the one before */
     double psnr;
     stk_seam seam;
     stk_sum neck, neck_made, neck_real, still_made, still_real;
@@ -19,9 +20,10 @@ typedef struct stk_portrait_tally {
 
 stk_status stk_portrait_tally_init(stk_portrait_tally *tally, int width, int height);
 void stk_portrait_tally_clear(stk_portrait_tally *tally);
-/* made: the portrait; mask: where its face is. All of the size given. */
+/* made: the portrait; pasted: with its mask, and whether it follows on the one before. All of the
+ * size given. */
 void stk_portrait_tally_add(stk_portrait_tally *tally, const stk_image *real, const stk_image *made,
-                            const stk_image *mask, const stk_image *labels, int frame);
+                            const stk_portrait_frame *pasted, const stk_image *labels, int frame);
 void stk_portrait_tally_finish(const stk_portrait_tally *tally, stk_scores *scores);
 
 #endif

@@ -144,7 +144,8 @@ static stk_status head_stage(void *ctx, stk_line_place *at) {
 /* Its light, and what stands before it, steadied. */
 static stk_status follow_stage(void *ctx, stk_line_place *at) {
     session *s = ctx;
-    if (s->portrait != NULL) stk_portrait_follow(s->portrait, &s->slots[at->slot].source);
+    const int k = stk_mirror_index(at->item, s->model->performance.frames);
+    if (s->portrait != NULL) stk_portrait_follow(s->portrait, k, &s->slots[at->slot].source);
     return STK_OK;
 }
 

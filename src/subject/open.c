@@ -239,6 +239,16 @@ stk_regions stk_subject_regions(const stk_subject *subject, int frame) {
     return stk_regions_compute(stk_subject_landmarks(subject, frame), info->width, info->height);
 }
 
+int stk_subject_same_take(const stk_subject *subject, int a, int b) {
+    const cJSON *face = stk_manifest_step(&subject->manifest, "face"), *cut;
+    const cJSON *figures = cJSON_GetObjectItemCaseSensitive(face, "figures");
+    cJSON_ArrayForEach(cut, cJSON_GetObjectItemCaseSensitive(figures, "cut_frames")) {
+        const int first = cut->valueint; /* of a take */
+        if ((a < first) != (b < first)) return 0;
+    }
+    return 1;
+}
+
 /* --- pictures --------------------------------------------------------------------------------- */
 
 static stk_status open_store(const stk_subject *subject, const char *name,

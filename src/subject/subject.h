@@ -83,6 +83,9 @@ typedef struct stk_regions { /* pixel rectangles of one frame, reference.md 1.3 
 } stk_regions;
 stk_regions stk_subject_regions(const stk_subject *subject, int frame);
 
+/* 1: nothing was cut between the two frames. Imported subjects know of no cuts. */
+int stk_subject_same_take(const stk_subject *subject, int a, int b);
+
 /* Pictures: each caller opens its own store (they are not thread-safe). */
 stk_status stk_subject_open_pictures(const stk_subject *subject, stk_frame_store **store);
 stk_status stk_subject_open_torsos(const stk_subject *subject, stk_frame_store **store);

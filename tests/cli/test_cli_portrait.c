@@ -183,6 +183,22 @@ static void eval_is_nearer_to_the_frame_it_is_pasted_into(void **state) {
     assert_true(psnr[1] > psnr[0] + 0.5 && psnr[1] < 60);
 }
 
+/* Change from frame to frame is told of neighbours only. */
+static void eval_of_some_frames_tells_no_flicker(void **state) {
+    (void)state;
+    const program_result *r =
+        must_run(program_run("eval -m %s %s --every 2 --json -q", model, subject));
+    static const char *const keys[] = {"neck_flicker", "static_flicker", "static_flicker_real"};
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        char key[64];
+        snprintf(key, sizeof key, "\"%s\":null", keys[i]);
+        if (strstr(r->out, key) == NULL) fail_msg("%s is missing in %s", key, r->out);
+    }
+    assert_non_null(strstr(r->out, "\"not_computed\":{\"neck_flicker\":\"the frames"));
+    r = must_run(program_run("eval -m %s %s --every 2 -q", model, subject));
+    assert_non_null(strstr(r->out, "flicker       not computed: "));
+}
+
 /* The trained model under another name: of another subject, or with a range of audio codes that is
  * one point. */
 static void change_model(const char *name, int stranger, float mean) {
@@ -311,6 +327,7 @@ int main(void) {
         cmocka_unit_test(render_without_published_keeps_the_surroundings),
         cmocka_unit_test(render_thread_count_does_not_change_the_picture),
         cmocka_unit_test(eval_is_nearer_to_the_frame_it_is_pasted_into),
+        cmocka_unit_test(eval_of_some_frames_tells_no_flicker),
         cmocka_unit_test(eval_limits_the_audio_code),
         cmocka_unit_test(render_before_a_colour_or_nothing),
         cmocka_unit_test(full_frames_of_a_clip_that_is_gone_are_refused),
