@@ -3,9 +3,12 @@
 #include "base/file.h"
 #include "base/memory.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <zip.h>
 
+enum { NPZ_LIMIT = 16 << 20 };
 enum { HEADER_LIMIT = 65535, PREAMBLE = 8, CODE_SHOWN = 8 };
 static const char MAGIC[6] = {(char)0x93, 'N', 'U', 'M', 'P', 'Y'};
 
@@ -13,6 +16,8 @@ struct stk_npy {
     stk_map map;
     char *path;
     stk_npy_info info;
+    int columns; /* in Fortran order: only stk_npz_read copes, with tables */
+    int may_be_columns;
 };
 
 static stk_status damaged(const stk_npy *file, const char *reason) {
@@ -89,7 +94,8 @@ static stk_status parse_header(stk_npy *file, const char *header) {
     if (order == NULL) return damaged(file, "no storage order");
     STK_TRY(parse_type(file, value_of(header, "'descr'")));
     STK_TRY(parse_shape(file, value_of(header, "'shape'")));
-    if (strncmp(order, "True", 4) == 0 && file->info.rank > 1)
+    file->columns = strncmp(order, "True", 4) == 0 && file->info.rank > 1;
+    if (file->columns && !(file->may_be_columns && file->info.rank == 2))
         return stk_fail(STK_ERR_UNSUPPORTED,
                         "%s: is stored in Fortran order; save it with "
                         "numpy.ascontiguousarray",
@@ -154,4 +160,69 @@ stk_status stk_npy_read(const stk_npy *file, float *out, int64_t count) {
                         (long long)file->info.count, (long long)count);
     stk_dtype_to_f32(file->info.dtype, file->info.data, count, out);
     return STK_OK;
+}
+
+/* --- .npz ------------------------------------------------------------------------------------- */
+
+/* *bytes: the caller's, stk_free. */
+static stk_status unpack(zip_t *zip, const char *path, const char *member, uint8_t **bytes,
+                         size_t *size) {
+    zip_stat_t info;
+    if (zip_stat(zip, member, 0, &info) != 0 || info.size > NPZ_LIMIT)
+        return stk_fail(STK_ERR_FORMAT, "%s: has no usable array %s; fetch the file again", path,
+                        member);
+    *bytes = stk_calloc_aligned(1, info.size + 1);
+    if (*bytes == NULL) return stk_fail_memory(path);
+    zip_file_t *entry = zip_fopen(zip, member, 0);
+    uint8_t beyond; /* reading past the end makes libzip compare the checksum */
+    const int good = entry != NULL &&
+                     zip_fread(entry, *bytes, info.size) == (zip_int64_t)info.size &&
+                     zip_fread(entry, &beyond, 1) == 0;
+    if (entry != NULL) zip_fclose(entry);
+    *size = info.size;
+    return good ? STK_OK
+                : stk_fail(STK_ERR_FORMAT, "%s: the array %s is damaged; fetch the file again",
+                           path, member);
+}
+
+static stk_status copy_doubles(const stk_npy *file, double *out, int64_t count) {
+    const stk_npy_info *info = &file->info;
+    if (info->count != count)
+        return stk_fail(STK_ERR_MISMATCH, "%s: holds %lld numbers, %lld are needed", file->path,
+                        (long long)info->count, (long long)count);
+    if (info->dtype != STK_F64 && info->dtype != STK_F32)
+        return stk_fail(STK_ERR_UNSUPPORTED, "%s: holds no floating-point numbers", file->path);
+    const int64_t size = (int64_t)stk_dtype_size(info->dtype);
+    const int64_t rows = file->columns ? info->shape[0] : 1;
+    for (int64_t i = 0; i < count; i++) {
+        const uint8_t *at = (const uint8_t *)info->data + i * size;
+        double *to = out + (i % rows) * (count / rows) + i / rows;
+        float value;
+        if (info->dtype == STK_F64) {
+            memcpy(to, at, sizeof *to);
+            continue;
+        }
+        memcpy(&value, at, sizeof value);
+        *to = (double)value;
+    }
+    return STK_OK;
+}
+
+stk_status stk_npz_read(const char *path, const char *member, double *out, int64_t count) {
+    int error;
+    zip_t *zip = zip_open(path, ZIP_RDONLY, &error);
+    if (zip == NULL)
+        return stk_fail(STK_ERR_FORMAT, "%s: is absent, or a damaged archive; fetch it again",
+                        path);
+    char name[512];
+    snprintf(name, sizeof name, "%.380s: %.100s", path, member);
+    uint8_t *bytes = NULL;
+    stk_npy file = {.path = name, .may_be_columns = 1};
+    stk_status status = unpack(zip, path, member, &bytes, &file.map.size);
+    file.map.data = bytes;
+    if (status == STK_OK) status = parse_file(&file);
+    if (status == STK_OK) status = copy_doubles(&file, out, count);
+    stk_free(bytes);
+    zip_discard(zip);
+    return status;
 }

@@ -28,4 +28,8 @@ const stk_npy_info *stk_npy_get(const stk_npy *file);
 /* All elements as float; requires this element count. */
 stk_status stk_npy_read(const stk_npy *file, float *out, int64_t count);
 
+/* One array of an .npz archive (numpy.savez, compressed or not) as double: float64 or float32 of
+ * this element count, of at most 16 MiB. */
+stk_status stk_npz_read(const char *path, const char *member, double *out, int64_t count);
+
 #endif

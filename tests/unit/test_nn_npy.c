@@ -112,11 +112,27 @@ static void open_unusable_is_refused(void **state) {
     assert_int_equal(stk_npy_open(&file, path), STK_ERR_FORMAT);
 }
 
+/* Archives: test_metrics_quality reads a good one; here what is none, and an entry that is absent. */
+static void npz_unusable_is_refused(void **state) {
+    (void)state;
+    double numbers[4];
+    char archive[STK_PATH_MAX];
+    TEST_OK(stk_path_join(archive, sizeof archive, test_temporary_folder(), "a.npz"));
+    assert_int_equal(stk_npz_read(archive, "x.npy", numbers, 4), STK_ERR_FORMAT); /* absent */
+    TEST_OK(stk_file_write(archive, "PK nothing", 10));
+    assert_int_equal(stk_npz_read(archive, "x.npy", numbers, 4), STK_ERR_FORMAT);
+    const char *prior = test_shared_or_skip("models/niqe_pris_params.npz");
+    assert_int_equal(stk_npz_read(prior, "x.npy", numbers, 4), STK_ERR_FORMAT);
+    assert_int_equal(stk_npz_read(prior, "mu_pris_param.npy", numbers, 4), STK_ERR_MISMATCH);
+    assert_non_null(strstr(stk_error_text(), "mu_pris_param.npy"));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(read_official_arrays),
         cmocka_unit_test(read_each_type_gives_floats),
         cmocka_unit_test(open_unusable_is_refused),
+        cmocka_unit_test(npz_unusable_is_refused),
     };
     return cmocka_run_group_tests(tests, make_path, NULL);
 }
