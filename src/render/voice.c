@@ -95,20 +95,44 @@ static stk_status open_rows(stk_voice *voice, const stk_voice_source *source) {
     return STK_OK;
 }
 
-/* Where the model does not tell the code of closed lips, that of digital silence stands for it. */
-static void find_closed(stk_voice *voice) {
+/* The row that digital silence gives, into the first place. */
+static stk_status make_silent_row(stk_voice *voice) {
+    float *window = voice->encoder != NULL ? voice->windows[0] : voice->row;
+    for (int i = 0; i < STK_AVE_WINDOW; i++) window[i] = SILENCE;
+    if (voice->encoder == NULL) return STK_OK;
+    return stk_ave_encoder_run(voice->encoder, 1, window, voice->row);
+}
+
+/* Where the model does not tell the code of closed lips, that of digital silence stands for it;
+ * what another program would have made of silence nobody knows. */
+static stk_status find_closed(stk_voice *voice, int *known) {
     const stk_nets *nets = voice->nets;
     const float *window[STK_AUDIO_WINDOW];
     if (nets->closed_known) {
         memcpy(voice->closed, nets->closed, sizeof voice->closed);
-        return;
+        return STK_OK;
     }
-    const float value = nets->config.audio_kind == STK_AUDIO_MEL ? SILENCE : 0;
-    for (int i = 0; i < voice->row_floats; i++) voice->row[i] = value;
+    *known = voice->features == NULL;
+    if (!*known) return STK_OK;
+    STK_TRY(make_silent_row(voice));
     for (int k = 0; k < STK_AUDIO_WINDOW; k++) window[k] = voice->row;
     stk_audio_net_forward(&nets->audio, &nets->params, nets->params.value, window, voice->acts,
                           voice->closed);
     stk_code_range_limit(&nets->heard, voice->closed);
+    return STK_OK;
+}
+
+static stk_status open_gate(stk_voice *voice, const stk_voice_source *source) {
+    int known = 1;
+    if (!source->gate) return STK_OK;
+    STK_TRY(find_closed(voice, &known));
+    if (known)
+        return stk_speech_gate_open(&voice->gate, source->sound, voice->frames, source->models, 0);
+    stk_log(STK_LOG_INFO,
+            "%s: does not tell how silence sounds to this model, nor does the model tell the code "
+            "of closed lips; where nobody speaks the lips do as the features say (--silence off)",
+            source->features);
+    return STK_OK;
 }
 
 stk_status stk_voice_open(stk_voice **out, const stk_voice_source *source, const stk_nets *nets) {
@@ -129,11 +153,7 @@ stk_status stk_voice_open(stk_voice **out, const stk_voice_source *source, const
         voice->acts = stk_calloc_aligned(stk_audio_net_act_floats(&nets->audio), sizeof(float));
         if (voice->row == NULL || voice->acts == NULL) status = stk_fail_memory("sound features");
     }
-    if (status == STK_OK && source->gate) {
-        find_closed(voice);
-        status =
-            stk_speech_gate_open(&voice->gate, source->sound, voice->frames, source->models, 0);
-    }
+    if (status == STK_OK) status = open_gate(voice, source);
     if (status != STK_OK) stk_voice_close(&voice);
     *out = voice;
     return status;

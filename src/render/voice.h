@@ -38,7 +38,8 @@ typedef struct stk_voice_source {
     const char *features; /* .npy with one row a frame of it, NULL = none; not for mel models */
     const char *encoder;  /* weights of the audio-visual encoder, NULL = looked for; ave models */
     stk_lip_smoothing smoothing;
-    int gate;           /* 1: lips rest in silence */
+    int gate;           /* 1: lips rest in silence, where it is known how: not with features for
+                         * a model without audio_closed */
     const char *models; /* folder of weights, for the gate; NULL = looked for */
 } stk_voice_source;
 

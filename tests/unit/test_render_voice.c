@@ -243,6 +243,46 @@ static void code_through_the_encoder_equals_that_of_the_whole_sound(void **state
     stk_nets_clear(&hearing);
 }
 
+static void write_silence(char path[STK_PATH_MAX], double seconds) {
+    TEST_OK(stk_path_join(path, STK_PATH_MAX, folder, "silence.wav"));
+    stk_sound sound = {.rate = RATE, .count = (int64_t)(seconds * RATE)};
+    sound.samples = stk_calloc_aligned((size_t)sound.count, sizeof(float));
+    assert_non_null(sound.samples);
+    TEST_OK(stk_sound_write_wav(path, &sound));
+    stk_sound_clear(&sound);
+}
+
+static void code_of(const stk_voice_source *source, const stk_nets *with, int frame,
+                    float code[STK_AUDIO_CODE]) {
+    stk_voice *voice;
+    TEST_OK(stk_voice_open(&voice, source, with));
+    stk_voice_code(voice, with->params.value, frame, code);
+    TEST_OK(stk_voice_check(voice));
+    stk_voice_close(&voice);
+}
+
+/* The gate's own code of closed lips and what silence gives without a gate. */
+static void lips_at_rest_hear_digital_silence(void **state) {
+    (void)state;
+    static const stk_audio_kind KINDS[] = {STK_AUDIO_AVE, STK_AUDIO_MEL};
+    char path[STK_PATH_MAX], weights[STK_PATH_MAX];
+    float gated[STK_AUDIO_CODE], plain[STK_AUDIO_CODE];
+    TEST_OK(stk_path_join(weights, sizeof weights, folder, "rest.safetensors"));
+    TEST_OK(synthetic_encoder_write(weights, 1));
+    write_silence(path, 2);
+    for (size_t k = 0; k < STK_ARRAY_SIZE(KINDS); k++) {
+        stk_nets hearing;
+        stk_voice_source source = {.sound = path, .models = ""};
+        if (KINDS[k] == STK_AUDIO_AVE) source.encoder = weights;
+        make_nets_of(KINDS[k], &hearing);
+        code_of(&source, &hearing, 25, plain);
+        source.gate = 1;
+        code_of(&source, &hearing, 25, gated);
+        for (int c = 0; c < STK_AUDIO_CODE; c++) assert_float_equal(gated[c], plain[c], 1e-5);
+        stk_nets_clear(&hearing);
+    }
+}
+
 static void memory_does_not_grow_through_the_encoder(void **state) {
     (void)state;
     char path[STK_PATH_MAX], weights[STK_PATH_MAX];
@@ -348,6 +388,28 @@ static void code_of_features_is_that_of_their_rows(void **state) {
         }
 }
 
+/* What another program makes of silence is not known: lips follow the features, unless the model
+ * tells the code of closed ones. */
+static void features_are_gated_only_to_a_known_code(void **state) {
+    (void)state;
+    char sound[STK_PATH_MAX], path[STK_PATH_MAX];
+    float code[STK_AUDIO_CODE], plain[STK_AUDIO_CODE];
+    stk_nets hearing;
+    write_silence(sound, 1.2);
+    make_nets_of(STK_AUDIO_HUBERT, &hearing);
+    stk_free(write_features(path, "rest.npy", (const int[]){30, 2, 1024}, 0));
+    stk_voice_source source = {.sound = sound, .features = path, .models = ""};
+    code_of(&source, &hearing, 20, plain);
+    source.gate = 1;
+    code_of(&source, &hearing, 20, code);
+    assert_memory_equal(code, plain, sizeof code);
+    hearing.closed_known = 1;
+    for (int c = 0; c < STK_AUDIO_CODE; c++) hearing.closed[c] = 0.25f * (float)c;
+    code_of(&source, &hearing, 20, code);
+    assert_memory_equal(code, hearing.closed, sizeof code);
+    stk_nets_clear(&hearing);
+}
+
 static void features_that_do_not_fit_are_said(void **state) {
     (void)state;
     char sound[STK_PATH_MAX], path[STK_PATH_MAX];
@@ -420,9 +482,11 @@ int main(void) {
         cmocka_unit_test(open_too_short_or_missing_is_refused),
         cmocka_unit_test(sound_that_vanishes_is_said),
         cmocka_unit_test(code_through_the_encoder_equals_that_of_the_whole_sound),
+        cmocka_unit_test(lips_at_rest_hear_digital_silence),
         cmocka_unit_test(memory_does_not_grow_through_the_encoder),
         cmocka_unit_test(encoder_that_is_not_there_or_not_wanted_is_said),
         cmocka_unit_test(code_of_features_is_that_of_their_rows),
+        cmocka_unit_test(features_are_gated_only_to_a_known_code),
         cmocka_unit_test(features_that_do_not_fit_are_said),
         cmocka_unit_test(feature_that_is_no_number_or_absurd_is_said),
     };
