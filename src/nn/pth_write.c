@@ -96,6 +96,11 @@ stk_status stk_pth_writer_real(stk_pth_writer *w, const char *key, double value)
     return put(w, &bits, sizeof bits);
 }
 
+stk_status stk_pth_writer_text(stk_pth_writer *w, const char *key, const char *value) {
+    STK_TRY(put_text(w, key));
+    return put_text(w, value);
+}
+
 stk_status stk_pth_writer_none(stk_pth_writer *w, const char *key) {
     STK_TRY(put_text(w, key));
     return put_codes(w, "N");

@@ -1,6 +1,6 @@
 /* pth_write.h - writes a PyTorch file (torch.save, zip form) that torch.load reads.
  *
- *   archive/data.pkl   pickle, protocol 2: a dictionary of numbers, dictionaries and tensors
+ *   archive/data.pkl   pickle, protocol 2: a dictionary of numbers, text, dictionaries and tensors
  *   archive/data/<n>   the elements of tensor n, little-endian, stored, at a multiple of 64 bytes
  *   archive/version    3
  *
@@ -19,6 +19,7 @@ stk_status stk_pth_writer_create(stk_pth_writer **writer, const char *path);
 /* Entries of the dictionary that is open, in order; at first that is the file's own. */
 stk_status stk_pth_writer_int(stk_pth_writer *writer, const char *key, int64_t value);
 stk_status stk_pth_writer_real(stk_pth_writer *writer, const char *key, double value);
+stk_status stk_pth_writer_text(stk_pth_writer *writer, const char *key, const char *value);
 stk_status stk_pth_writer_none(stk_pth_writer *writer, const char *key);
 stk_status stk_pth_writer_empty_list(stk_pth_writer *writer, const char *key);
 /* data: contiguous, borrowed until the file is finished. rank at most 8. */

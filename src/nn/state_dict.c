@@ -143,6 +143,12 @@ stk_status stk_state_dict_read(const stk_state_dict *dict, const stk_state_tenso
     return STK_OK;
 }
 
+const char *stk_state_dict_text(const stk_state_dict *dict, const char *key) {
+    if (dict->pth == NULL) return stk_safetensors_metadata(dict->safetensors, key);
+    const stk_pth_value *value = stk_pth_get(stk_pth_root(dict->pth), key);
+    return value != NULL && value->type == STK_PTH_STRING ? value->text : NULL;
+}
+
 double stk_state_dict_number(const stk_state_dict *dict, const char *key, double otherwise) {
     if (dict->pth != NULL)
         return stk_pth_number(stk_pth_get(stk_pth_root(dict->pth), key), otherwise);

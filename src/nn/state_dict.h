@@ -35,6 +35,8 @@ const stk_state_tensor *stk_state_dict_find(const stk_state_dict *dict, const ch
 /* The elements as they are, contiguous: count * size of dtype bytes. */
 stk_status stk_state_dict_read(const stk_state_dict *dict, const stk_state_tensor *tensor,
                                void *out);
+/* Text beside them, NULL when absent. */
+const char *stk_state_dict_text(const stk_state_dict *dict, const char *key);
 double stk_state_dict_number(const stk_state_dict *dict, const char *key, double otherwise);
 /* Moving averages of the parameters (ema.shadow_params of a full checkpoint), in parameter order,
  * without names: how many, -1 when the file has none; and number i as a tensor to be read. */

@@ -161,18 +161,22 @@ static stk_status read_closed(stk_model *model, const char *path) {
     return STK_OK;
 }
 
+int stk_encoder_id_read(stk_encoder_id *id, const char *name, const char *sha256) {
+    if (name == NULL && sha256 == NULL) return 1;
+    if (name == NULL || sha256 == NULL || strlen(name) >= sizeof id->name ||
+        strchr(name, '/') != NULL || strlen(sha256) != sizeof id->sha256 - 1)
+        return 0;
+    snprintf(id->name, sizeof id->name, "%s", name);
+    snprintf(id->sha256, sizeof id->sha256, "%s", sha256);
+    return 1;
+}
+
 /* Published models hear through the published encoder, and do not say which that is. */
 static stk_status read_encoder(stk_model *model, const char *path) {
     const char *name = stk_safetensors_metadata(model->file, "encoder");
     const char *sha256 = stk_safetensors_metadata(model->file, "encoder_sha256");
-    stk_encoder_id *id = &model->nets.encoder;
-    if (name == NULL && sha256 == NULL) return STK_OK;
-    if (name == NULL || sha256 == NULL || strlen(name) >= sizeof id->name ||
-        strchr(name, '/') != NULL || strlen(sha256) != sizeof id->sha256 - 1)
-        return damaged(path, "its encoder is not named properly");
-    snprintf(id->name, sizeof id->name, "%s", name);
-    snprintf(id->sha256, sizeof id->sha256, "%s", sha256);
-    return STK_OK;
+    if (stk_encoder_id_read(&model->nets.encoder, name, sha256)) return STK_OK;
+    return damaged(path, "its encoder is not named properly");
 }
 
 /* Where sound and expression act; models without it let both act everywhere. */

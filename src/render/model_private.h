@@ -12,6 +12,9 @@ static inline int stk_param_stored(const stk_nets *nets, int index) {
     return index != nets->lip_weight && index != nets->lip_bias;
 }
 
+/* What a file says of its encoder, both NULL = nothing; 0 when that is no name and digest. */
+int stk_encoder_id_read(stk_encoder_id *id, const char *name, const char *sha256);
+
 void stk_model_extra_clear(stk_model_extra *extra);
 
 #endif

@@ -8,6 +8,10 @@
 
 extern const float stk_published_box[6]; /* aabb_train and aabb_infer at --bound 1 */
 
+/* Beside the tensors, where the encoder is known: its name and digest. */
+#define STK_PUBLISHED_ENCODER "synctalk_encoder"
+#define STK_PUBLISHED_ENCODER_SHA256 "synctalk_encoder_sha256"
+
 /* Channels of a sound feature: 512 (ave), 29, 1024, 44, 32, 80. */
 int stk_published_channels(stk_audio_kind kind);
 

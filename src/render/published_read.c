@@ -254,6 +254,19 @@ static stk_status read_numbers(const reader *r) {
     return STK_OK;
 }
 
+/* Only files that were written here say it. */
+static stk_status read_encoder(const reader *r) {
+    stk_encoder_id *id = &r->model->nets.encoder;
+    if (r->config.audio_kind != STK_AUDIO_AVE) return STK_OK;
+    if (!stk_encoder_id_read(id, stk_state_dict_text(r->dict, STK_PUBLISHED_ENCODER),
+                             stk_state_dict_text(r->dict, STK_PUBLISHED_ENCODER_SHA256)))
+        return stk_fail(STK_ERR_FORMAT, "%s: its encoder is not named properly",
+                        stk_state_dict_path(r->dict));
+    if (id->sha256[0] != '\0')
+        stk_note(r->notes, "hears through the encoder %s (SHA-256 %.16s...)", id->name, id->sha256);
+    return STK_OK;
+}
+
 /* --- notes ------------------------------------------------------------------------------------ */
 
 /* Tensors that no variant has; the published loader ignores them too. */
@@ -321,6 +334,7 @@ static stk_status read_model(const reader *r) {
     STK_TRY(read_bits(r));
     STK_TRY(read_extra(r));
     STK_TRY(read_numbers(r));
+    STK_TRY(read_encoder(r));
     note_variant(r);
     note_unknown(r);
     return STK_OK;

@@ -135,7 +135,10 @@ static stk_status put_numbers(stk_pth_writer *w, const stk_model *model) {
     STK_TRY(stk_pth_writer_close(w));
     STK_TRY(stk_pth_writer_int(w, "mean_count", extra->mean_count));
     STK_TRY(put_mean(w, "mean_density", extra->mean_density));
-    return put_mean(w, "mean_density_torso", extra->mean_density_torso);
+    STK_TRY(put_mean(w, "mean_density_torso", extra->mean_density_torso));
+    if (model->nets.encoder.sha256[0] == '\0') return STK_OK;
+    STK_TRY(stk_pth_writer_text(w, STK_PUBLISHED_ENCODER, model->nets.encoder.name));
+    return stk_pth_writer_text(w, STK_PUBLISHED_ENCODER_SHA256, model->nets.encoder.sha256);
 }
 
 static stk_status put_tensors(stk_pth_writer *w, const layout *l) {
@@ -174,7 +177,10 @@ static stk_status put_metadata(stk_safetensors_writer *w, const stk_model *model
                                     {"mean_density_torso", numbers[4]}};
     for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++)
         STK_TRY(stk_safetensors_writer_metadata(w, pairs[i][0], pairs[i][1]));
-    return STK_OK;
+    const stk_encoder_id *id = &model->nets.encoder;
+    if (id->sha256[0] == '\0') return STK_OK;
+    STK_TRY(stk_safetensors_writer_metadata(w, STK_PUBLISHED_ENCODER, id->name));
+    return stk_safetensors_writer_metadata(w, STK_PUBLISHED_ENCODER_SHA256, id->sha256);
 }
 
 static stk_status put_data(stk_safetensors_writer *w, const layout *l) {
@@ -219,6 +225,14 @@ static void note_losses(stk_notes *notes, const stk_model *model) {
     if (config->audio_kind == STK_AUDIO_MEL)
         stk_note(notes, "the published program has no \"mel\" sound features (80 channels): its "
                         "loader takes these nets only with audio_in_dim changed to 80");
+    if (model->nets.encoder.sha256[0] != '\0')
+        stk_note(notes,
+                 "hears through the encoder %s (SHA-256 %.16s...); the published program does not "
+                 "read that: make the features it is given with this one",
+                 model->nets.encoder.name, model->nets.encoder.sha256);
+    if (model->nets.heard.known || model->nets.closed_known)
+        stk_note(notes, "left out: the range of audio codes and the code of closed lips, for which "
+                        "a checkpoint has no place");
     if (model->nets.field.shape.mask.on)
         stk_note(notes, "left out: the region mask, for which a checkpoint has no place; in the "
                         "published program sound and expression act where they must not");

@@ -130,6 +130,32 @@ static void through_every_container(const stk_model_config *config, int everythi
     stk_model_close(&made);
 }
 
+/* Which encoder a model hears through goes with it into every container and back. */
+static void encoder_comes_back(void **state) {
+    (void)state;
+    const stk_model_config config = {STK_AUDIO_AVE, LEVELS, 7, ROWS, 0};
+    stk_model *made = make_model(&config, 0), *back;
+    stk_encoder_id *id = &made->nets.encoder;
+    snprintf(id->name, sizeof id->name, "builtin");
+    for (size_t i = 0; i + 1 < sizeof id->sha256; i++) id->sha256[i] = "0123456789abcdef"[i % 16];
+    for (int safetensors = 0; safetensors < 2; safetensors++) {
+        const char *path = in_folder(safetensors ? "e.safetensors" : "e.pth");
+        stk_notes notes = {0};
+        TEST_OK(stk_published_save(path, made, safetensors, &notes));
+        assert_non_null(strstr(notes.text, "the encoder builtin (SHA-256 0123456789abcdef...)"));
+        TEST_OK(stk_published_open(&back, path, 0, &notes));
+        assert_string_equal(back->nets.encoder.name, id->name);
+        assert_string_equal(back->nets.encoder.sha256, id->sha256);
+        stk_model_close(&back);
+    }
+    id->sha256[9] = '\0'; /* no digest */
+    stk_notes notes = {0};
+    TEST_OK(stk_published_save(in_folder("e.pth"), made, 0, &notes));
+    assert_int_equal(stk_published_open(&back, in_folder("e.pth"), 0, &notes), STK_ERR_FORMAT);
+    assert_non_null(strstr(stk_error_text(), "its encoder is not named properly"));
+    stk_model_close(&made);
+}
+
 static void every_variant_comes_back(void **state) {
     (void)state;
     static const int exps[] = {7, 4, 2, 1};
@@ -444,6 +470,7 @@ static void bare_and_wrapped_state_dicts_are_read(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(encoder_comes_back),
         cmocka_unit_test(every_variant_comes_back),
         cmocka_unit_test(everything_a_checkpoint_can_hold_comes_back),
         cmocka_unit_test(trailing_zero_rows_are_trimmed),
