@@ -69,7 +69,7 @@ static void add_bce(stk_sync_loss *loss, float weight, const int32_t *clip, cons
             const int kind = kind_of(clip, frame, i, j);
             if (kind < 0) continue;
             const float s = loss->similarity[i * n + j], p = kind ? s : 1.0f - s;
-            const float safe = p > SIMILARITY_EDGE ? p : SIMILARITY_EDGE;
+            const float safe = p < SIMILARITY_EDGE ? SIMILARITY_EDGE : p; /* no number stays none */
             (kind ? &matched : &others)[0] -= (double)(logf(safe) * share[kind]);
             sums[kind] += (double)s;
             loss->d[i * n + j] += weight * share[kind] * (kind ? -1.0f : 1.0f) / safe;

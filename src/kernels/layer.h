@@ -29,10 +29,10 @@ typedef struct stk_layer_kernels {
     /* sum[c] = sum z, square[c] = sum (z - about)^2 */
     void (*moments)(size_t rows, int c, const float *z, const float *about, double *sum,
                     double *square);
-    /* y = scale z + shift [+ residual], then max(., 0) if relu. y may be z. */
+    /* y = scale z + shift [+ residual], then max(., 0) if relu; no number stays none. y may be z */
     void (*apply)(size_t rows, int c, const float *z, const float *scale, const float *shift,
                   const float *residual, int relu, float *y);
-    /* dy = 0 where relu and not y > 0; sum_g[c] = sum dy, sum_gz[c] = sum dy (z - mean) */
+    /* dy = 0 where relu and y <= 0; sum_g[c] = sum dy, sum_gz[c] = sum dy (z - mean) */
     void (*gate)(size_t rows, int c, const float *y, const float *z, const float *mean, int relu,
                  float *dy, double *sum_g, double *sum_gz);
     /* dz = a g + b (z - mean) + k */

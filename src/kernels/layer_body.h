@@ -1,5 +1,6 @@
 /* layer_body.h - the loops of layer.h, compiled once per instruction set: they vectorise over the
- * channels by themselves, so all variants round alike but for fused multiply-adds. */
+ * channels by themselves, so all variants round alike but for fused multiply-adds. Comparisons are
+ * turned so that what is no number stays none: a diverging run must be seen to diverge. */
 #ifndef STK_KERNELS_LAYER_BODY_H
 #define STK_KERNELS_LAYER_BODY_H
 
@@ -45,14 +46,14 @@ static void body_apply(size_t rows, int c, const float *z, const float *restrict
         for (size_t r = 0; r < rows; r++, z += c, y += c)
             for (int i = 0; i < c; i++) {
                 const float v = scale[i] * z[i] + shift[i];
-                y[i] = v > floor_value ? v : floor_value;
+                y[i] = v < floor_value ? floor_value : v;
             }
         return;
     }
     for (size_t r = 0; r < rows; r++, z += c, y += c, residual += c)
         for (int i = 0; i < c; i++) {
             const float v = scale[i] * z[i] + shift[i] + residual[i];
-            y[i] = v > floor_value ? v : floor_value;
+            y[i] = v < floor_value ? floor_value : v;
         }
 }
 
@@ -67,7 +68,7 @@ static void body_gate(size_t rows, int c, const float *restrict y, const float *
     memset(sum_gz, 0, (size_t)c * sizeof *sum_gz);
     for (size_t r = 0; r < rows; r++, y += c, z += c, dy += c) {
         for (int i = 0; i < c; i++) {
-            const float g = y[i] > floor_value ? dy[i] : 0.0f;
+            const float g = y[i] <= floor_value ? 0.0f : dy[i];
             dy[i] = g;
             a[i] += g;
             b[i] += g * (z[i] - mean[i]);

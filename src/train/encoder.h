@@ -59,7 +59,8 @@ typedef struct stk_encoder_clip {
     int held_out;
     int32_t *usable; /* [count] frames whose window can be learned from, ascending */
     int count;
-    int shift; /* sound is read so many frames later: what was found out about the clip */
+    uint64_t mark; /* FNV-1a over the spectrogram's numbers */
+    int shift;     /* sound is read so many frames later: what was found out about the clip */
 } stk_encoder_clip;
 
 typedef struct stk_encoder_trainer stk_encoder_trainer;
@@ -68,11 +69,11 @@ stk_status stk_encoder_trainer_create(stk_encoder_trainer **trainer,
                                       const stk_encoder_settings *settings, stk_encoder_clip *clips,
                                       int count);
 void stk_encoder_trainer_free(stk_encoder_trainer **trainer);
-/* Fills usable and count; STK_ERR_CONTENT when the clip has none. */
+/* Fills usable, count and mark; STK_ERR_CONTENT when the clip has none. */
 stk_status stk_encoder_clip_prepare(stk_encoder_clip *clip);
 /* Frees usable and the speech. */
 void stk_encoder_clip_clear(stk_encoder_clip *clip);
-/* One step at position [0,1] of the run. STK_ERR_NUMERIC: the loss is no number. */
+/* One step at position [0,1] of the run. STK_ERR_NUMERIC: the loss or a weight is no number. */
 stk_status stk_encoder_step(stk_encoder_trainer *trainer, double position);
 stk_encoder_figures stk_encoder_trainer_figures(const stk_encoder_trainer *trainer);
 

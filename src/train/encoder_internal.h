@@ -5,6 +5,8 @@
 #include "train/encoder.h"
 #include "base/file.h"
 
+#include <stdatomic.h>
+
 enum {
     TASKS = 4,
     MICRO = 16,
@@ -55,8 +57,11 @@ struct stk_encoder_trainer {
     double mean_loss, mean_hits, mean_rebuilt;
     double best; /* score of the best weights; < 0: none yet */
     int64_t best_step;
-    stk_encoder_offsets best_offsets;
-    int aligned; /* 1: the clips' own offsets were looked at */
+    stk_encoder_offsets best_offsets, last; /* last: as measured last */
+    int worse;                              /* measurements since the best */
+    int64_t looked;                         /* step of the last measurement, -1: none yet */
+    int aligned;                            /* 1: the clips' own offsets were looked at */
+    atomic_int broken;                      /* a parameter is no finite number */
 };
 
 /* --- encoder_sample.c ------------------------------------------------------------------------- */

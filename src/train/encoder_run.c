@@ -29,8 +29,6 @@ typedef struct run {
     char state[STK_PATH_MAX];
     double start_s, before_s, checkpoint_s, measured_s, report_s;
     int64_t first_step;
-    stk_encoder_offsets last;
-    int worse; /* measurements since the best, in this run */
 } run;
 
 static double trained_s(const run *r) {
@@ -90,17 +88,18 @@ static stk_status measure(run *r, stk_encoder_offsets *all) {
 /* Measures, notes it, keeps the weights when they are the best so far. */
 static stk_status look(run *r) {
     stk_encoder_trainer *t = r->trainer;
-    stk_encoder_offsets *o = &r->last;
+    stk_encoder_offsets *o = &t->last;
     char line[192];
     STK_TRY(measure(r, o));
     const double accuracy = o->windows > 0 ? (double)o->right / o->windows : 0;
     /* where the share of right windows is equal, the clearer ones are better */
     const double score = accuracy + 0.1 * o->confidence;
-    r->worse++;
+    t->worse++;
+    t->looked = t->step;
     if (t->best < 0 || o->windows == 0 || score > t->best) {
         memcpy(t->params.ema, t->params.value, t->params.total * sizeof(float));
         t->best = score;
-        r->worse = 0;
+        t->worse = 0;
         t->best_step = t->step;
         t->best_offsets = *o;
     }
@@ -140,8 +139,9 @@ static void report(run *r) {
     char detail[160], held[64] = "";
     if (now - r->report_s < 0.5 || r->job == NULL || r->job->progress == NULL) return;
     r->report_s = now;
-    if (r->last.windows > 0)
-        snprintf(held, sizeof held, " held_out=%.1f%%", 100.0 * r->last.right / r->last.windows);
+    if (r->trainer->last.windows > 0)
+        snprintf(held, sizeof held, " held_out=%.1f%%",
+                 100.0 * r->trainer->last.right / r->trainer->last.windows);
     snprintf(detail, sizeof detail, "loss=%.4f hits=%.3f recon=%.4f%s pairs/s=%.0f", t->mean_loss,
              t->mean_hits, t->mean_rebuilt, held,
              (double)(t->step - r->first_step) * WINDOWS / elapsed);
@@ -159,7 +159,8 @@ static void report(run *r) {
 
 static int is_stale(const run *r, double at) {
     const stk_encoder_trainer *t = r->trainer;
-    if (r->last.windows == 0 || at < PATIENCE || r->worse < PATIENT_LOOKS) return 0;
+    if (r->trainer->last.windows == 0 || at < PATIENCE || r->trainer->worse < PATIENT_LOOKS)
+        return 0;
     return (double)(t->step - t->best_step) > PATIENCE * (double)t->step / at;
 }
 
@@ -169,11 +170,18 @@ static int time_to_look(const run *r) {
     return stk_clock_s() - r->measured_s >= s->evaluate_s;
 }
 
+/* Whether to end is asked before a step, of what the state holds: a resumed run ends where the
+ * other would have. */
 static stk_status loop(run *r) {
     stk_encoder_trainer *t = r->trainer;
     for (;;) {
         const double at = position(r);
         if (at >= 1) return STK_OK;
+        if (is_stale(r, at)) {
+            stk_log(STK_LOG_INFO, "step=%lld: nothing got better since step %lld; training ends",
+                    (long long)t->step, (long long)t->best_step);
+            return STK_OK;
+        }
         if (stk_job_aborted(r->job))
             return stk_fail(STK_ERR_ABORTED, "stopped at step %lld; `--resume` goes on from there",
                             (long long)t->step);
@@ -182,10 +190,6 @@ static stk_status loop(run *r) {
         report(r);
         if (time_to_look(r)) STK_TRY(look(r));
         if (stk_clock_s() - r->checkpoint_s >= CHECKPOINT_S) STK_TRY(save_state(r));
-        if (!is_stale(r, at)) continue;
-        stk_log(STK_LOG_INFO, "step=%lld: nothing got better since step %lld; training ends",
-                (long long)t->step, (long long)t->best_step);
-        return STK_OK;
     }
 }
 
@@ -203,11 +207,14 @@ static stk_status start(run *r) {
     return STK_OK;
 }
 
-static stk_status finish(run *r, stk_encoder_figures *figures) {
+/* The state of a run that was stopped is that before its last look: the look came by chance and
+ * must not change what the resumed run keeps. */
+static stk_status finish(run *r, int stopped, stk_encoder_figures *figures) {
     stk_encoder_trainer *t = r->trainer;
     const double elapsed = stk_clock_s() - r->start_s;
-    STK_TRY(look(r));
-    STK_TRY(save_state(r));
+    if (stopped) STK_TRY(save_state(r));
+    if (t->looked != t->step) STK_TRY(look(r));
+    if (!stopped) STK_TRY(save_state(r));
     STK_TRY(stk_encoder_save(t, t->params.ema, t->settings.output));
     *figures = stk_encoder_trainer_figures(t);
     figures->seconds = elapsed;
@@ -216,17 +223,40 @@ static stk_status finish(run *r, stk_encoder_figures *figures) {
     return STK_OK;
 }
 
+/* After a failure: the best weights are still in memory. */
+static stk_status rescue(const run *r, stk_status failure) {
+    const stk_encoder_trainer *t = r->trainer;
+    char sentence[1024];
+    if (t->best < 0) return failure;
+    stk_error_take(sentence, sizeof sentence);
+    if (stk_encoder_save(t, t->params.ema, t->settings.output) == STK_OK)
+        return stk_fail(failure, "%.700s; the best weights so far, of step %lld, are in %.200s",
+                        sentence, (long long)t->best_step, t->settings.output);
+    stk_error_put(sentence);
+    return failure;
+}
+
 static stk_status train(run *r, const stk_encoder_settings *settings, stk_encoder_clip *clips,
                         int count, stk_encoder_figures *figures) {
     char sentence[1024];
     STK_TRY(stk_encoder_trainer_create(&r->trainer, settings, clips, count));
     STK_TRY(start(r));
     const stk_status status = loop(r);
-    if (status != STK_OK && status != STK_ERR_ABORTED) return status;
+    if (status != STK_OK && status != STK_ERR_ABORTED) return rescue(r, status);
     stk_error_take(sentence, sizeof sentence);
-    STK_TRY(finish(r, figures));
+    const stk_status finished = finish(r, status == STK_ERR_ABORTED, figures);
+    if (finished != STK_OK) return rescue(r, finished);
     stk_error_put(sentence);
     return status;
+}
+
+/* A file of another ending would not be read back. */
+static stk_status check_ending(const char *output) {
+    static const char ending[] = ".safetensors";
+    const size_t n = strlen(output), m = sizeof ending - 1;
+    if (n > m && strcmp(output + n - m, ending) == 0) return STK_OK;
+    return stk_fail(STK_ERR_ARGUMENT, "%s: an encoder's name ends in %s; give -o %s%s", output,
+                    ending, output, ending);
 }
 
 stk_status stk_encoder_train(const stk_encoder_settings *settings, const stk_job *job,
@@ -237,6 +267,7 @@ stk_status stk_encoder_train(const stk_encoder_settings *settings, const stk_job
     run r = {.job = job};
     int count = 0;
     *figures = (stk_encoder_figures){0};
+    STK_TRY(check_ending(settings->output));
     if (snprintf(r.state, sizeof r.state, "%s.train", settings->output) >= (int)sizeof r.state)
         return stk_fail(STK_ERR_ARGUMENT, "the path is too long: %.60s...", settings->output);
     stk_status status = stk_outfile_create(&held, settings->output);

@@ -66,15 +66,17 @@ static void list_clips(const stk_encoder_trainer *t, int held_out, char *text, s
 static stk_status write_recipe(packing *k, const char *format) {
     const stk_encoder_trainer *t = k->trainer;
     const stk_encoder_settings *s = &t->settings;
-    char text[4096], digest[STK_SHA256_TEXT];
+    char text[4096], digest[STK_SHA256_TEXT], clock[32] = "";
     stk_sha256(k->bytes, k->used, digest);
     STK_TRY(stk_safetensors_writer_metadata(k->writer, "format", format));
     STK_TRY(stk_safetensors_writer_metadata(k->writer, "tensors_sha256", digest));
+    /* by steps the file is a function of the seed alone */
+    if (s->steps == 0) snprintf(clock, sizeof clock, " seconds=%.0f", t->trained_s);
     snprintf(text, sizeof text,
              "synctalk encoder train: steps=%lld batch=%d lr=%g bce=%g nce=%g reconstruction=%g "
-             "seed=%d seconds=%.0f",
+             "seed=%d float32=%d%s",
              (long long)t->step, WINDOWS, (double)s->rate, (double)s->sync.bce, (double)s->sync.nce,
-             (double)s->reconstruction, s->seed, t->trained_s);
+             (double)s->reconstruction, s->seed, s->float32 != 0, clock);
     STK_TRY(stk_safetensors_writer_metadata(k->writer, "recipe", text));
     snprintf(text, sizeof text, "windows=%d right=%d confidence=%.4f step=%lld",
              t->best_offsets.windows, t->best_offsets.right, t->best_offsets.confidence,

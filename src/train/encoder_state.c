@@ -11,21 +11,26 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { STATE_WORDS = 6, CLOCK_WORDS = 8, PLANES = 7 };
-static const char FORMAT_NAME[] = "synctalk encoder training 1";
+enum { STATE_WORDS = 11, CLOCK_WORDS = 10, PLANES = 7 };
+static const char FORMAT_NAME[] = "synctalk encoder training 2";
 
 static void describe(const stk_encoder_trainer *t, char text[256]) {
     const stk_encoder_settings *s = &t->settings;
-    uint64_t mark = 14695981039346656037u; /* FNV-1a over names, lengths and roles of the clips */
+    uint64_t mark =
+        14695981039346656037u; /* FNV-1a over the clips' names, lengths, roles, sounds */
     for (int i = 0; i < t->clip_count; i++) {
         const stk_encoder_clip *c = &t->clips[i];
         for (const char *p = c->speech.name; *p != '\0'; p++)
             mark = (mark ^ (uint8_t)*p) * 1099511628211u;
         mark = (mark ^ (uint64_t)(c->speech.frames * 2 + c->held_out)) * 1099511628211u;
+        mark = (mark ^ c->mark) * 1099511628211u;
     }
-    snprintf(text, 256, "seed=%d lr=%.9g bce=%.9g nce=%.9g recon=%.9g params=%zu clips=%d:%016llx",
+    snprintf(text, 256,
+             "seed=%d lr=%.9g bce=%.9g nce=%.9g recon=%.9g float32=%d params=%zu "
+             "clips=%d:%016llx",
              s->seed, (double)s->rate, (double)s->sync.bce, (double)s->sync.nce,
-             (double)s->reconstruction, t->params.total, t->clip_count, (unsigned long long)mark);
+             (double)s->reconstruction, s->float32 != 0, t->params.total, t->clip_count,
+             (unsigned long long)mark);
 }
 
 typedef struct plane {
@@ -61,12 +66,15 @@ static stk_status write_planes(stk_safetensors_writer *writer, const stk_encoder
                                words *w) {
     plane planes[PLANES];
     char settings[256];
-    const stk_encoder_offsets *o = &t->best_offsets;
-    memcpy(w->state, (int64_t[]){t->step, t->best_step, t->aligned, o->windows, o->right, o->whole},
+    const stk_encoder_offsets *o = &t->best_offsets, *last = &t->last;
+    memcpy(w->state,
+           (int64_t[]){t->step, t->best_step, t->aligned, o->windows, o->right, o->whole, t->worse,
+                       t->looked, last->windows, last->right, last->whole},
            sizeof w->state);
     memcpy(w->clock,
            (double[]){t->fraction, t->trained_s, t->mean_loss, t->mean_hits, t->mean_rebuilt,
-                      t->best, o->confidence, o->whole_confidence},
+                      t->best, o->confidence, o->whole_confidence, last->confidence,
+                      last->whole_confidence},
            sizeof w->clock);
     for (int i = 0; i < t->clip_count; i++) w->shift[i] = t->clips[i].shift;
     list_planes(t, w, planes);
@@ -112,8 +120,9 @@ static stk_status check_binding(const stk_encoder_trainer *t, const stk_safetens
 static stk_status take(stk_encoder_trainer *t, const words *w, const char *path) {
     const int64_t *s = w->state;
     int good = s[0] >= 0 && s[1] >= 0 && s[1] <= s[0] && s[3] >= 0 && s[3] < 1 << 30 && s[4] >= 0 &&
-               s[4] <= s[3] && w->clock[0] >= 0 && w->clock[0] <= 1 && w->clock[1] >= 0 &&
-               w->clock[1] < 1e12;
+               s[4] <= s[3] && s[6] >= 0 && s[6] < 1 << 30 && s[7] >= -1 && s[7] <= s[0] &&
+               s[8] >= 0 && s[8] < 1 << 30 && s[9] >= 0 && s[9] <= s[8] && w->clock[0] >= 0 &&
+               w->clock[0] <= 1 && w->clock[1] >= 0 && w->clock[1] < 1e12;
     for (int i = 0; i < t->clip_count; i++)
         good = good && w->shift[i] >= -STK_OFFSET_MAX && w->shift[i] <= STK_OFFSET_MAX;
     if (!good) return stk_fail(STK_ERR_FORMAT, "%s: is damaged; train without --resume", path);
@@ -125,6 +134,12 @@ static stk_status take(stk_encoder_trainer *t, const words *w, const char *path)
                                             .whole = (int)s[5],
                                             .confidence = w->clock[6],
                                             .whole_confidence = w->clock[7]};
+    t->worse = (int)s[6], t->looked = s[7];
+    t->last = (stk_encoder_offsets){.windows = (int)s[8],
+                                    .right = (int)s[9],
+                                    .whole = (int)s[10],
+                                    .confidence = w->clock[8],
+                                    .whole_confidence = w->clock[9]};
     for (int i = 0; i < t->clip_count; i++) t->clips[i].shift = w->shift[i];
     for (int i = 0; i < STK_SYNC_PARTS; i++) STK_TRY(stk_stack_load(&t->stack[i]));
     return STK_OK;

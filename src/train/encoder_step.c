@@ -84,6 +84,7 @@ stk_status stk_encoder_trainer_create(stk_encoder_trainer **out,
     t->clips = clips;
     t->clip_count = count;
     t->best = -1;
+    t->looked = -1;
     stk_layer_kernels_init(&t->kernels);
     stk_status status = stk_pool_create(&t->pool, settings->threads);
     if (status == STK_OK) status = register_all(t);
@@ -159,15 +160,28 @@ static stk_status rebuild(stk_encoder_trainer *t, double *loss) {
 
 /* --- Adam ------------------------------------------------------------------------------------- */
 
+/* By their bits, which vectorises. */
+static int are_finite(size_t n, const float *v) {
+    uint32_t bad = 0;
+    for (size_t i = 0; i < n; i++) {
+        uint32_t bits;
+        memcpy(&bits, v + i, sizeof bits);
+        bad |= (bits & 0x7f800000) == 0x7f800000;
+    }
+    return !bad;
+}
+
+/* Running statistics, which the forward pass moved, are looked at, too. */
 static void adam_task(void *context, int i, int worker) {
     stk_encoder_trainer *t = context;
     const stk_param *p = &t->params.list[i];
     stk_adam adam = t->adam;
     (void)worker;
-    if (p->group == STK_GROUP_FROZEN) return;
     if (p->rank != 4) adam.weight_decay = 0;
-    t->kernels.adam(&adam, p->count, t->params.grad + p->offset, t->params.value + p->offset,
-                    t->first + p->offset, t->params.v + p->offset);
+    if (p->group != STK_GROUP_FROZEN)
+        t->kernels.adam(&adam, p->count, t->params.grad + p->offset, t->params.value + p->offset,
+                        t->first + p->offset, t->params.v + p->offset);
+    if (!are_finite(p->count, t->params.value + p->offset)) atomic_store(&t->broken, 1);
 }
 
 static void update(stk_encoder_trainer *t, double position) {
@@ -187,7 +201,7 @@ static void update(stk_encoder_trainer *t, double position) {
     stk_params_grad(&t->params, t->log_scale)[0] = t->loss.dlog_scale;
     stk_pool_run(t->pool, t->params.n, adam_task, t);
     float *log_scale = stk_params_value(&t->params, t->log_scale);
-    if (!(*log_scale < logf(SCALE_MOST))) *log_scale = logf(SCALE_MOST);
+    if (*log_scale > logf(SCALE_MOST)) *log_scale = logf(SCALE_MOST);
 }
 
 /* --- the step --------------------------------------------------------------------------------- */
@@ -195,6 +209,11 @@ static void update(stk_encoder_trainer *t, double position) {
 static void average(double *mean, double value, int64_t step) {
     const double share = 1.0 / (double)(step + 1) > FORGET ? 1.0 / (double)(step + 1) : FORGET;
     *mean += share * (value - *mean);
+}
+
+static stk_status diverged(const stk_encoder_trainer *t, const char *what) {
+    return stk_fail(STK_ERR_NUMERIC, "step %lld: %s is no number; train with a smaller --lr",
+                    (long long)t->step, what);
 }
 
 stk_status stk_encoder_step(stk_encoder_trainer *t, double position) {
@@ -213,13 +232,11 @@ stk_status stk_encoder_step(stk_encoder_trainer *t, double position) {
     if (rebuilds) STK_TRY(rebuild(t, &rebuilt));
     const double loss =
         (double)t->settings.sync.bce * figures.bce + (double)t->settings.sync.nce * figures.nce;
-    if (!isfinite(loss + rebuilt))
-        return stk_fail(STK_ERR_NUMERIC,
-                        "step %lld: the loss is no number; train with a smaller --lr",
-                        (long long)t->step);
+    if (!isfinite(loss + rebuilt)) return diverged(t, "the loss");
     STK_TRY(stk_stack_backward(sound, t->loss.dsound, NULL));
     STK_TRY(stk_stack_backward(picture, t->loss.dpicture, NULL));
     update(t, position);
+    if (atomic_load(&t->broken)) return diverged(t, "a weight");
     for (int i = 0; i < (rebuilds ? STK_SYNC_PARTS : STK_SYNC_FACE); i++)
         STK_TRY(stk_stack_load(&t->stack[i]));
     average(&t->mean_loss, loss, t->step);

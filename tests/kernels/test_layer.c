@@ -75,6 +75,41 @@ static void every_variant_agrees_with_twin(void **state) {
     stk_cpu_set_mask(~0u);
 }
 
+/* Whatever place of a vector it has. */
+static void no_number_stays_none(void **state) {
+    enum { C = 37 };
+    static const char *const masks[] = {"c", "avx2", "avx512"};
+    float one[C], zero[C] = {0};
+    (void)state;
+    for (int i = 0; i < C; i++) one[i] = 1;
+    for (size_t m = 0; m < STK_ARRAY_SIZE(masks); m++)
+        for (int at = 0; at < C; at++) {
+            stk_layer_kernels k;
+            uint32_t mask = 0;
+            float z[C] = {0}, y[C], dy[C];
+            double sums[2][C];
+            if (m > 0) assert_int_equal(stk_cpu_parse_mask(masks[m], &mask), 0);
+            stk_cpu_set_mask(mask);
+            stk_layer_kernels_init(&k);
+            z[at] = NAN;
+            for (int relu = 0; relu < 2; relu++)
+                for (int residual = 0; residual < 2; residual++) {
+                    k.apply(1, C, z, one, zero, residual ? one : NULL, relu, y);
+                    for (int i = 0; i < C; i++) assert_true(isnan(y[i]) == (i == at));
+                }
+            memcpy(dy, one, sizeof dy);
+            dy[at] = NAN;
+            y[at] = 1;
+            k.gate(1, C, y, zero, zero, 1, dy, sums[0], sums[1]);
+            for (int i = 0; i < C; i++) assert_true(isnan(sums[0][i]) == (i == at));
+            dy[at] = 1;
+            y[at] = NAN;
+            k.gate(1, C, y, zero, zero, 1, dy, sums[0], sums[1]);
+            assert_true(dy[at] == 1);
+        }
+    stk_cpu_set_mask(~0u);
+}
+
 static void moments_agree_with_doubles(void **state) {
     static float data[MOST], about[3] = {5, 0, -5};
     stk_layer_kernels kernels;
@@ -118,6 +153,7 @@ static void halve_rounds_to_nearest_even(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_variant_agrees_with_twin),
+        cmocka_unit_test(no_number_stays_none),
         cmocka_unit_test(moments_agree_with_doubles),
         cmocka_unit_test(halve_rounds_to_nearest_even),
         cmocka_unit_test(adam_first_step_is_the_rate),

@@ -1,6 +1,7 @@
 /* test_train_encoder.c - encoder training on made-up speech: a mouth and a spectrogram that follow
  * one random opening. */
 #include "support.h"
+#include "synthetic_speech.h"
 #include "base/attr.h"
 #include "base/memory.h"
 #include "face_sync/audio.h"
@@ -13,45 +14,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FRAMES = 160 };
-
-/* Opening [0,1] of a frame: a sum of three waves, of another phase for each clip. */
-static float opening_at(int clip, double frame) {
-    const double phase = 2.1 * clip;
-    return (float)(0.5 + 0.2 * (sin(0.71 * frame + phase) + sin(1.13 * frame + 2 * phase)) +
-                   0.1 * sin(0.29 * frame));
-}
-
-/* Bands of 20 bins that grow louder with the opening one after the other. */
-static float loudness(int bin, float opening) {
-    return -3.0f + 6.0f / (1.0f + expf(-12.0f * (opening - 0.2f * (float)(bin / 20 + 1))));
-}
+enum { FRAMES = SYNTHETIC_SPEECH_FRAMES };
 
 static void make_clip(stk_encoder_clip *clip, int number) {
-    stk_speech *s = &clip->speech;
     *clip = (stk_encoder_clip){0};
-    *s = (stk_speech){.frames = FRAMES, .columns = FRAMES * 16 / 5 + 1};
-    snprintf(s->name, sizeof s->name, "made%d", number);
-    s->crops = stk_calloc_aligned(FRAMES, STK_SPEECH_CROP);
-    s->state = stk_calloc_aligned(FRAMES, 1);
-    s->take = stk_calloc_aligned(FRAMES, sizeof *s->take);
-    s->opening = stk_calloc_aligned(FRAMES, sizeof *s->opening);
-    s->mel = stk_calloc_aligned((size_t)s->columns * STK_MEL_BINS, sizeof *s->mel);
-    for (int f = 0; f < FRAMES; f++) {
-        s->state[f] = STK_SPEECH_SPEAKS;
-        s->opening[f] = opening_at(number, f);
-        for (int i = 0; i < 96 * 96; i++) {
-            const float x = (float)(i % 96 - 48) / 24, y = (float)(i / 96 - 72) / 12;
-            const float o = s->opening[f];
-            const int inside = x * x + y * y / (o * o + 0.01f) < 1;
-            for (int k = 0; k < 3; k++)
-                s->crops[(size_t)f * STK_SPEECH_CROP + (size_t)(3 * i + k)] =
-                    (uint8_t)(inside ? 40 : 170 - 20 * k + 7 * number + i % 5);
-        }
-    }
-    for (int b = 0; b < STK_MEL_BINS; b++)
-        for (int c = 0; c < s->columns; c++)
-            s->mel[b * s->columns + c] = loudness(b, opening_at(number, (c - 1.5) / 3.2));
+    synthetic_speech_make(&clip->speech, number);
     TEST_OK(stk_encoder_clip_prepare(clip));
 }
 
@@ -216,11 +183,13 @@ static void resume_continues_to_the_bit(void **state) {
     stk_encoder_trainer *a, *b;
     const char *output = temporary("resume.safetensors"), *path = temporary("resume.train");
     stk_encoder_settings settings = settings_of(output);
+    const stk_encoder_offsets last = {12, 7, 0.25, -3, 0.5};
     (void)state;
     make_clip(&clips[0], 0);
     make_clip(&clips[1], 1);
     TEST_OK(stk_encoder_trainer_create(&a, &settings, clips, 2));
     TEST_OK(stk_encoder_step(a, 0.1));
+    a->worse = 4, a->looked = 0, a->last = last; /* what decides when to end, and what to keep */
     TEST_OK(stk_encoder_state_save(a, path));
     TEST_OK(stk_encoder_step(a, 0.2));
     settings.threads = 1;
@@ -230,12 +199,50 @@ static void resume_continues_to_the_bit(void **state) {
     assert_memory_equal(a->params.value, b->params.value, a->params.total * sizeof(float));
     assert_memory_equal(a->first, b->first, a->params.total * sizeof(float));
     assert_true(a->step == 2 && b->step == 2 && a->mean_loss == b->mean_loss);
+    assert_true(b->worse == 4 && b->looked == 0 && b->last.windows == last.windows &&
+                b->last.right == last.right && b->last.whole == last.whole &&
+                b->last.confidence == last.confidence &&
+                b->last.whole_confidence == last.whole_confidence);
     b->settings.seed = 4;
+    assert_int_equal(stk_encoder_state_load(b, path), STK_ERR_MISMATCH);
+    b->settings.seed = 3;
+    b->settings.float32 = 1;
     assert_int_equal(stk_encoder_state_load(b, path), STK_ERR_MISMATCH);
     stk_encoder_trainer_free(&a);
     stk_encoder_trainer_free(&b);
     drop_clip(&clips[0]);
     drop_clip(&clips[1]);
+}
+
+/* One weight after the other is spoilt; what fails is the very next step. The published loss alone
+ * keeps its logarithms away from 0 and 1, but not from what is no number. */
+static void a_weight_that_is_no_number_fails_the_step(void **state) {
+    static const struct {
+        const char *name;
+        stk_sync_weights sync;
+    } spoilt[] = {{"0.conv_block.0.weight", {0.5f, 1}},
+                  {"picture.4.conv_block.0.weight", {1, 0}},
+                  {"decoder.1.conv_block.0.weight", {0.5f, 1}},
+                  {"similarity.log_scale", {1, 0}}};
+    stk_encoder_clip clip;
+    stk_encoder_trainer *t;
+    const stk_encoder_settings settings = settings_of("x.safetensors");
+    (void)state;
+    make_clip(&clip, 0);
+    TEST_OK(stk_encoder_trainer_create(&t, &settings, &clip, 1));
+    memcpy(t->params.ema, t->params.value, t->params.total * sizeof(float));
+    for (size_t i = 0; i < STK_ARRAY_SIZE(spoilt); i++) {
+        const int index = stk_params_find(&t->params, spoilt[i].name);
+        assert_true(index >= 0);
+        memcpy(t->params.value, t->params.ema, t->params.total * sizeof(float));
+        stk_params_value(&t->params, index)[0] = NAN;
+        for (int k = 0; k < STK_SYNC_PARTS; k++) TEST_OK(stk_stack_load(&t->stack[k]));
+        t->settings.sync = spoilt[i].sync;
+        t->broken = 0;
+        if (stk_encoder_step(t, 0.1) != STK_ERR_NUMERIC) fail_msg("%s", spoilt[i].name);
+    }
+    stk_encoder_trainer_free(&t);
+    drop_clip(&clip);
 }
 
 /* float16 weights are off by 2^-11 each; through 13 layers that adds up to a few tenths of a
@@ -280,40 +287,11 @@ static void saved_encoder_is_heard_through_as_ave(void **state) {
 
 /* --- the run ---------------------------------------------------------------------------------- */
 
-/* The made-up clip as a file, as stk_speech_cut would write it. */
 static const char *write_clip(int number) {
     char name[32];
-    stk_encoder_clip clip;
-    stk_safetensors_writer *w;
-    make_clip(&clip, number);
-    const stk_speech *s = &clip.speech;
     snprintf(name, sizeof name, "made%d.speech", number);
     const char *path = temporary(name);
-    const float moved = 0;
-    const struct {
-        const char *name;
-        stk_dtype dtype;
-        int rank;
-        int64_t shape[4];
-        const void *data;
-        size_t bytes;
-    } tensors[] = {
-        {"crops", STK_U8, 4, {FRAMES, 96, 96, 3}, s->crops, (size_t)FRAMES * STK_SPEECH_CROP},
-        {"state", STK_U8, 1, {FRAMES}, s->state, FRAMES},
-        {"take", STK_I32, 1, {FRAMES}, s->take, FRAMES * sizeof(int32_t)},
-        {"opening", STK_F32, 1, {FRAMES}, s->opening, FRAMES * sizeof(float)},
-        {"mel", STK_F32, 2, {80, s->columns}, s->mel, (size_t)s->columns * 80 * sizeof(float)},
-        {"moved_ms", STK_F32, 1, {1}, &moved, sizeof moved},
-    };
-    TEST_OK(stk_safetensors_writer_create(&w, path));
-    TEST_OK(stk_safetensors_writer_metadata(w, "name", s->name));
-    for (size_t i = 0; i < STK_ARRAY_SIZE(tensors); i++)
-        TEST_OK(stk_safetensors_writer_declare(w, tensors[i].name, tensors[i].dtype,
-                                               tensors[i].rank, tensors[i].shape));
-    for (size_t i = 0; i < STK_ARRAY_SIZE(tensors); i++)
-        TEST_OK(stk_safetensors_writer_data(w, tensors[i].data, tensors[i].bytes));
-    TEST_OK(stk_safetensors_writer_finish(&w));
-    drop_clip(&clip);
+    synthetic_speech_write(path, number);
     return path;
 }
 
@@ -349,6 +327,67 @@ static void run_stopped_and_resumed_writes_encoder_and_curve(void **state) {
     settings.resume = 0;
     settings.hold_out = clips;
     assert_int_equal(stk_encoder_train(&settings, NULL, &figures), STK_ERR_ARGUMENT);
+}
+
+static void assert_same_files(const char *a, const char *b) {
+    char digest[2][STK_SHA256_TEXT];
+    TEST_OK(stk_sha256_file(a, digest[0]));
+    TEST_OK(stk_sha256_file(b, digest[1]));
+    assert_string_equal(digest[0], digest[1]);
+}
+
+/* The look of the interruption comes at a step at which the other run does not look. */
+static void run_stopped_and_resumed_is_the_uninterrupted_one(void **state) {
+    char clips[STK_PATH_MAX], held_out[STK_PATH_MAX], whole[STK_PATH_MAX], parts[STK_PATH_MAX];
+    char picture[2][STK_PATH_MAX];
+    int asked = 0;
+    const stk_job job = {.aborted = stop_after_one, .user = &asked};
+    stk_encoder_figures figures;
+    (void)state;
+    snprintf(clips, sizeof clips, "%s", write_clip(0));
+    snprintf(held_out, sizeof held_out, "%s", write_clip(1));
+    snprintf(whole, sizeof whole, "%s", temporary("whole.safetensors"));
+    snprintf(parts, sizeof parts, "%s", temporary("parts.safetensors"));
+    stk_encoder_settings settings = settings_of(whole);
+    settings.clips = clips;
+    settings.hold_out = held_out;
+    settings.steps = 3;
+    settings.evaluate_steps = 2;
+    TEST_OK(stk_encoder_train(&settings, NULL, &figures));
+    settings.output = parts;
+    assert_int_equal(stk_encoder_train(&settings, &job, &figures), STK_ERR_ABORTED);
+    settings.resume = 1;
+    TEST_OK(stk_encoder_train(&settings, NULL, &figures));
+    assert_same_files(whole, parts);
+    TEST_OK(stk_encoder_picture_path(whole, picture[0]));
+    TEST_OK(stk_encoder_picture_path(parts, picture[1]));
+    assert_same_files(picture[0], picture[1]);
+}
+
+/* A folder where the state is to be written: found only when it is. */
+static void a_run_that_fails_writes_its_best_weights(void **state) {
+    char clips[STK_PATH_MAX], output[STK_PATH_MAX], blocked[STK_PATH_MAX];
+    stk_encoder_figures figures;
+    (void)state;
+    snprintf(clips, sizeof clips, "%s", write_clip(0));
+    snprintf(output, sizeof output, "%s", temporary("failed.safetensors"));
+    snprintf(blocked, sizeof blocked, "%.4000s.train", output);
+    TEST_OK(stk_directory_create(blocked));
+    stk_encoder_settings settings = settings_of(output);
+    settings.clips = clips;
+    settings.steps = 1;
+    assert_int_equal(stk_encoder_train(&settings, NULL, &figures), STK_ERR_IO);
+    assert_non_null(strstr(stk_error_text(), "best weights so far, of step 1, are in"));
+    assert_true(stk_file_exists(output));
+}
+
+static void output_that_could_not_be_read_back_is_refused(void **state) {
+    stk_encoder_figures figures;
+    stk_encoder_settings settings = settings_of(temporary("encoder.pt"));
+    (void)state;
+    settings.clips = "/nowhere.speech";
+    assert_int_equal(stk_encoder_train(&settings, NULL, &figures), STK_ERR_ARGUMENT);
+    assert_non_null(strstr(stk_error_text(), "encoder.pt.safetensors"));
 }
 
 /* --- learning --------------------------------------------------------------------------------- */
@@ -449,8 +488,12 @@ int main(void) {
         cmocka_unit_test(face_hides_the_mouth_it_asks_for),
         cmocka_unit_test(choose_makes_groups_that_draw_together),
         cmocka_unit_test(resume_continues_to_the_bit),
+        cmocka_unit_test(a_weight_that_is_no_number_fails_the_step),
         cmocka_unit_test(saved_encoder_is_heard_through_as_ave),
         cmocka_unit_test(run_stopped_and_resumed_writes_encoder_and_curve),
+        cmocka_unit_test(run_stopped_and_resumed_is_the_uninterrupted_one),
+        cmocka_unit_test(a_run_that_fails_writes_its_best_weights),
+        cmocka_unit_test(output_that_could_not_be_read_back_is_refused),
         cmocka_unit_test(discriminator_learns_which_sound_belongs_to_which_lips),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
