@@ -117,12 +117,13 @@ static stk_status identify(stk_encoder_id *id, const char *path) {
     const void *bytes;
     size_t size;
     const char *name = slash != NULL ? slash + 1 : path;
-    if (strlen(name) >= sizeof id->name)
+    const size_t length = strlen(name);
+    if (length >= sizeof id->name)
         return stk_fail(STK_ERR_ARGUMENT,
                         "%s: its name is too long to be kept in a model; rename it to at most %zu "
                         "characters",
                         path, sizeof id->name - 1);
-    snprintf(id->name, sizeof id->name, "%s", name);
+    memcpy(id->name, name, length + 1);
     if (strcmp(path, STK_AVE_BUILTIN) != 0) return stk_sha256_file(path, id->sha256);
     if (stk_ave_builtin(&bytes, &size)) stk_sha256(bytes, size, id->sha256);
     return STK_OK;
