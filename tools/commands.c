@@ -54,16 +54,30 @@ int tool_render(tool *t) {
     return tool_exit_code(t, status);
 }
 
+/* A figure; --json says why one is not there. */
+__attribute__((format(printf, 1, 0))) static void print_or_not(const char *format, double value) {
+    if (value >= 0) printf(format, value);
+}
+
 static void print_scores(const stk_eval_result *r) {
     printf("frames        %d held out\n", r->frames);
     printf("psnr          %.3f dB  whole picture\n", r->psnr);
     printf("psnr_head     %.3f dB\n", r->psnr_head);
     printf("psnr_mouth    %.3f dB\n", r->psnr_mouth);
     printf("ssim          %.4f\n", r->ssim);
+    print_or_not("ms_ssim       %.4f\n", r->ms_ssim);
+    print_or_not("niqe          %.3f\n", r->niqe);
+    print_or_not("brisque       %.2f\n", r->brisque);
     if (r->lmd >= 0)
         printf("lmd           %.3f px  mouth, %d frames\n", r->lmd, r->lmd_frames);
     else
         printf("lmd           not computed: no landmark graph (scripts/get-models.sh)\n");
+    print_or_not("lmd_face      %.3f px  68 points\n", r->lmd_face);
+    print_or_not("aue           %.4f  upper-face coefficients, of 1\n", r->aue);
+    print_or_not("pose_error    %.3f degrees\n", r->pose_error_deg);
+    if (r->jitter_rot_deg >= 0)
+        printf("jitter        %.3f degrees/frame^2 (real %.3f)\n", r->jitter_rot_deg,
+               r->jitter_rot_deg_real);
     printf("render_fps    %.2f\n", r->render_fps);
     printf("portrait      %.3f dB  whole picture\n", r->psnr_portrait);
     printf("seam          %.3f  steps across it, made / real\n", r->seam_ratio);

@@ -201,11 +201,15 @@ typedef struct stk_eval_result {
         neck_flicker; /* colour distance to the real neck; its change, made over real */
     double static_flicker, static_flicker_real; /* change of pixels at rest, levels of 255 */
     int flicker_frames; /* that follow on their neighbour; 0: no flicker was computed (every > 1) */
-    int worst_count, worst_frame[10];           /* by psnr_portrait, the worst first */
+    /* < 0: not computed; the JSON says why. Means over frames, doc/METRICS.md. */
+    double ms_ssim, niqe, brisque;
+    double lmd_face, aue; /* px, 68 points; upper-face coefficients, of [0, 1] */
+    double pose_error_deg, jitter_rot_deg, jitter_rot_deg_real;
+    int worst_count, worst_frame[10]; /* by psnr_portrait, the worst first */
     double worst_psnr[10];
 } stk_eval_result;
 void stk_eval_options_init(stk_eval_options *options);
-/* json (may be NULL) receives {"frames":...,"psnr":...,...}. */
+/* json (may be NULL) receives {"frames":...,"psnr":...,"psnr_stats":{...},...}: doc/METRICS.md. */
 stk_status stk_eval(stk_context *ctx, const stk_eval_options *options, stk_eval_result *result,
                     char **json);
 
@@ -285,10 +289,10 @@ typedef struct stk_encoder_train_options {
     STK_ENCODER_TRAIN_OPTIONS(STK_OPTION_MEMBER)
 } stk_encoder_train_options;
 typedef struct stk_encoder_train_result {
-    int64_t steps, best_step;   /* in all; of the weights written */
+    int64_t steps, best_step; /* in all; of the weights written */
     double seconds, pairs_per_s;
-    double loss, hits;          /* running means; hits: own sound is the nearest of 64 */
-    int windows;                /* of 5 s of held-out speech, 0 = none */
+    double loss, hits;           /* running means; hits: own sound is the nearest of 64 */
+    int windows;                 /* of 5 s of held-out speech, 0 = none */
     double accuracy, confidence; /* share of them whose offset is found within a frame */
 } stk_encoder_train_result;
 void stk_encoder_train_options_init(stk_encoder_train_options *options);

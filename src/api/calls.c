@@ -1,6 +1,7 @@
 /* calls.c - the public calls: check the options, run the room, hand back figures. */
 #include "base/status.h"
 #include "api/context.h"
+#include "api/scores.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/memory.h"
@@ -11,6 +12,7 @@
 #include "train/trainer.h"
 
 #include <cjson/cJSON.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -59,15 +61,6 @@ static stk_status check_frames_folder(const char *folder) {
     STK_TRY(stk_path_join(path, sizeof path, folder, "manifest.json"));
     if (!stk_file_exists(path)) return STK_OK;
     return stk_fail(STK_ERR_ARGUMENT, "%s: is a subject folder; give --frames another one", folder);
-}
-
-/* The object as text for a caller, and its end; NULL without memory. */
-static char *json_text(cJSON *object) {
-    char *printed = object != NULL ? cJSON_PrintUnformatted(object) : NULL;
-    char *text = printed != NULL ? stk_text_copy(printed) : NULL;
-    cJSON_free(printed);
-    cJSON_Delete(object);
-    return text;
 }
 
 /* --- prepare --------------------------------------------------------------------------------- */
@@ -139,7 +132,7 @@ static char *failure_report(const stk_prepare_options *options) {
         cJSON_AddStringToObject(root, "result", "fail");
         if (options->clip != NULL) cJSON_AddStringToObject(root, "clip", options->clip);
         cJSON_AddStringToObject(root, "reason", sentence);
-        text = json_text(root);
+        text = stk_json_text(root);
     }
     stk_error_put(sentence);
     return text;
@@ -324,54 +317,13 @@ stk_status stk_render(stk_context *ctx, const stk_render_options *options,
 
 /* --- eval ------------------------------------------------------------------------------------ */
 
-/* Unknown where no frame follows on another. */
-static void add_flicker(cJSON *object, const stk_scores *s) {
-    const struct {
-        const char *name;
-        double value;
-    } rows[] = {{"neck_flicker", s->neck_flicker},
-                {"static_flicker", s->static_flicker},
-                {"static_flicker_real", s->static_flicker_real}};
-    cJSON *missing = s->flicker_frames > 0 ? NULL : cJSON_AddObjectToObject(object, "not_computed");
-    for (size_t i = 0; i < STK_ARRAY_SIZE(rows); i++) {
-        cJSON_AddItemToObject(object, rows[i].name,
-                              missing == NULL ? cJSON_CreateNumber(rows[i].value)
-                                              : cJSON_CreateNull());
-        if (missing != NULL)
-            cJSON_AddStringToObject(missing, rows[i].name,
-                                    "the frames measured are no neighbours (--every)");
-    }
+/* Of the public struct: -1 = not computed. */
+static double known(double value) {
+    return isnan(value) ? -1 : value;
 }
 
-static stk_status scores_json(const stk_scores *s, char **json) {
-    cJSON *object = cJSON_CreateObject();
-    if (object == NULL) return stk_fail_memory("JSON");
-    cJSON_AddNumberToObject(object, "frames", s->frames);
-    cJSON_AddNumberToObject(object, "psnr", s->psnr);
-    cJSON_AddNumberToObject(object, "psnr_head", s->psnr_head);
-    cJSON_AddNumberToObject(object, "psnr_mouth", s->psnr_mouth);
-    cJSON_AddNumberToObject(object, "ssim", s->ssim);
-    if (s->lmd >= 0)
-        cJSON_AddNumberToObject(object, "lmd", s->lmd);
-    else
-        cJSON_AddNullToObject(object, "lmd");
-    cJSON_AddNumberToObject(object, "lmd_frames", s->lmd_frames);
-    cJSON_AddNumberToObject(object, "render_fps", s->render_fps);
-    cJSON_AddNumberToObject(object, "psnr_portrait", s->psnr_portrait);
-    cJSON_AddNumberToObject(object, "seam_ratio", s->seam_ratio);
-    cJSON_AddNumberToObject(object, "seam_mismatch", s->seam_mismatch);
-    cJSON_AddNumberToObject(object, "neck_delta_e", s->neck_delta_e);
-    add_flicker(object, s);
-    cJSON *worst = cJSON_AddArrayToObject(object, "worst");
-    for (int i = 0; worst != NULL && i < s->worst_count; i++) {
-        cJSON *item = cJSON_CreateObject();
-        cJSON_AddNumberToObject(item, "frame", s->worst[i].frame);
-        cJSON_AddNumberToObject(item, "psnr_portrait", s->worst[i].psnr);
-        cJSON_AddNumberToObject(item, "seam_ratio", s->worst[i].seam_ratio);
-        cJSON_AddItemToArray(worst, item);
-    }
-    *json = json_text(object);
-    return *json != NULL ? STK_OK : stk_fail_memory("JSON");
+static double mean_of(const stk_scores *scores, stk_quality_column column) {
+    return known(scores->quality.figure[column].mean);
 }
 
 static stk_status evaluate(const stk_eval_options *options, const stk_job *job,
@@ -411,13 +363,21 @@ static stk_status evaluate(const stk_eval_options *options, const stk_job *job,
         .static_flicker = scores.static_flicker,
         .static_flicker_real = scores.static_flicker_real,
         .flicker_frames = scores.flicker_frames,
+        .ms_ssim = mean_of(&scores, STK_QUALITY_MS_SSIM),
+        .niqe = mean_of(&scores, STK_QUALITY_NIQE),
+        .brisque = mean_of(&scores, STK_QUALITY_BRISQUE),
+        .lmd_face = mean_of(&scores, STK_QUALITY_LMD_FACE),
+        .aue = mean_of(&scores, STK_QUALITY_AUE),
+        .pose_error_deg = mean_of(&scores, STK_QUALITY_POSE),
+        .jitter_rot_deg = known(scores.quality.jitter_rot_deg),
+        .jitter_rot_deg_real = known(scores.quality.jitter_rot_deg_real),
         .worst_count = scores.worst_count,
     };
     for (int i = 0; i < scores.worst_count; i++) {
         result->worst_frame[i] = scores.worst[i].frame;
         result->worst_psnr[i] = scores.worst[i].psnr;
     }
-    return json != NULL ? scores_json(&scores, json) : STK_OK;
+    return json != NULL ? stk_scores_json(&scores, json) : STK_OK;
 }
 
 stk_status stk_eval(stk_context *ctx, const stk_eval_options *options, stk_eval_result *result,

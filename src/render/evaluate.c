@@ -1,22 +1,18 @@
 /* evaluate.c - for every held-out frame: render it with its own pose, expression and sound over
  * its own torso composite (over what the torso branch paints, where the model has one), and
  * compare with the real frame (reference.md 10).
- *
- * DIFFERS: pictures are compared as 8-bit frames, as a viewer gets them, not as unquantised
- * floats; at 30 dB the rounding is worth less than 0.01 dB. Landmarks come from the face mesh, not
- * from FAN.
  */
 #include "render/evaluate.h"
 #include "base/clock.h"
 #include "base/image.h"
 #include "base/memory.h"
-#include "face_sync/face_capture.h"
 #include "metrics/picture.h"
 #include "portrait_sync/portrait.h"
 #include "render/backdrop.h"
 #include "render/frame.h"
 #include "render/portrait.h"
 #include "render/portrait_scores.h"
+#include "render/quality.h"
 #include "render/subject_rows.h"
 #include "render/voice.h"
 
@@ -31,27 +27,25 @@ typedef struct evaluation {
     stk_subject_rows rows;
     stk_frame_store *pictures, *torsos;
     stk_frame_renderer *renderer;
-    stk_face_capture *real_face, *made_face; /* NULL: no landmark graph */
+    stk_quality *quality;
     stk_image made, labels, sheet;
     stk_image pasted;   /* the portrait; with settings->portrait that is `made` already */
     stk_image backdrop; /* painted by a torso branch */
     stk_portrait_source *portrait;
     stk_portrait_frame real;
     stk_portrait_tally tally;
-    float *ssim_scratch, *acts;
+    float *acts;
     double render_seconds;
-    int whole_frames, head_frames, mouth_frames; /* in which the region was not empty */
 } evaluation;
 
-static stk_status open_faces(evaluation *e) {
-    stk_status status = stk_face_capture_create(&e->real_face, e->settings->models);
-    if (status == STK_OK) status = stk_face_capture_create(&e->made_face, e->settings->models);
-    if (status == STK_ERR_WEIGHTS) { /* then lmd is reported as not computed */
-        stk_face_capture_free(&e->real_face);
-        stk_face_capture_free(&e->made_face);
-        return STK_OK;
-    }
-    return status;
+static stk_status open_quality(evaluation *e, const stk_subject_info *info) {
+    const stk_quality_settings settings = {
+        .models = e->settings->models,
+        .camera = info->camera,
+        .frames = info->frames - info->train_frames,
+        .pool = e->pool,
+    };
+    return stk_quality_create(&e->quality, &settings);
 }
 
 static stk_status open_evaluation(evaluation *e) {
@@ -71,7 +65,7 @@ static stk_status open_evaluation(evaluation *e) {
     STK_TRY(stk_subject_open_torsos(e->subject, &e->torsos));
     STK_TRY(stk_frame_renderer_create(&e->renderer, w, h, e->pool));
     STK_TRY(stk_frame_renderer_load(e->renderer, &e->model->nets, e->model->nets.params.value));
-    STK_TRY(open_faces(e));
+    STK_TRY(open_quality(e, info));
     STK_TRY(stk_image_init(&e->made, w, h, 3));
     STK_TRY(stk_image_init(&e->backdrop, w, h, 3));
     STK_TRY(stk_image_init(&e->labels, w, h, 1));
@@ -80,16 +74,14 @@ static stk_status open_evaluation(evaluation *e) {
     STK_TRY(stk_portrait_open(&e->portrait, e->subject, e->settings->published));
     STK_TRY(stk_portrait_frame_init(&e->real, e->portrait, w, h));
     STK_TRY(stk_portrait_tally_init(&e->tally, w, h));
-    e->ssim_scratch = stk_calloc_aligned(stk_ssim_scratch_floats(w, h), sizeof(float));
     e->acts = stk_calloc_aligned(stk_audio_net_act_floats(&e->model->nets.audio), sizeof(float));
-    if (e->ssim_scratch == NULL || e->acts == NULL) return stk_fail_memory("evaluation");
+    if (e->acts == NULL) return stk_fail_memory("evaluation");
     if (e->settings->frames != NULL) STK_TRY(stk_directory_create(e->settings->frames));
     return STK_OK;
 }
 
 static void close_evaluation(evaluation *e) {
     stk_free(e->acts);
-    stk_free(e->ssim_scratch);
     stk_portrait_tally_clear(&e->tally);
     stk_portrait_frame_clear(&e->real);
     stk_portrait_close(&e->portrait);
@@ -98,8 +90,7 @@ static void close_evaluation(evaluation *e) {
     stk_image_clear(&e->labels);
     stk_image_clear(&e->backdrop);
     stk_image_clear(&e->made);
-    stk_face_capture_free(&e->made_face);
-    stk_face_capture_free(&e->real_face);
+    stk_quality_free(&e->quality);
     stk_frame_renderer_free(&e->renderer);
     stk_frame_store_close(&e->torsos);
     stk_frame_store_close(&e->pictures);
@@ -166,18 +157,6 @@ static stk_status render_held_out(evaluation *e, int frame) {
     return STK_OK;
 }
 
-static stk_status add_landmarks(evaluation *e, const stk_image *real, stk_scores *sums) {
-    if (e->real_face == NULL) return STK_OK;
-    stk_face a, b;
-    int found_real, found_made;
-    STK_TRY(stk_face_capture_frame(e->real_face, real, &a, &found_real));
-    STK_TRY(stk_face_capture_frame(e->made_face, &e->made, &b, &found_made));
-    if (!found_real || !found_made) return STK_OK;
-    sums->lmd += stk_landmark_distance(&a.landmarks, &b.landmarks, stk_mouth_landmarks, 20);
-    sums->lmd_frames++;
-    return STK_OK;
-}
-
 static stk_status write_sheet(evaluation *e, const stk_image *real, int frame) {
     if (e->settings->frames == NULL) return STK_OK;
     int w = real->width, h = real->height;
@@ -203,44 +182,47 @@ static void keep_head(stk_image *labels) {
     }
 }
 
-/* Adds the PSNR of a region to a sum; a frame in which the region is empty does not count. */
-static void add_psnr(const stk_image *real, const stk_image *made, stk_rect rect,
-                     const stk_image *mask, double *sum, int *frames) {
+/* PSNR of a region; a frame in which it is empty does not count. */
+static void set_psnr(evaluation *e, stk_quality_column column, const stk_image *real, stk_rect rect,
+                     const stk_image *mask) {
     int64_t pixels;
-    double mse = stk_mse(real, made, rect, mask, &pixels);
-    if (pixels == 0) return;
-    *sum += stk_psnr_from_mse(mse);
-    *frames += 1;
+    const double mse = stk_mse(real, &e->made, rect, mask, &pixels);
+    if (pixels > 0) stk_quality_set(e->quality, column, stk_psnr_from_mse(mse));
 }
 
-static stk_status score_frame(evaluation *e, int frame, stk_scores *sums) {
+static stk_status score_frame(evaluation *e, int frame) {
     const stk_image *real;
     STK_TRY(render_held_out(e, frame));
     STK_TRY(stk_frame_store_get(e->pictures, frame, &real));
     STK_TRY(stk_subject_labels(e->subject, frame, &e->labels));
     const stk_image *portrait = e->settings->portrait ? &e->made : &e->pasted;
     stk_portrait_tally_add(&e->tally, real, portrait, &e->real, &e->labels, frame);
+    STK_TRY(stk_quality_add(e->quality, frame, real, &e->made));
+    stk_quality_set(e->quality, STK_QUALITY_PSNR_PORTRAIT, e->tally.newest_psnr);
     keep_head(&e->labels);
     stk_rect whole = {0, 0, real->width, real->height};
-    stk_rect mouth = stk_subject_regions(e->subject, frame).mouth;
-    add_psnr(real, &e->made, whole, NULL, &sums->psnr, &e->whole_frames);
-    add_psnr(real, &e->made, whole, &e->labels, &sums->psnr_head, &e->head_frames);
-    add_psnr(real, &e->made, mouth, NULL, &sums->psnr_mouth, &e->mouth_frames);
-    sums->ssim += stk_ssim(real, &e->made, e->ssim_scratch);
-    STK_TRY(add_landmarks(e, real, sums));
-    sums->frames++;
+    set_psnr(e, STK_QUALITY_PSNR_HEAD, real, whole, &e->labels);
+    set_psnr(e, STK_QUALITY_PSNR_MOUTH, real, stk_subject_regions(e->subject, frame).mouth, NULL);
     return write_sheet(e, real, frame);
 }
 
-static void finish_scores(const evaluation *e, stk_scores *s) {
-    double n = s->frames;
-    s->psnr /= e->whole_frames;
-    s->psnr_head = e->head_frames > 0 ? s->psnr_head / e->head_frames : 0;
-    s->psnr_mouth = e->mouth_frames > 0 ? s->psnr_mouth / e->mouth_frames : 0;
-    s->ssim /= n;
-    s->lmd = s->lmd_frames > 0 ? s->lmd / s->lmd_frames : -1.0;
-    s->render_fps = e->render_seconds > 0 ? n / e->render_seconds : 0;
+static double mean_or(const stk_scores *s, stk_quality_column column, double without) {
+    const stk_figure *figure = &s->quality.figure[column];
+    return figure->count > 0 ? figure->mean : without;
+}
+
+static stk_status finish_scores(const evaluation *e, stk_scores *s) {
+    STK_TRY(stk_quality_finish(e->quality, &s->quality));
+    s->frames = s->quality.frames;
+    s->psnr = mean_or(s, STK_QUALITY_PSNR, 0);
+    s->psnr_head = mean_or(s, STK_QUALITY_PSNR_HEAD, 0);
+    s->psnr_mouth = mean_or(s, STK_QUALITY_PSNR_MOUTH, 0);
+    s->ssim = mean_or(s, STK_QUALITY_SSIM, 0);
+    s->lmd = mean_or(s, STK_QUALITY_LMD, -1);
+    s->lmd_frames = s->quality.figure[STK_QUALITY_LMD].count;
+    s->render_fps = e->render_seconds > 0 ? s->frames / e->render_seconds : 0;
     stk_portrait_tally_finish(&e->tally, s);
+    return STK_OK;
 }
 
 stk_status stk_evaluate(const stk_evaluate_settings *settings, const stk_job *job,
@@ -254,11 +236,11 @@ stk_status stk_evaluate(const stk_evaluate_settings *settings, const stk_job *jo
         double start_s = stk_clock_s();
         for (int i = info->train_frames; status == STK_OK && i < info->frames; i += every) {
             if (stk_job_aborted(job)) status = stk_fail(STK_ERR_ABORTED, "stopped");
-            if (status == STK_OK) status = score_frame(&e, i, scores);
+            if (status == STK_OK) status = score_frame(&e, i);
             stk_job_report(job, "eval", i + 1 - info->train_frames,
                            info->frames - info->train_frames, start_s, NULL);
         }
-        if (status == STK_OK) finish_scores(&e, scores);
+        if (status == STK_OK) status = finish_scores(&e, scores);
     }
     close_evaluation(&e);
     return status;

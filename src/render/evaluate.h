@@ -4,6 +4,7 @@
 
 #include "base/job.h"
 #include "render/model.h"
+#include "render/quality.h"
 #include "subject/subject.h"
 
 typedef struct stk_evaluate_settings {
@@ -31,7 +32,8 @@ typedef struct stk_scores {
     double psnr_head;  /* over the real frame's head pixels */
     double psnr_mouth; /* over the mouth rectangle */
     double ssim;
-    double lmd; /* px; negative when not computed */
+    double lmd;                 /* px; negative when not computed */
+    stk_quality_report quality; /* these and more, with medians, intervals and reasons */
     double render_fps;
     /* Of the portrait, which is made beside the plain picture. */
     double psnr_portrait;

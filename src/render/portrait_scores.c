@@ -67,6 +67,7 @@ void stk_portrait_tally_add(stk_portrait_tally *tally, const stk_image *real, co
     const double psnr = stk_psnr_from_mse(mse);
     keep_worst(tally, (stk_worst_frame){frame, psnr, stk_seam_ratio(&seam)});
     tally->psnr += psnr;
+    tally->newest_psnr = psnr;
     tally->frames++;
 }
 

@@ -12,7 +12,7 @@
 typedef struct stk_portrait_tally {
     stk_image made[2], real[2], labels[2]; /* the frame before and the newest, owned */
     int newest, frames, changes;           /* changes: frames that follow on the one before */
-    double psnr;
+    double psnr, newest_psnr;
     stk_seam seam;
     stk_sum neck, neck_made, neck_real, still_made, still_real;
     stk_worst_frame worst[STK_WORST_FRAMES]; /* the worst first */

@@ -285,14 +285,20 @@ static void eval_prints_one_json_object(void **state) {
     need_person();
     const program_result *r = must_run(
         program_run("eval -m %s %s --json -q --every %d", model, subject, SANITIZED ? 6 : 1));
-    static const char *const keys[] = {"frames", "psnr", "psnr_head", "psnr_mouth",
-                                       "ssim",   "lmd",  "render_fps"};
+    static const char *const keys[] = {
+        "frames", "psnr",           "psnr_head",  "psnr_mouth", "ssim",
+        "lmd",    "render_fps",     "ms_ssim",    "niqe",       "brisque",
+        "aue",    "lmd_face",       "lpips",      "fid",        "lse_c",
+        "lse_d",  "jitter_rot_deg", "psnr_stats", "aue_stats",  "not_computed"};
     assert_int_equal(r->out[0], '{');
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
         char quoted[32];
         snprintf(quoted, sizeof quoted, "\"%s\":", keys[i]);
         assert_non_null(strstr(r->out, quoted));
     }
+    assert_non_null(strstr(r->out, "\"ci95\":["));
+    assert_non_null(strstr(r->out, "\"not_computed\":{"));
+    assert_non_null(strstr(r->out, "\"lpips\":\"its AlexNet")); /* why */
     /* A grey head over the real torso after thirty steps; a black picture would be far below. */
     double psnr = strtod(strstr(r->out, "\"psnr\":") + 7, NULL);
     print_message("psnr %.2f\n", psnr);
