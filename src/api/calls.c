@@ -163,6 +163,20 @@ static stk_status read_word(const char *flag, const char *word, const char *cons
 
 /* --- train ----------------------------------------------------------------------------------- */
 
+/* The encoder is none of the files that are written: those named, and the model's two others. */
+static stk_status keep_encoder(const stk_train_options *o) {
+    static const char *const endings[] = {"", ".train", ".png"};
+    const char *const named[] = {o->preview, o->curve};
+    for (size_t i = 0; i < STK_ARRAY_SIZE(endings); i++) {
+        char path[STK_PATH_MAX];
+        snprintf(path, sizeof path, "%.4080s%s", o->output, endings[i]);
+        STK_TRY(stk_file_keep_input(path, o->encoder));
+    }
+    for (size_t i = 0; i < STK_ARRAY_SIZE(named); i++)
+        STK_TRY(stk_file_keep_input(named[i], o->encoder));
+    return STK_OK;
+}
+
 static stk_status train(const stk_train_options *options, const stk_job *job,
                         stk_train_result *result) {
     const char *const written[] = {options->output, options->preview, options->curve};
@@ -171,6 +185,7 @@ static stk_status train(const stk_train_options *options, const stk_job *job,
     STK_TRY(need(options->output, "-o MODEL"));
     for (size_t i = 0; i < STK_ARRAY_SIZE(written); i++)
         STK_TRY(keep_subject(written[i], options->subject));
+    STK_TRY(keep_encoder(options));
     static const char *const words[STK_ATTENTIONS] = {"masks", "penalties", "free"};
     static const stk_attention attentions[STK_ATTENTIONS] = {
         STK_ATTENTION_MASKS, STK_ATTENTION_PENALTIES, STK_ATTENTION_FREE};

@@ -48,6 +48,8 @@ struct stk_active_speaker {
     float (*score)[LANES];        /* the same */
 };
 
+static const char WEIGHTS[] = "light_asd_finetune_TalkSet.model";
+
 /* --- weights ---------------------------------------------------------------------------------- */
 
 static stk_status read_tensor(const stk_state_dict *dict, const char *name, int64_t count,
@@ -176,7 +178,7 @@ static stk_status read_weights(stk_active_speaker *a, const stk_state_dict *dict
 static stk_status open_weights(stk_active_speaker *a, const char *models) {
     char path[STK_PATH_MAX];
     stk_state_dict *dict;
-    STK_TRY(stk_weights_find(models, "light_asd_finetune_TalkSet.model", path));
+    STK_TRY(stk_weights_find(models, WEIGHTS, path));
     STK_TRY(stk_state_dict_open(&dict, path));
     stk_status status = read_weights(a, dict);
     stk_state_dict_close(&dict);
@@ -199,6 +201,10 @@ stk_status stk_active_speaker_create(stk_active_speaker **out, const char *model
     if (status != STK_OK) stk_active_speaker_free(&a);
     *out = a;
     return status;
+}
+
+int stk_active_speaker_have(const char *models) {
+    return stk_weights_have(models, WEIGHTS);
 }
 
 void stk_active_speaker_free(stk_active_speaker **handle) {

@@ -32,6 +32,8 @@ typedef struct stk_active_speaker stk_active_speaker;
 /* models: folder or NULL (nn/weights.h). STK_ERR_WEIGHTS when the file is absent or another.
  * Memory: 75 MB. */
 stk_status stk_active_speaker_create(stk_active_speaker **speaker, const char *models);
+/* 1 where the file is. */
+int stk_active_speaker_have(const char *models);
 void stk_active_speaker_free(stk_active_speaker **speaker);
 /* 1 <= n <= STK_SPEAKER_FRAMES frames; what lies before and behind them counts as absent. Allocates
  * nothing. */

@@ -19,6 +19,7 @@
 #include "base/types.h"
 
 enum {
+    STK_SPEECH_FORMAT = 1,                    /* of the file */
     STK_SPEECH_SIDE = 96,                     /* of a crop; rows 48 .. 95 are the mouth half */
     STK_SPEECH_CROP = 96 * 96 * 3,            /* its bytes */
     STK_SPEECH_FRAMES_MAX = 25 * 60 * 60 * 4, /* four hours */

@@ -22,7 +22,6 @@
 #include "face_sync/face_capture.h"
 #include "media/media.h"
 #include "nn/safetensors.h"
-#include "nn/weights.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -258,8 +257,7 @@ static stk_status read_sound(cut_work *work) {
 /* Opens the network where its weights are. */
 static stk_status open_speaker(cut_work *work) {
     const size_t n = (size_t)work->frames * STK_SPEAKER_CODE;
-    if (!stk_weights_have(work->settings->models, "light_asd_finetune_TalkSet.model"))
-        return STK_OK;
+    if (!stk_active_speaker_have(work->settings->models)) return STK_OK;
     STK_TRY(stk_active_speaker_create(&work->speaker, work->settings->models));
     work->seen = stk_calloc_aligned(n, sizeof *work->seen);
     work->heard = stk_calloc_aligned(n, sizeof *work->heard);
@@ -342,10 +340,11 @@ static stk_status declare_tables(cut_work *work) {
 }
 
 static stk_status declare(cut_work *work) {
-    char name[64];
+    char name[64], format[32];
     snprintf(name, sizeof name, "%s", name_of(work->settings->clip));
+    snprintf(format, sizeof format, "synctalk speech %d", STK_SPEECH_FORMAT);
     STK_TRY(stk_safetensors_writer_create(&work->writer, work->file));
-    STK_TRY(stk_safetensors_writer_metadata(work->writer, "format", "synctalk speech 1"));
+    STK_TRY(stk_safetensors_writer_metadata(work->writer, "format", format));
     STK_TRY(stk_safetensors_writer_metadata(work->writer, "name", name));
     return declare_tables(work);
 }

@@ -96,6 +96,10 @@ stk_status stk_encoder_save(const stk_encoder_trainer *t, const float *values, c
 /* Cuts what is not cut yet and opens all; count and clips receive them, free with clips_free. */
 stk_status stk_encoder_clips_open(const stk_encoder_settings *settings, const stk_job *job,
                                   stk_encoder_clip **clips, int *count);
+/* Where a video's cut speech is kept. Without the active speaker's weights other frames count as
+ * speech, so the name tells whether they are there. */
+stk_status stk_encoder_cut_name(const stk_encoder_settings *settings, const char *clip,
+                                char folder[STK_PATH_MAX], char file[STK_PATH_MAX]);
 void stk_encoder_clips_free(stk_encoder_clip **clips, int count);
 
 #endif

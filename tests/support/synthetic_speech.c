@@ -32,7 +32,7 @@ void synthetic_speech_make(stk_speech *s, int number) {
     s->opening = stk_calloc_aligned(FRAMES, sizeof *s->opening);
     s->mel = stk_calloc_aligned((size_t)s->columns * STK_MEL_BINS, sizeof *s->mel);
     for (int f = 0; f < FRAMES; f++) {
-        s->state[f] = STK_SPEECH_SPEAKS;
+        s->state[f] = number < 0 ? STK_SPEECH_FACE : STK_SPEECH_SPEAKS;
         s->opening[f] = opening_at(number, f);
         for (int i = 0; i < 96 * 96; i++) {
             const float x = (float)(i % 96 - 48) / 24, y = (float)(i / 96 - 72) / 12;

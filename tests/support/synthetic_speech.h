@@ -7,7 +7,7 @@
 
 enum { SYNTHETIC_SPEECH_FRAMES = 160 };
 
-/* The clip of this number, named "made<number>". crops is of stk_calloc_aligned and goes first;
+/* The clip of this number, named "made<number>"; of one below 0 nobody speaks. crops is of stk_calloc_aligned and goes first;
  * stk_speech_free frees the rest. */
 void synthetic_speech_make(stk_speech *speech, int number);
 /* The same as a file, as stk_speech_cut would write it. */

@@ -381,6 +381,32 @@ static void a_run_that_fails_writes_its_best_weights(void **state) {
     assert_true(stk_file_exists(output));
 }
 
+/* A clip is known by its bytes; what was cut of it before is used unless it cannot be read. */
+static void cut_speech_is_kept_by_what_the_clip_holds(void **state) {
+    char clip[STK_PATH_MAX], folder[STK_PATH_MAX], file[2][STK_PATH_MAX];
+    char bytes[] = "no video, but that is seen only where it is cut";
+    stk_encoder_settings settings = settings_of(temporary("kept.safetensors"));
+    stk_encoder_clip *clips;
+    int count;
+    (void)state;
+    snprintf(clip, sizeof clip, "%s", temporary("clip.mp4"));
+    settings.clips = clip;
+    TEST_OK(stk_file_write(clip, bytes, sizeof bytes));
+    TEST_OK(stk_encoder_cut_name(&settings, clip, folder, file[0]));
+    bytes[3] = 'V';
+    TEST_OK(stk_file_write(clip, bytes, sizeof bytes));
+    TEST_OK(stk_encoder_cut_name(&settings, clip, folder, file[1]));
+    assert_string_not_equal(file[0], file[1]);
+    TEST_OK(stk_directory_create(folder));
+    synthetic_speech_write(file[1], 0);
+    TEST_OK(stk_encoder_clips_open(&settings, NULL, &clips, &count));
+    assert_int_equal(count, 1);
+    stk_encoder_clips_free(&clips, count);
+    TEST_OK(stk_file_write(file[1], bytes, sizeof bytes));
+    assert_int_not_equal(stk_encoder_clips_open(&settings, NULL, &clips, &count), STK_OK);
+    assert_non_null(strstr(stk_error_text(), "clip.mp4: ")); /* it was about to be cut again */
+}
+
 static void output_that_could_not_be_read_back_is_refused(void **state) {
     stk_encoder_figures figures;
     stk_encoder_settings settings = settings_of(temporary("encoder.pt"));
@@ -493,6 +519,7 @@ int main(void) {
         cmocka_unit_test(run_stopped_and_resumed_writes_encoder_and_curve),
         cmocka_unit_test(run_stopped_and_resumed_is_the_uninterrupted_one),
         cmocka_unit_test(a_run_that_fails_writes_its_best_weights),
+        cmocka_unit_test(cut_speech_is_kept_by_what_the_clip_holds),
         cmocka_unit_test(output_that_could_not_be_read_back_is_refused),
         cmocka_unit_test(discriminator_learns_which_sound_belongs_to_which_lips),
     };
