@@ -87,6 +87,7 @@
 #define STK_SYNC_OPTIONS(X) \
     X(TEXT, clip,    "",          NULL, 0, 0,     "CLIP",   "video of one person who is heard talking: anything FFmpeg reads") \
     X(TEXT, models,  "--models",  NULL, 0, 0,     "FOLDER", "where the pretrained weights lie") \
+    X(TEXT, encoder, "--encoder", NULL, 0, 0,     "FILE|builtin", "measure by this encoder and its picture side (FILE less its ending + .picture.safetensors), too; default: where the weights lie, if there") \
     X(INT,  threads, "--threads", 0, 0, 256,      "N",      "threads, 0 = all") \
     X(FLAG, json,    "--json",    0, 0, 1,        "",       "print one JSON object")
 

@@ -32,6 +32,9 @@ static char *as_json(const stk_sync_options *options, const stk_sync_report *syn
     for (int i = 0; i < sync->count; i++) {
         cJSON *one = cJSON_AddObjectToObject(measures, sync->by[i].measure);
         add_figure(one, &sync->by[i]);
+        if (sync->by[i].confidence_syncnet > 0)
+            cJSON_AddNumberToObject(one, "confidence_syncnet",
+                                    rounded(sync->by[i].confidence_syncnet, 1e-4));
         cJSON *curve = cJSON_AddArrayToObject(one, "curve");
         for (int k = 0; k < STK_SYNC_SHIFTS; k++)
             cJSON_AddItemToArray(curve, cJSON_CreateNumber(rounded(sync->by[i].curve[k], 1e-4)));
@@ -57,10 +60,16 @@ static char *as_text(const stk_sync_report *sync) {
                         "verdict       %s, by %s over %d windows of 2 s\n",
                         best->offset_frames, best->offset_ms, best->confidence, verdict(best),
                         best->measure, sync->windows);
-    for (int i = 0; i < sync->count && used < TEXT_MAX; i++)
+    for (int i = 0; i < sync->count && used < TEXT_MAX; i++) {
+        const stk_sync_figure *f = &sync->by[i];
         used += snprintf(text + used, sizeof text - (size_t)used,
-                         "  %-10s %+6.2f frames %+5.0f ms  confidence %.2f\n", sync->by[i].measure,
-                         sync->by[i].offset_frames, sync->by[i].offset_ms, sync->by[i].confidence);
+                         "  %-13s %+6.2f frames %+5.0f ms  confidence %.2f", f->measure,
+                         f->offset_frames, f->offset_ms, f->confidence);
+        if (f->confidence_syncnet > 0 && used < TEXT_MAX)
+            used += snprintf(text + used, sizeof text - (size_t)used, ", as SyncNet's %.3f",
+                             f->confidence_syncnet);
+        if (used < TEXT_MAX) used += snprintf(text + used, sizeof text - (size_t)used, "\n");
+    }
     return stk_text_copy(text);
 }
 
@@ -72,7 +81,7 @@ static stk_status measure(const stk_sync_options *options, const stk_job *job,
     if (options->clip == NULL) return stk_fail(STK_ERR_ARGUMENT, "CLIP is missing");
     const stk_speech_settings settings = {
         .clip = options->clip, .models = options->models, .threads = options->threads};
-    return stk_sync_clip(&settings, NULL, job, sync);
+    return stk_sync_clip(&settings, options->encoder, NULL, job, sync);
 }
 
 stk_status stk_sync(stk_context *ctx, const stk_sync_options *options, stk_sync_result *result,

@@ -107,7 +107,8 @@ static stk_status find_offset(stk_prepare *prepare, stk_sync_figure *found) {
                                           .sound = sound,
                                           .frames_most = LOOKED_AT,
                                           .threads = prepare->settings.threads};
-    stk_status status = stk_sync_clip(&settings, prepare->settings.folder, prepare->job, &sync);
+    stk_status status =
+        stk_sync_clip(&settings, NULL, prepare->settings.folder, prepare->job, &sync);
     if (status == STK_ERR_CONTENT) return STK_OK;
     if (status == STK_OK) *found = sync.by[sync.chosen];
     return status;

@@ -14,7 +14,6 @@
 
 enum {
     WINDOW_MIN = STK_SYNC_FRAMES_MIN - 2 * STK_SYNC_REACH,
-    WINDOWS_MAX = 150, /* five minutes; of longer clips, spread over them */
     PIECE = 25,
     PIECE_STEP = 5,
     ROUNDS = 60,
@@ -281,13 +280,14 @@ static void by_lips(sync_work *work, stk_sync_report *sync) {
 
 /* --- the whole -------------------------------------------------------------------------------- */
 
-/* Windows spread over the clip when there are more than WINDOWS_MAX. */
+/* Windows spread over the clip when there are more than STK_SYNC_WINDOWS_MAX. */
 static int choose_windows(const stk_speech *s, stk_sync_window *windows) {
     const int most = s->frames / WINDOW_MIN + 1;
     const int n = stk_sync_windows(s, windows, most);
-    if (n <= WINDOWS_MAX) return n;
-    for (int i = 0; i < WINDOWS_MAX; i++) windows[i] = windows[(int)((int64_t)i * n / WINDOWS_MAX)];
-    return WINDOWS_MAX;
+    if (n <= STK_SYNC_WINDOWS_MAX) return n;
+    for (int i = 0; i < STK_SYNC_WINDOWS_MAX; i++)
+        windows[i] = windows[(int)((int64_t)i * n / STK_SYNC_WINDOWS_MAX)];
+    return STK_SYNC_WINDOWS_MAX;
 }
 
 static stk_status measure(sync_work *work, const char *models, stk_sync_report *sync) {
@@ -297,6 +297,7 @@ static stk_status measure(sync_work *work, const char *models, stk_sync_report *
                         "%s: no %.1f s without a cut in which a face is seen; sync cannot be "
                         "measured on less",
                         work->speech->name, (double)STK_SYNC_FRAMES_MIN / STK_FPS);
+    memcpy(sync->at, work->windows, (size_t)sync->windows * sizeof *sync->at);
     work->fit = stk_calloc_aligned((size_t)sync->windows, sizeof *work->fit);
     if (work->fit == NULL) return stk_fail_memory("sync");
     STK_TRY(by_speaker(work, models, sync));

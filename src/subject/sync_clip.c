@@ -2,6 +2,7 @@
 #include "subject/sync.h"
 
 #include "base/file.h"
+#include "base/log.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -24,18 +25,51 @@ static stk_status reserve(const char *folder, char path[STK_PATH_MAX]) {
     return STK_OK;
 }
 
-stk_status stk_sync_clip(const stk_speech_settings *settings, const char *folder,
-                         const stk_job *job, stk_sync_report *sync) {
-    stk_speech_settings cut = *settings;
+/* The encoder given must do; one that was found is left out with a warning if it does not. */
+static stk_status open_nets(const char *models, const char *encoder, stk_lip_sync **nets) {
+    stk_lip_sync_files files;
+    char reason[1024];
+    *nets = NULL;
+    if (encoder != NULL) {
+        STK_TRY(stk_lip_sync_locate(models, encoder, &files));
+        return stk_lip_sync_create(nets, &files);
+    }
+    if (!stk_lip_sync_find(models, &files)) return STK_OK;
+    const stk_status status = stk_lip_sync_create(nets, &files);
+    if (status == STK_OK || status == STK_ERR_MEMORY) return status;
+    stk_error_take(reason, sizeof reason);
+    stk_log(STK_LOG_WARN, "sync is measured without the discriminator: %s", reason);
+    return STK_OK;
+}
+
+static stk_status measure(const char *path, const stk_speech_settings *settings, stk_lip_sync *nets,
+                          const stk_job *job, stk_sync_report *sync) {
     stk_speech speech = {0};
+    stk_status status = stk_speech_open(&speech, path);
+    unlink(path); /* what is mapped stays */
+    if (status == STK_OK) status = stk_sync_measure(&speech, settings->models, job, sync);
+    if (status == STK_OK && nets != NULL)
+        status = stk_sync_add_discriminator(&speech, nets, job, sync);
+    stk_speech_free(&speech);
+    return status;
+}
+
+stk_status stk_sync_clip(const stk_speech_settings *settings, const char *encoder,
+                         const char *folder, const stk_job *job, stk_sync_report *sync) {
+    stk_speech_settings cut = *settings;
+    stk_lip_sync *nets;
     char path[STK_PATH_MAX];
     cut.align = 0;
     *sync = (stk_sync_report){0};
-    STK_TRY(reserve(folder, path));
-    stk_status status = stk_speech_cut(&cut, job, path);
-    if (status == STK_OK) status = stk_speech_open(&speech, path);
-    unlink(path); /* what is mapped stays */
-    if (status == STK_OK) status = stk_sync_measure(&speech, settings->models, job, sync);
-    stk_speech_free(&speech);
+    STK_TRY(open_nets(settings->models, encoder, &nets)); /* says what is wrong before the cut */
+    stk_status status = reserve(folder, path);
+    if (status == STK_OK) {
+        status = stk_speech_cut(&cut, job, path);
+        if (status == STK_OK)
+            status = measure(path, settings, nets, job, sync);
+        else
+            unlink(path);
+    }
+    stk_lip_sync_free(&nets);
     return status;
 }

@@ -16,6 +16,7 @@
 
 #include "base/file.h"
 #include "base/job.h"
+#include "face_sync/lip_sync.h"
 #include "face_sync/sync_loss.h"
 #include "face_sync/sync_offset.h"
 #include "subject/speech.h"
@@ -48,9 +49,6 @@ typedef struct stk_encoder_figures {
 /* The whole run: cut, open or resume, step, measure, save. On abort state and encoder are saved. */
 stk_status stk_encoder_train(const stk_encoder_settings *settings, const stk_job *job,
                              stk_encoder_figures *figures);
-
-/* Where the picture net goes: encoder.safetensors -> encoder.picture.safetensors. */
-stk_status stk_encoder_picture_path(const char *output, char path[STK_PATH_MAX]);
 
 /* --- the parts (for tests and measurements) --------------------------------------------------- */
 
@@ -88,5 +86,9 @@ typedef struct stk_encoder_offsets {
 /* frames_max: from the middle of the clip. */
 stk_status stk_encoder_measure(stk_encoder_trainer *trainer, const stk_encoder_clip *clip,
                                int frames_max, stk_encoder_offsets *offsets);
+/* What they are found from: distances [frames][STK_OFFSETS] (face_sync/sync_offset.h) of `frames`
+ * frames from the first. */
+stk_status stk_encoder_distances(stk_encoder_trainer *trainer, const stk_encoder_clip *clip,
+                                 int first, int frames, float *distances);
 
 #endif

@@ -4,6 +4,7 @@
 
 #include "train/encoder.h"
 #include "base/file.h"
+#include "subject/speech_windows.h"
 
 #include <stdatomic.h>
 
@@ -16,8 +17,6 @@ enum {
     REBUILT_MICRO = 4,
     REBUILT = TASKS * REBUILT_MICRO, /* windows of a batch whose mouth is rebuilt */
     REBUILT_EVERY = WINDOWS / REBUILT,
-    MEL_STEP_FRAMES = 5, /* 16 columns are 5 frames */
-    SIDE_FRAMES = STK_LIPS_FRAMES / 2,
 };
 
 /* Where a window comes from. */
@@ -67,16 +66,10 @@ struct stk_encoder_trainer {
 /* --- encoder_sample.c ------------------------------------------------------------------------- */
 /* Chooses the windows of a step. */
 void stk_encoder_choose(stk_encoder_trainer *t, double position);
-/* Column of the spectrogram at which a frame's window starts (reference.md 2.3). */
-int stk_encoder_column(int frame);
-/* 1 when the five crops around a frame are one shot of a face. */
-int stk_encoder_has_lips(const stk_speech *speech, int frame);
-/* 1 when the sound of a frame lies within the spectrogram. */
-int stk_encoder_has_sound(const stk_speech *speech, int frame);
 
 /* --- encoder_sound.c, encoder_picture.c ------------------------------------------------------ */
-/* The window [80][16] as it is, and spoilt: room, noise, gain, colour, speed, voice. */
-void stk_encoder_sound_plain(const stk_speech *speech, int frame, float *window);
+/* (As they are: subject/speech_windows.h.) The window [80][16] spoilt: room, noise, gain, colour,
+ * speed, voice. */
 void stk_encoder_sound_spoilt(const stk_speech *speech, int frame, const stk_spoiling *spoiling,
                               float *window);
 /* The mouth halves [48][96][16], spoiling NULL: as they are. */

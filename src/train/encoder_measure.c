@@ -17,25 +17,21 @@ typedef struct codes {
     int first, frames;
     float *sound, *lips; /* [frames][512], unit length */
     uint8_t *has;        /* STK_HAS_... */
-    float *distances;    /* [frames][STK_OFFSETS] */
+    float *distances;    /* [frames][STK_OFFSETS], the caller's */
 } codes;
 
 static void clear(codes *c) {
     stk_free(c->sound);
     stk_free(c->lips);
     stk_free(c->has);
-    stk_free(c->distances);
 }
 
-static stk_status init(codes *c, const stk_speech *s, int frames_max) {
-    const int frames = s->frames < frames_max ? s->frames : frames_max;
-    *c = (codes){.first = (s->frames - frames) / 2, .frames = frames};
-    const size_t n = (size_t)frames;
+static stk_status init(codes *c) {
+    const size_t n = (size_t)c->frames;
     c->sound = stk_calloc_aligned(n * STK_SYNC_CODE, sizeof(float));
     c->lips = stk_calloc_aligned(n * STK_SYNC_CODE, sizeof(float));
     c->has = stk_calloc_aligned(n, 1);
-    c->distances = stk_calloc_aligned(n * STK_OFFSETS, sizeof(float));
-    if (c->sound == NULL || c->lips == NULL || c->has == NULL || c->distances == NULL)
+    if (c->sound == NULL || c->lips == NULL || c->has == NULL)
         return stk_fail_memory("codes of a clip");
     return STK_OK;
 }
@@ -59,12 +55,12 @@ static void fill_window(void *context, int w, int worker) {
     if (i >= f->codes->frames) return;
     f->codes->has[i] = 0;
     if (stk_encoder_has_sound(f->speech, frame + f->shift)) {
-        f->codes->has[i] = 1;
+        f->codes->has[i] = STK_HAS_SOUND;
         stk_encoder_sound_plain(f->speech, frame + f->shift, sound);
     }
     if (stk_encoder_has_lips(f->speech, frame)) {
-        f->codes->has[i] |= 2;
-        stk_encoder_picture(f->speech, frame, NULL, lips);
+        f->codes->has[i] |= STK_HAS_LIPS;
+        stk_encoder_lips_plain(f->speech, frame, lips);
     }
 }
 
@@ -91,6 +87,16 @@ static void measure_frame(void *context, int i, int worker) {
                        c->distances + (size_t)i * STK_OFFSETS);
 }
 
+stk_status stk_encoder_distances(stk_encoder_trainer *t, const stk_encoder_clip *clip, int first,
+                                 int frames, float *distances) {
+    codes c = {.first = first, .frames = frames, .distances = distances};
+    stk_status status = init(&c);
+    if (status == STK_OK) status = encode(t, clip, &c);
+    if (status == STK_OK) stk_pool_run(t->pool, frames, measure_frame, &c);
+    clear(&c);
+    return status;
+}
+
 /* Is somebody speaking in most of these frames? */
 static int speaks(const stk_speech *s, int from, int to) {
     int count = 0;
@@ -98,18 +104,14 @@ static int speaks(const stk_speech *s, int from, int to) {
     return count >= LEAST;
 }
 
-stk_status stk_encoder_measure(stk_encoder_trainer *t, const stk_encoder_clip *clip, int frames_max,
-                               stk_encoder_offsets *o) {
-    codes c;
-    *o = (stk_encoder_offsets){0};
-    stk_status status = init(&c, &clip->speech, frames_max);
-    if (status == STK_OK) status = encode(t, clip, &c);
-    if (status == STK_OK) stk_pool_run(t->pool, c.frames, measure_frame, &c);
+/* Offsets of the clip by distances of `frames` frames from the first. */
+static void find_offsets(const stk_speech *speech, const float *distances, int first, int frames,
+                         stk_encoder_offsets *o) {
     double confidence = 0, sum = 0;
     int offset;
-    for (int i = 0; status == STK_OK && i + STK_OFFSET_WINDOW <= c.frames; i += HOP) {
-        if (!speaks(&clip->speech, c.first + i, c.first + i + STK_OFFSET_WINDOW) ||
-            !stk_sync_offset_find(c.distances, i, i + STK_OFFSET_WINDOW, LEAST / 2, &offset,
+    for (int i = 0; i + STK_OFFSET_WINDOW <= frames; i += HOP) {
+        if (!speaks(speech, first + i, first + i + STK_OFFSET_WINDOW) ||
+            !stk_sync_offset_find(distances, i, i + STK_OFFSET_WINDOW, LEAST / 2, &offset,
                                   &confidence))
             continue;
         o->windows++;
@@ -117,8 +119,18 @@ stk_status stk_encoder_measure(stk_encoder_trainer *t, const stk_encoder_clip *c
         sum += confidence;
     }
     if (o->windows > 0) o->confidence = sum / o->windows;
-    if (status == STK_OK)
-        stk_sync_offset_find(c.distances, 0, c.frames, LEAST / 2, &o->whole, &o->whole_confidence);
-    clear(&c);
+    stk_sync_offset_find(distances, 0, frames, LEAST / 2, &o->whole, &o->whole_confidence);
+}
+
+stk_status stk_encoder_measure(stk_encoder_trainer *t, const stk_encoder_clip *clip, int frames_max,
+                               stk_encoder_offsets *o) {
+    const int all = clip->speech.frames, frames = all < frames_max ? all : frames_max;
+    const int first = (all - frames) / 2;
+    *o = (stk_encoder_offsets){0};
+    float *distances = stk_calloc_aligned((size_t)frames * STK_OFFSETS, sizeof *distances);
+    if (distances == NULL) return stk_fail_memory("distances of a clip");
+    const stk_status status = stk_encoder_distances(t, clip, first, frames, distances);
+    if (status == STK_OK) find_offsets(&clip->speech, distances, first, frames, o);
+    stk_free(distances);
     return status;
 }

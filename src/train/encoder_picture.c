@@ -8,7 +8,6 @@
 #include "train/encoder_internal.h"
 
 #include <math.h>
-#include <string.h>
 
 enum { SIDE = STK_CROP_SIDE, PIXELS = STK_LIPS_H * STK_LIPS_W };
 
@@ -80,24 +79,17 @@ static void spoil_pixel(const uint8_t *crops, float x, float y, const look *l, s
 
 void stk_encoder_picture(const stk_speech *s, int frame, const stk_spoiling *spoiling,
                          float *lips) {
-    const uint8_t *crops = s->crops + (ptrdiff_t)(frame - SIDE_FRAMES) * STK_SPEECH_CROP;
-    if (spoiling != NULL) {
-        const look l = draw_look(spoiling);
-        for (int i = 0; i < PIXELS; i++, lips += STK_LIPS_CHANNELS) {
-            const float x = (float)(i % STK_LIPS_W) - 0.5f * (STK_LIPS_W - 1);
-            const float y = (float)(i / STK_LIPS_W) - 0.5f * (STK_LIPS_H - 1);
-            spoil_pixel(crops, l.m[0] * x + l.m[1] * y + l.m[2], l.m[3] * x + l.m[4] * y + l.m[5],
-                        &l, spoiling->rng, lips);
-        }
+    const uint8_t *crops = s->crops + (ptrdiff_t)(frame - STK_LIPS_SIDE) * STK_SPEECH_CROP;
+    if (spoiling == NULL) {
+        stk_encoder_lips_plain(s, frame, lips);
         return;
     }
-    crops += (SIDE - STK_LIPS_H) * SIDE * 3;
+    const look l = draw_look(spoiling);
     for (int i = 0; i < PIXELS; i++, lips += STK_LIPS_CHANNELS) {
-        for (int f = 0; f < STK_LIPS_FRAMES; f++)
-            for (int k = 0; k < 3; k++)
-                lips[f * 3 + k] =
-                    (float)crops[(ptrdiff_t)f * STK_SPEECH_CROP + i * 3 + k] * (2.0f / 255) - 1.0f;
-        lips[3 * STK_LIPS_FRAMES] = 0;
+        const float x = (float)(i % STK_LIPS_W) - 0.5f * (STK_LIPS_W - 1);
+        const float y = (float)(i / STK_LIPS_W) - 0.5f * (STK_LIPS_H - 1);
+        spoil_pixel(crops, l.m[0] * x + l.m[1] * y + l.m[2], l.m[3] * x + l.m[4] * y + l.m[5], &l,
+                    spoiling->rng, lips);
     }
 }
 

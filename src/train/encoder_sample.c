@@ -7,7 +7,6 @@
 #include "train/encoder_internal.h"
 #include "base/memory.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,23 +15,6 @@ static const double GAP_FIRST = 10, GAP_LAST = 3, GAP_SETTLED = 0.6;
 enum {
     REFERENCE_AWAY = 25 /* frames between a mouth and its reference, where there are so many */
 };
-
-int stk_encoder_column(int frame) {
-    return (int)floor(16.0 * (frame - SIDE_FRAMES) / MEL_STEP_FRAMES);
-}
-
-int stk_encoder_has_lips(const stk_speech *s, int frame) {
-    if (frame < SIDE_FRAMES || frame + SIDE_FRAMES >= s->frames) return 0;
-    for (int k = -SIDE_FRAMES; k <= SIDE_FRAMES; k++)
-        if (s->state[frame + k] == STK_SPEECH_NONE || s->take[frame + k] != s->take[frame])
-            return 0;
-    return 1;
-}
-
-int stk_encoder_has_sound(const stk_speech *s, int frame) {
-    const int first = stk_encoder_column(frame);
-    return first >= 0 && first + STK_MEL_STEPS <= s->columns;
-}
 
 static uint64_t mark_of(const stk_speech *s) {
     uint64_t mark = 14695981039346656037u;

@@ -137,16 +137,6 @@ static stk_status save_part(const stk_encoder_trainer *t, const float *values, s
     return status;
 }
 
-stk_status stk_encoder_picture_path(const char *output, char path[STK_PATH_MAX]) {
-    static const char ending[] = ".safetensors";
-    size_t length = strlen(output);
-    if (length > sizeof ending - 1 && strcmp(output + length - (sizeof ending - 1), ending) == 0)
-        length -= sizeof ending - 1;
-    const int n = snprintf(path, STK_PATH_MAX, "%.*s.picture%s", (int)length, output, ending);
-    if (n > 0 && n < STK_PATH_MAX) return STK_OK;
-    return stk_fail(STK_ERR_ARGUMENT, "the path is too long: %.60s...", output);
-}
-
 stk_status stk_encoder_save(const stk_encoder_trainer *t, const float *values, const char *path) {
     char picture[STK_PATH_MAX], digest[STK_SHA256_TEXT];
     STK_TRY(stk_encoder_picture_path(path, picture));

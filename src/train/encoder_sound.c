@@ -1,4 +1,4 @@
-/* encoder_sound.c - the sound of a window, as it is and spoilt.
+/* encoder_sound.c - the sound of a window, spoilt.
  *
  * The spectrogram holds v = 8 (S + 100) / 100 - 4, S decibels (reference.md 2.1), so power is
  * 10^(S/10) and everything a microphone and a room do to speech can be done to it:
@@ -29,13 +29,6 @@ static float between(stk_rng *rng, float low, float high) {
 
 static int chance(stk_rng *rng, float p) {
     return stk_rng_float(rng) < p;
-}
-
-void stk_encoder_sound_plain(const stk_speech *s, int frame, float *window) {
-    const int first = stk_encoder_column(frame);
-    for (int b = 0; b < STK_MEL_BINS; b++)
-        memcpy(window + b * STK_MEL_STEPS, s->mel + (ptrdiff_t)b * s->columns + first,
-               STK_MEL_STEPS * sizeof(float));
 }
 
 static float at(const stk_speech *s, int bin, int column) {
