@@ -12,6 +12,7 @@ const char *const tool_commands[][2] = {
     {"eval", "held-out frames: rendered against real"},
     {"info", "what is this file?"},
     {"sync", "how late is the sound of a clip, and how sure is that?"},
+    {"compare", "videos of any system beside the real one: the figures of eval, and sync"},
     {"sheet", "pictures and moments of videos side by side in one PNG"},
     {"convert", "a published checkpoint <-> a model"},
     {"presenter", "an invented person who talks -> a video to try all this with"},

@@ -23,12 +23,12 @@ static int dispatch(tool *t, const char *command) {
     static const struct {
         const char *name;
         int (*run)(tool *t);
-    } commands[] = {{"prepare", tool_prepare}, {"train", tool_train},
-                    {"render", tool_render},   {"eval", tool_eval},
-                    {"info", tool_info},       {"sheet", tool_sheet},
-                    {"convert", tool_convert}, {"presenter", tool_presenter},
-                    {"bench", tool_bench},     {"subject", tool_subject},
-                    {"encoder", tool_encoder}, {"sync", tool_sync}};
+    } commands[] = {
+        {"prepare", tool_prepare}, {"train", tool_train},         {"render", tool_render},
+        {"eval", tool_eval},       {"info", tool_info},           {"sheet", tool_sheet},
+        {"convert", tool_convert}, {"presenter", tool_presenter}, {"bench", tool_bench},
+        {"subject", tool_subject}, {"encoder", tool_encoder},     {"sync", tool_sync},
+        {"compare", tool_compare}};
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
         if (strcmp(commands[i].name, command) == 0) return commands[i].run(t);
     fprintf(stderr, "synctalk: there is no command \"%s\"\n\n", command);

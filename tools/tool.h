@@ -22,6 +22,7 @@ int tool_render(tool *t);
 int tool_eval(tool *t);
 int tool_info(tool *t);
 int tool_sync(tool *t);
+int tool_compare(tool *t);
 int tool_sheet(tool *t);
 int tool_convert(tool *t);
 int tool_presenter(tool *t);

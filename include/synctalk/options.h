@@ -91,6 +91,14 @@
     X(INT,  threads, "--threads", 0, 0, 256,      "N",      "threads, 0 = all") \
     X(FLAG, json,    "--json",    0, 0, 1,        "",       "print one JSON object")
 
+#define STK_COMPARE_OPTIONS(X) \
+    X(TEXT, videos,  "",          NULL, 0, 0,     "VIDEO...", "videos of any system, one or more; the first frame of each belongs to the real one's first") \
+    X(TEXT, real,    "--real",    NULL, 0, 0,     "VIDEO",  "the real video, of the same size") \
+    X(TEXT, models,  "--models",  NULL, 0, 0,     "FOLDER", "where the pretrained weights lie") \
+    X(TEXT, encoder, "--encoder", NULL, 0, 0,     "FILE|builtin", "as that of `synctalk sync`") \
+    X(INT,  threads, "--threads", 0, 0, 256,      "N",      "threads, 0 = all") \
+    X(FLAG, json,    "--json",    0, 0, 1,        "",       "print one JSON object")
+
 #define STK_SHEET_OPTIONS(X) \
     X(TEXT, pictures, "",          NULL, 0, 0,     "PICTURE...", "PNG, JPEG, or video@seconds; one or more") \
     X(TEXT, output,   "-o",        NULL, 0, 0,     "PNG",    "picture to write") \

@@ -237,6 +237,15 @@ void stk_sync_options_init(stk_sync_options *options);
 stk_status stk_sync(stk_context *ctx, const stk_sync_options *options, stk_sync_result *result,
                     char **text);
 
+/* ---- compare: videos of any system beside the real one --------------------------------------- */
+
+typedef struct stk_compare_options {
+    STK_COMPARE_OPTIONS(STK_OPTION_MEMBER)
+} stk_compare_options;
+void stk_compare_options_init(stk_compare_options *options);
+/* options->videos: paths separated by newlines. text: a table, or JSON if options->json. */
+stk_status stk_compare(stk_context *ctx, const stk_compare_options *options, char **text);
+
 /* ---- sheet: pictures side by side ------------------------------------------------------------ */
 
 typedef struct stk_sheet_options {

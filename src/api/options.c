@@ -34,6 +34,9 @@ static const stk_option info_table[] = {STK_INFO_OPTIONS(ROW) END_ROW};
 #define OPTIONS stk_sync_options
 static const stk_option sync_table[] = {STK_SYNC_OPTIONS(ROW) END_ROW};
 #undef OPTIONS
+#define OPTIONS stk_compare_options
+static const stk_option compare_table[] = {STK_COMPARE_OPTIONS(ROW) END_ROW};
+#undef OPTIONS
 #define OPTIONS stk_sheet_options
 static const stk_option sheet_table[] = {STK_SHEET_OPTIONS(ROW) END_ROW};
 #undef OPTIONS
@@ -76,6 +79,9 @@ void stk_info_options_init(stk_info_options *options) {
 void stk_sync_options_init(stk_sync_options *options) {
     STK_SYNC_OPTIONS(ASSIGN)
 }
+void stk_compare_options_init(stk_compare_options *options) {
+    STK_COMPARE_OPTIONS(ASSIGN)
+}
 void stk_sheet_options_init(stk_sheet_options *options) {
     STK_SHEET_OPTIONS(ASSIGN)
 }
@@ -109,6 +115,7 @@ const stk_option *stk_option_table(const char *command) {
                   {"eval", eval_table},
                   {"info", info_table},
                   {"sync", sync_table},
+                  {"compare", compare_table},
                   {"sheet", sheet_table},
                   {"convert", convert_table},
                   {"presenter", presenter_table},

@@ -12,11 +12,12 @@ static const char *const absent[][2] = {
      "over it are), and this version does not run it; use the lpips package of Python"},
     {"fid", "its Inception network is not among the weights, and this version does not run it; use "
             "pytorch-fid"},
-    {"lse_c", "SyncNet is not among the weights; the confidence of `synctalk sync` is our own"},
-    {"lse_d", "SyncNet is not among the weights; the offset of `synctalk sync` is our own"},
+    {"lse_c", "SyncNet is not among the weights; sync_confidence of `synctalk compare` is our own"},
+    {"lse_d",
+     "SyncNet is not among the weights; sync_offset_frames of `synctalk compare` is our own"},
 };
 static const char NO_SOUND[] = "held-out frames have no sound track; `synctalk render` the sound, "
-                               "then `synctalk sync` the video";
+                               "then `synctalk compare` the video";
 
 char *stk_json_text(cJSON *object) {
     char *printed = object != NULL ? cJSON_PrintUnformatted(object) : NULL;

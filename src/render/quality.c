@@ -111,6 +111,9 @@ static stk_status open_weights(stk_quality *q) {
         snprintf(q->reason[STK_QUALITY_MS_SSIM], STK_QUALITY_REASON,
                  "pictures of %dx%d are too small for five scales; %d pixels are needed both ways",
                  w, h, STK_MS_SSIM_SIDE);
+    for (int i = STK_QUALITY_PSNR_HEAD; q->settings.without_regions && i < STK_QUALITY_SSIM; i++)
+        snprintf(q->reason[i], STK_QUALITY_REASON,
+                 "regions are known of a subject's frames only: `synctalk eval`");
     return open_faces(q);
 }
 

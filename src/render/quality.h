@@ -47,10 +47,11 @@ typedef struct stk_quality_report {
 } stk_quality_report;
 
 typedef struct stk_quality_settings {
-    const char *models; /* weights folder or NULL */
-    stk_camera camera;  /* of the real pictures; its width and height are everybody's */
-    int frames;         /* at most */
-    stk_pool *pool;     /* borrowed; may be NULL */
+    const char *models;  /* weights folder or NULL */
+    stk_camera camera;   /* of the real pictures; its width and height are everybody's */
+    int frames;          /* at most */
+    stk_pool *pool;      /* borrowed; may be NULL */
+    int without_regions; /* the caller has no head, mouth and portrait to tell of */
 } stk_quality_settings;
 
 typedef struct stk_quality stk_quality;

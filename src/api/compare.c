@@ -1,0 +1,169 @@
+/* compare.c - `compare`: videos of any system beside the real one, as a table or JSON. */
+#include "api/context.h"
+#include "api/scores.h"
+#include "base/memory.h"
+#include "render/compare.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { VIDEOS_MAX = 16, TEXT_MAX = 32768, COLUMN = 16 };
+
+typedef struct table {
+    const stk_compare_options *options;
+    char *paths; /* the options' list, cut at its newlines */
+    const char *video[VIDEOS_MAX];
+    stk_comparison *of; /* [count] */
+    int count;
+} table;
+
+static stk_status read_list(table *t) {
+    char error[512];
+    if (stk_options_check("compare", t->options, error, sizeof error) != STK_OK)
+        return stk_fail(STK_ERR_ARGUMENT, "%s", error);
+    if (t->options->videos == NULL) return stk_fail(STK_ERR_ARGUMENT, "VIDEO... is missing");
+    if (t->options->real == NULL) return stk_fail(STK_ERR_ARGUMENT, "--real VIDEO is missing");
+    t->paths = stk_text_copy(t->options->videos);
+    t->of = stk_calloc_aligned(VIDEOS_MAX, sizeof *t->of);
+    if (t->paths == NULL || t->of == NULL) return stk_fail_memory("compare");
+    for (char *rest = t->paths, *path; (path = strsep(&rest, "\n")) != NULL;) {
+        if (t->count == VIDEOS_MAX)
+            return stk_fail(STK_ERR_ARGUMENT, "at most %d videos at a time", VIDEOS_MAX);
+        t->video[t->count++] = path;
+    }
+    return STK_OK;
+}
+
+/* --- JSON ------------------------------------------------------------------------------------- */
+
+static void add_sync(cJSON *object, const stk_comparison *c) {
+    static const char *const keys[2] = {"sync_offset_frames", "sync_confidence"};
+    const double values[2] = {c->sync.offset_frames, c->sync.confidence};
+    cJSON *reasons = cJSON_GetObjectItemCaseSensitive(object, "not_computed");
+    for (int i = 0; i < 2; i++) {
+        if (c->sync_reason[0] == '\0') {
+            cJSON_AddNumberToObject(object, keys[i], values[i]);
+            continue;
+        }
+        cJSON_AddNullToObject(object, keys[i]);
+        cJSON_AddStringToObject(reasons, keys[i], c->sync_reason);
+    }
+}
+
+static char *as_json(const table *t) {
+    cJSON *root = cJSON_CreateObject();
+    cJSON_AddStringToObject(root, "real", t->options->real);
+    cJSON *videos = cJSON_AddArrayToObject(root, "videos");
+    for (int i = 0; i < t->count; i++) {
+        const stk_comparison *c = &t->of[i];
+        cJSON *one = cJSON_CreateObject();
+        cJSON_AddStringToObject(one, "video", t->video[i]);
+        cJSON_AddNumberToObject(one, "frames", c->frames);
+        cJSON_AddNumberToObject(one, "video_frames", c->video_frames);
+        cJSON_AddNumberToObject(one, "real_frames", c->real_frames);
+        stk_quality_add_json(one, &c->quality, 1);
+        add_sync(one, c);
+        cJSON_AddItemToArray(videos, one);
+    }
+    return stk_json_text(root);
+}
+
+/* --- table ------------------------------------------------------------------------------------ */
+
+typedef struct page {
+    char *text;
+    size_t used;
+} page;
+
+__attribute__((format(printf, 2, 3))) static void put(page *p, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    const int length = vsnprintf(p->text + p->used, TEXT_MAX - p->used, format, arguments);
+    va_end(arguments);
+    if (length > 0) p->used += (size_t)length;
+    if (p->used > TEXT_MAX - 1) p->used = TEXT_MAX - 1;
+}
+
+static void put_cell(page *p, double value, int there) {
+    if (there)
+        put(p, " %*.4f", COLUMN, value);
+    else
+        put(p, " %*s", COLUMN, "-");
+}
+
+/* The end of a path, as much as a column holds. */
+static const char *name_of(const char *path) {
+    const char *slash = strrchr(path, '/');
+    const char *name = slash != NULL ? slash + 1 : path;
+    const size_t length = strlen(name);
+    return length > COLUMN ? name + length - COLUMN : name;
+}
+
+/* Head, mouth and portrait are a subject's: no row in the table. */
+static int has_row(int column) {
+    return column < STK_QUALITY_PSNR_HEAD || column > STK_QUALITY_PSNR_PORTRAIT;
+}
+
+static void put_reasons(page *p, const stk_comparison *c) {
+    for (int k = 0; k < STK_QUALITY_COLUMNS; k++)
+        if (has_row(k) && c->quality.figure[k].count == 0)
+            put(p, "  %s: %s\n", stk_quality_names[k].key, c->quality.reason[k]);
+    if (c->quality.jitter_reason[0] != '\0') put(p, "  jitter: %s\n", c->quality.jitter_reason);
+    if (c->sync_reason[0] != '\0') put(p, "  sync: %s\n", c->sync_reason);
+}
+
+static char *as_text(const table *t) {
+    page p = {stk_calloc_aligned(1, TEXT_MAX), 0};
+    if (p.text == NULL) return NULL;
+    put(&p, "%-20s", "");
+    for (int i = 0; i < t->count; i++) put(&p, " %*s", COLUMN, name_of(t->video[i]));
+    put(&p, "\n%-20s", "frames");
+    for (int i = 0; i < t->count; i++) put(&p, " %*d", COLUMN, t->of[i].frames);
+    for (int k = 0; k < STK_QUALITY_COLUMNS; k++) {
+        if (!has_row(k)) continue;
+        put(&p, "\n%-20s", stk_quality_names[k].key);
+        for (int i = 0; i < t->count; i++)
+            put_cell(&p, t->of[i].quality.figure[k].mean, t->of[i].quality.figure[k].count > 0);
+    }
+    const char *const rest[] = {"jitter_rot_deg", "jitter_rot_deg_real", "sync_offset_frames",
+                                "sync_confidence"};
+    for (int k = 0; k < 4; k++) {
+        put(&p, "\n%-20s", rest[k]);
+        for (int i = 0; i < t->count; i++) {
+            const stk_comparison *c = &t->of[i];
+            const double values[] = {c->quality.jitter_rot_deg, c->quality.jitter_rot_deg_real,
+                                     c->sync.offset_frames, c->sync.confidence};
+            put_cell(&p, values[k], k < 2 ? !isnan(values[k]) : c->sync_reason[0] == '\0');
+        }
+    }
+    for (int i = 0; i < t->count; i++) {
+        put(&p, "\n%s, not computed:\n", t->video[i]);
+        put_reasons(&p, &t->of[i]);
+        put(&p, "  lpips, fid, lse_c, lse_d: no networks for them (--json)\n");
+    }
+    char *text = stk_text_copy(p.text);
+    stk_free(p.text);
+    return text;
+}
+
+stk_status stk_compare(stk_context *ctx, const stk_compare_options *options, char **text) {
+    stk_job job = stk_context_job(ctx);
+    table t = {.options = options};
+    *text = NULL;
+    stk_status status = read_list(&t);
+    for (int i = 0; i < t.count && status == STK_OK; i++) {
+        const stk_compare_settings settings = {t.video[i], options->real, options->models,
+                                               options->encoder, options->threads};
+        status = stk_compare_video(&settings, &job, &t.of[i]);
+    }
+    if (status == STK_OK) {
+        *text = options->json ? as_json(&t) : as_text(&t);
+        if (*text == NULL) status = stk_fail_memory("compare");
+    }
+    stk_free(t.of);
+    stk_text_free(&t.paths);
+    return stk_context_finish(ctx, status);
+}
