@@ -37,16 +37,18 @@ static void check(const char *what, double value, double bound) {
     if (!(value <= bound)) fail_msg("%s is %g, at most %g was expected", what, value, bound);
 }
 
-/* Of a focal length too long and too short; the first alone where everything takes ten times as
- * long. */
-static int starts(void) {
-    return SANITIZED ? 1 : 2;
-}
-
 static void without_landmarks(synthetic_tracks *clip) {
     clip->input.landmarks = NULL;
     clip->input.valid = NULL;
     clip->input.shape_head = NULL;
+}
+
+/* For cases whose code others run, too: under sanitizers they say nothing new, slowly. */
+static void numbers_not_memory(void) {
+    if (SANITIZED) {
+        print_message("SKIP: numbers, not memory; ten times slower here\n");
+        skip();
+    }
 }
 
 static void check_speaker(const synthetic_tracks *clip, const stk_bundle *bundle) {
@@ -67,8 +69,9 @@ static void check_speaker(const synthetic_tracks *clip, const stk_bundle *bundle
 
 static void bundle_adjust_speaker_recovers_poses_and_focal(void **state) {
     (void)state;
+    numbers_not_memory();
     static const double start[] = {1.25, 0.8};
-    for (int i = 0; i < starts(); i++) {
+    for (int i = 0; i < 2; i++) {
         synthetic_tracks clip = speaker();
         stk_bundle bundle;
         clip.start_focal = start[i];
@@ -91,8 +94,9 @@ static void bundle_adjust_speaker_recovers_poses_and_focal(void **state) {
 /* Turns of +-4 degrees: the focal length is not better known than is said. */
 static void bundle_adjust_small_turns_tell_focal_honestly(void **state) {
     (void)state;
+    numbers_not_memory();
     static const double start[] = {1.25, 0.8};
-    for (int i = 0; i < starts(); i++) {
+    for (int i = 0; i < 2; i++) {
         synthetic_tracks clip = speaker();
         stk_bundle bundle;
         clip.motion = 0.3;
@@ -114,10 +118,7 @@ static void bundle_adjust_small_turns_tell_focal_honestly(void **state) {
 /* Two thirds of the points rise and fall by 1 px, as with the brows: the others know the pose. */
 static void bundle_adjust_lively_forehead_does_not_nod(void **state) {
     (void)state;
-    if (SANITIZED) {
-        print_message("SKIP: numbers, not memory; ten times slower here\n");
-        skip();
-    }
+    numbers_not_memory();
     synthetic_tracks clip = speaker();
     stk_bundle bundle;
     clip.lively_px = 1;
@@ -138,10 +139,7 @@ static void bundle_adjust_lively_forehead_does_not_nod(void **state) {
  * of it is half noise. */
 static void bundle_adjust_raised_brows_are_no_nod(void **state) {
     (void)state;
-    if (SANITIZED) {
-        print_message("SKIP: numbers, not memory; ten times slower here\n");
-        skip();
-    }
+    numbers_not_memory();
     synthetic_tracks clip = speaker();
     double turn_deg[2];
     stk_rng rng;
@@ -167,6 +165,7 @@ static void bundle_adjust_raised_brows_are_no_nod(void **state) {
 
 static void bundle_adjust_everlasting_points_recovers_poses(void **state) {
     (void)state;
+    numbers_not_memory();
     synthetic_tracks clip = speaker();
     stk_bundle bundle;
     clip.everlasting = 1;
