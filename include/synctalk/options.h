@@ -51,7 +51,7 @@
     X(TEXT, output,  "-o",        NULL, 0, 0,       "FILE",   "mp4 to write, or - for raw y4m on stdout") \
     X(TEXT, frames,  "--frames",  NULL, 0, 0,       "FOLDER", "write PNG frames here instead of a video") \
     X(TEXT, portrait, "--portrait", NULL, 0, 0,     "FOLDER", "paste the face into the frames of this, the model's own subject: hair, ears and background stay") \
-    X(TEXT, frame,   "--frame",   NULL, 0, 0,       "square|full", "full: with --portrait, the whole picture of the clip that the subject was cut from") \
+    X(TEXT, frame,   "--frame",   NULL, 0, 0,       "square|full", "full: with --portrait, the whole picture of the clip that the subject was cut from, at the clip's own rate (30, 29.97, 24, 50 ... a second)") \
     X(TEXT, silence, "--silence", NULL, 0, 0,     "gate|off", "where nobody speaks the lips rest, closed (gate, by voice activity; default; not with --features for converted models), or do as the sound has them") \
     X(TEXT, smooth_lips, "--smooth-lips", NULL, 0, 0, "symmetric|published|off", "steadier lips: without lag (default), by the published recursion, which is late, or as they are") \
     X(TEXT, background, "--background", NULL, 0, 0, "IMAGE|COLOUR|transparent", "with --portrait: the person before a picture, a colour (#rrggbb, green ...), or nothing (-o .mov, .webm or --frames)") \

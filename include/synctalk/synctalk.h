@@ -84,13 +84,15 @@ typedef struct stk_event {
     const char *detail;  /* figures, or NULL */
 } stk_event;
 
-/* One rendered picture: RGB, 8 bits, rows `stride` bytes apart; valid during the callback. */
+/* One rendered picture, as it is written: 8 bits, rows `stride` bytes apart; valid during the
+ * callback. */
 typedef struct stk_frame_view {
-    const uint8_t *rgb;
+    const uint8_t *rgb; /* RGBA where channels is 4 */
     int width, height;
     int64_t stride;
-    int index; /* 0, 1, ... at 25 frames/s */
+    int index; /* 0, 1, ... at 25 frames/s; with full frames at the clip's own rate */
     int total;
+    int channels; /* 3; 4 with a transparent background, straight */
 } stk_frame_view;
 
 typedef struct stk_callbacks {

@@ -70,10 +70,10 @@ enum { REPORT_BYTES_MAX = 4 << 20 };
 /* The full frames beside the square ones. */
 static stk_status keep_full(const char *folder, const stk_job *job) {
     stk_subject *subject;
-    stk_frame_store *store = NULL;
+    stk_full_frames full;
     STK_TRY(stk_subject_open(&subject, folder));
-    stk_status status = stk_subject_open_full(subject, job, &store);
-    stk_frame_store_close(&store);
+    stk_status status = stk_subject_open_full(subject, job, &full);
+    stk_full_frames_close(&full);
     stk_subject_close(&subject);
     return status;
 }
@@ -239,8 +239,13 @@ stk_status stk_train(stk_context *ctx, const stk_train_options *options, stk_tra
 static stk_status forward_frame(void *user, const stk_image *picture, int index, int total,
                                 int *stop) {
     stk_context *ctx = user;
-    const stk_frame_view view = {picture->data,   picture->width, picture->height,
-                                 picture->stride, index,          total};
+    const stk_frame_view view = {.rgb = picture->data,
+                                 .width = picture->width,
+                                 .height = picture->height,
+                                 .stride = picture->stride,
+                                 .index = index,
+                                 .total = total,
+                                 .channels = picture->channels};
     *stop = ctx->callbacks.frame(ctx->callbacks.user, &view);
     return STK_OK;
 }
@@ -315,9 +320,9 @@ static stk_status render(stk_context *ctx, const stk_render_options *options, co
     *result = (stk_render_result){
         .frames = figures.frames,
         .seconds = figures.seconds,
-        .render_fps = figures.render_seconds > 0 ? figures.frames / figures.render_seconds : 0,
+        .render_fps = figures.render_seconds > 0 ? figures.heads / figures.render_seconds : 0,
         .end_to_end_fps = figures.seconds > 0 ? figures.frames / figures.seconds : 0,
-        .realtime_factor = figures.seconds > 0 ? figures.frames / figures.seconds / STK_FPS : 0,
+        .realtime_factor = figures.seconds > 0 ? figures.heads / figures.seconds / STK_FPS : 0,
         .peak_mib = stk_peak_rss_mib(),
     };
     return status;

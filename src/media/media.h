@@ -50,6 +50,9 @@ typedef struct stk_retime {
     double first_time_s; /* container time of output frame 0: sound sample 0 is taken there. Used
                           * in order, the frames' stagger is averaged out of it. */
     double source_fps;   /* rate of the distinct frames */
+    int distinct_count;
+    int32_t *distinct;  /* [distinct_count] decode index of those that repeat none */
+    double *distinct_s; /* [distinct_count] their time stamps */
 } stk_retime;
 
 stk_status stk_retime_plan(const char *path, const stk_job *job, stk_retime *plan);
@@ -109,7 +112,7 @@ typedef struct stk_writer_options {
     stk_writer_format format;
     int channels;           /* of the pictures given: 0 = 3, or 4 (PNG; always with alpha films) */
     int width, height;      /* even for MP4, ProRes and VP9 */
-    int fps;                /* 25 */
+    int fps, fps_den;       /* fps / fps_den frames a second, e.g. 30000 / 1001; fps_den 0 = 1 */
     int timescale;          /* MP4: 0 = constant rate; else ticks a second of the time stamps given
                              * to stk_video_writer_frame_at, fps being about their rate */
     int crf;                /* 0 (lossless) .. 51 */

@@ -335,6 +335,19 @@ static stk_status plan_nearest(stk_retime *plan, const stk_survey *survey, const
     return STK_OK;
 }
 
+static stk_status keep_distinct(stk_retime *plan, const stk_survey *survey, const int *distinct,
+                                int count) {
+    plan->distinct = stk_calloc_aligned((size_t)count, sizeof *plan->distinct);
+    plan->distinct_s = stk_calloc_aligned((size_t)count, sizeof *plan->distinct_s);
+    if (plan->distinct == NULL || plan->distinct_s == NULL) return stk_fail_memory("retiming plan");
+    plan->distinct_count = count;
+    for (int i = 0; i < count; i++) {
+        plan->distinct[i] = distinct[i];
+        plan->distinct_s[i] = survey->time_s[distinct[i]];
+    }
+    return STK_OK;
+}
+
 static stk_status make_plan(stk_retime *plan, const char *path, stk_survey *survey, int *distinct) {
     plan->source_frames = survey->count;
     plan->repeats = find_repeats(survey);
@@ -347,6 +360,7 @@ static stk_status make_plan(stk_retime *plan, const char *path, stk_survey *surv
                         "%s: its time stamps jump (%.0f s for %d pictures); re-encode the clip",
                         path, span, survey->count);
     plan->source_fps = count > 1 ? (count - 1) / span : STK_FPS;
+    STK_TRY(keep_distinct(plan, survey, distinct, count));
     double worst_s, offset_s = even_offset_s(survey, distinct, count, &worst_s);
     /* One staggered time stamp at either end must not decide about a short clip. */
     double stagger = plan->repeats > 0 && span > 0 ? 0.5 / STK_FPS / span : 0;
@@ -376,5 +390,7 @@ void stk_retime_clear(stk_retime *plan) {
     if (plan == NULL) return;
     stk_free(plan->source);
     stk_free(plan->time_s);
+    stk_free(plan->distinct);
+    stk_free(plan->distinct_s);
     *plan = (stk_retime){0};
 }

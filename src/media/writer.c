@@ -97,8 +97,8 @@ static stk_status check_options(const char *path, const stk_writer_options *opti
     if (is_film(options->format) && (options->width % 2 != 0 || options->height % 2 != 0))
         return stk_fail(STK_ERR_ARGUMENT, "%s: an MP4 needs even sides, not %d x %d", path,
                         options->width, options->height);
-    if (options->fps <= 0 || options->crf < 0 || options->crf > CRF_MAX || options->gop < 0 ||
-        (options->timescale != 0 && options->timescale < options->fps))
+    if (options->fps <= 0 || options->fps_den < 0 || options->crf < 0 || options->crf > CRF_MAX ||
+        options->gop < 0 || (options->timescale != 0 && options->timescale < options->fps))
         return stk_fail(STK_ERR_ARGUMENT,
                         "%s: %d frames a second, quality %d (0 to %d) or key frame "
                         "distance %d is not possible",
@@ -129,8 +129,9 @@ static void set_encoder(AVCodecContext *codec, const stk_video_writer *writer) {
     codec->width = options->width;
     codec->height = options->height;
     codec->pix_fmt = kind_of(options->format)->pixels;
-    codec->time_base = (AVRational){1, options->timescale > 0 ? options->timescale : options->fps};
-    codec->framerate = (AVRational){options->fps, 1};
+    codec->time_base = options->timescale > 0 ? (AVRational){1, options->timescale}
+                                              : (AVRational){options->fps_den, options->fps};
+    codec->framerate = (AVRational){options->fps, options->fps_den};
     codec->color_range = AVCOL_RANGE_MPEG;
     codec->colorspace = AVCOL_SPC_BT709;
     codec->color_primaries = AVCOL_PRI_BT709;
@@ -225,10 +226,10 @@ static stk_status write_all(stk_video_writer *writer, const void *bytes, size_t 
 /* Common readers take no header over 80 bytes: it has no room for the comment itself. */
 static stk_status open_y4m(stk_video_writer *writer) {
     char header[128];
-    int n = snprintf(header, sizeof header,
-                     "YUV4MPEG2 W%d H%d F%d:1 Ip A1:1 C420mpeg2 XCOLORRANGE=LIMITED%s\n",
-                     writer->options.width, writer->options.height, writer->options.fps,
-                     writer->options.comment != NULL ? " XSYNTHETIC=1" : "");
+    int n = snprintf(
+        header, sizeof header, "YUV4MPEG2 W%d H%d F%d:%d Ip A1:1 C420mpeg2 XCOLORRANGE=LIMITED%s\n",
+        writer->options.width, writer->options.height, writer->options.fps, writer->options.fps_den,
+        writer->options.comment != NULL ? " XSYNTHETIC=1" : "");
     return write_all(writer, header, (size_t)n);
 }
 
@@ -270,6 +271,7 @@ stk_status stk_video_writer_create(stk_video_writer **out, const char *path,
     if (writer == NULL) return stk_fail_memory("video writer");
     writer->options = *options; /* with its strings kept here: the caller's may go */
     writer->options.channels = has_alpha(options->format) || options->channels == 4 ? 4 : 3;
+    if (writer->options.fps_den == 0) writer->options.fps_den = 1;
     strcpy(writer->path, path);
     snprintf(writer->preset, sizeof writer->preset, "%s",
              options->preset != NULL ? options->preset : "veryfast");
@@ -354,7 +356,8 @@ static stk_status take_frame(stk_video_writer *writer, const stk_image *rgb, int
 stk_status stk_video_writer_frame(stk_video_writer *writer, const stk_image *rgb) {
     const stk_writer_options *options = &writer->options;
     if (options->timescale == 0) return take_frame(writer, rgb, writer->frames, 1);
-    return stk_video_writer_frame_at(writer, rgb, (double)writer->frames / options->fps);
+    return stk_video_writer_frame_at(writer, rgb,
+                                     (double)writer->frames * options->fps_den / options->fps);
 }
 
 stk_status stk_video_writer_frame_at(stk_video_writer *writer, const stk_image *rgb,
@@ -364,7 +367,8 @@ stk_status stk_video_writer_frame_at(stk_video_writer *writer, const stk_image *
     if (options->timescale == 0 || tick < 0 || (writer->frames > 0 && tick <= writer->tick))
         return stk_fail(STK_ERR_ARGUMENT, "%s: frame %lld cannot be shown at %.6f s", writer->path,
                         (long long)writer->frames, time_s);
-    return take_frame(writer, rgb, tick, options->timescale / options->fps);
+    return take_frame(writer, rgb, tick,
+                      (int64_t)options->timescale * options->fps_den / options->fps);
 }
 
 static stk_status finish_film(stk_video_writer *writer) {

@@ -7,7 +7,7 @@
  *   backdrop   Portrait-Sync Generator: torso over plate of the same source frame, composited;
  *              of a model with a torso branch, what that paints over the plate at this pose
  *   portrait   Portrait-Sync Generator, if asked for: the face pasted into the source frame itself,
- *              or into the full picture that this was cut out of
+ *              or into the full pictures that this was cut out of, at their rate
  *   writer     encoded and muxed as it is made; memory does not grow with the sound's length
  */
 #include "render/render.h"
@@ -18,12 +18,12 @@
 #include "base/memory.h"
 #include "kernels/image.h"
 #include "media/media.h"
-#include "portrait_sync/paste.h"
 #include "portrait_sync/portrait.h"
 #include "render/backdrop.h"
 #include "render/background.h"
 #include "render/expression.h"
 #include "render/frame.h"
+#include "render/full.h"
 #include "render/portrait.h"
 #include "render/voice.h"
 
@@ -34,9 +34,8 @@ typedef struct frame_slot {
     STK_ALIGNED(64) float code[STK_AUDIO_CODE];
     stk_image picture;         /* RGB: the backdrop, then the frame */
     stk_portrait_frame source; /* in portrait mode */
-    stk_image full;            /* with full frames: the clip's, then the result */
-    uint16_t *full_scratch;
-    stk_background_slot cut; /* with another background */
+    stk_full_slot full;        /* with full frames: any number of pictures */
+    stk_background_slot cut;   /* with another background */
 } frame_slot;
 
 typedef struct session {
@@ -49,13 +48,13 @@ typedef struct session {
     stk_frame_store *torsos;
     stk_subject *subject; /* of portrait mode, else NULL */
     stk_portrait_source *portrait;
-    stk_frame_store *fulls; /* NULL: the square is the picture */
-    stk_paste paste;
+    stk_full full;                  /* items 0: the square is the picture */
     stk_background background;      /* its plate has data when there is one */
     stk_frame_renderer **renderers; /* [workers]: each thread renders whole frames by itself */
     stk_video_writer *writer;
     frame_slot *slots; /* [slot_count], of the frames under way */
     int frames, workers, slot_count;
+    int shown; /* pictures, so far */
     double start_s;
     stk_camera camera; /* of the output picture */
     stk_rect rect;
@@ -100,14 +99,18 @@ static stk_status source_stage(void *ctx, stk_line_place *at) {
     session *s = ctx;
     if (s->portrait == NULL) return STK_OK;
     const int k = stk_mirror_index(at->item, s->model->performance.frames);
-    if (s->fulls != NULL) STK_TRY(stk_frame_store_read(s->fulls, k, &s->slots[at->slot].full));
+    if (s->full.items > 0) STK_TRY(stk_full_read(&s->full, at->item, k, &s->slots[at->slot].full));
     return stk_portrait_read(s->portrait, k, &s->slots[at->slot].source);
 }
 
-/* What is shown and written. */
-static stk_image *finished(session *s, const stk_line_place *at) {
-    frame_slot *slot = &s->slots[at->slot];
-    if (s->fulls != NULL) return &slot->full;
+static int pictures_of(const session *s, const stk_line_place *at) {
+    return s->full.items > 0 ? s->slots[at->slot].full.count : 1;
+}
+
+/* What is shown and written, the n-th of pictures_of. */
+static const stk_image *finished(const session *s, const stk_line_place *at, int n) {
+    const frame_slot *slot = &s->slots[at->slot];
+    if (s->full.items > 0) return &slot->full.pictures[n];
     return s->background.transparent ? &slot->cut.rgba : &slot->picture;
 }
 
@@ -156,8 +159,8 @@ static stk_status paste_stage(void *ctx, stk_line_place *at) {
     const stk_image *mask = &slot->source.mask;
     if (s->portrait == NULL) return STK_OK;
     stk_portrait_settle(s->portrait, &slot->source, &slot->picture);
-    if (s->fulls != NULL)
-        stk_paste_frame(&s->paste, &slot->picture, mask, slot->full_scratch, &slot->full);
+    if (s->full.items > 0)
+        stk_full_paste(&s->full, &slot->picture, mask, &slot->full);
     else
         stk_portrait_paste(&slot->picture, mask, &slot->source.frame);
     if (s->background.plate.data != NULL)
@@ -169,9 +172,13 @@ static stk_status paste_stage(void *ctx, stk_line_place *at) {
 static stk_status sink_stage(void *ctx, stk_line_place *at) {
     session *s = ctx;
     const stk_frame_sink *sink = &s->settings->sink;
-    const stk_image *shown = s->fulls != NULL ? finished(s, at) : &s->slots[at->slot].picture;
-    if (sink->frame != NULL)
-        STK_TRY(sink->frame(sink->user, shown, at->item, s->frames, &at->stop));
+    const int total = s->full.items > 0 ? stk_full_first(&s->full, s->frames) : s->frames;
+    stk_full_slot *full = &s->slots[at->slot].full;
+    for (int n = 0; n < pictures_of(s, at); n++, s->shown++) {
+        if (sink->frame == NULL) continue;
+        STK_TRY(sink->frame(sink->user, finished(s, at, n), s->shown, total, &at->stop));
+        if (at->stop) full->count = n + 1; /* what the writer gets */
+    }
     stk_job_report(s->job, "render", at->item + 1, s->frames, s->start_s, NULL);
     at->stop |= stk_job_aborted(s->job);
     return STK_OK;
@@ -180,7 +187,9 @@ static stk_status sink_stage(void *ctx, stk_line_place *at) {
 static stk_status writer_stage(void *ctx, stk_line_place *at) {
     session *s = ctx;
     if (s->writer == NULL) return STK_OK;
-    return stk_video_writer_frame(s->writer, finished(s, at));
+    for (int n = 0; n < pictures_of(s, at); n++)
+        STK_TRY(stk_video_writer_frame(s->writer, finished(s, at, n)));
+    return STK_OK;
 }
 
 /* Frames pass these stages one behind the other (base/line.h); what is made does not depend on the
@@ -199,13 +208,14 @@ static stk_status render_frames(session *s, stk_render_figures *figures) {
     if (s->plate.data != NULL) line.stages[BACKDROP].order = STK_LINE_WIDE;
     if (stk_job_aborted(s->job)) return stk_fail(STK_ERR_ABORTED, "stopped after 0 frames");
     s->start_s = stk_clock_s();
-    stk_status status = stk_line_run(&line, s->pool, &figures->frames);
+    stk_status status = stk_line_run(&line, s->pool, &figures->heads);
+    figures->frames = s->shown;
     figures->render_seconds = line.stages[HEAD].seconds / s->workers;
-    for (int i = 0; i < STAGES && figures->frames > 0; i++)
+    for (int i = 0; i < STAGES && figures->heads > 0; i++)
         stk_log(STK_LOG_DEBUG, "%s: %.2f ms a frame, %.2f of them on a processor",
-                line.stages[i].name, 1e3 * line.stages[i].seconds / figures->frames,
-                1e3 * line.stages[i].cpu_seconds / figures->frames);
-    if (status == STK_OK && figures->frames < s->frames)
+                line.stages[i].name, 1e3 * line.stages[i].seconds / figures->heads,
+                1e3 * line.stages[i].cpu_seconds / figures->heads);
+    if (status == STK_OK && figures->heads < s->frames)
         return stk_fail(STK_ERR_ABORTED, "stopped after %d frames", figures->frames);
     return status;
 }
@@ -254,14 +264,19 @@ static stk_status open_writer(session *s) {
              s->model->hash);
     stk_writer_options options = {
         .channels = s->background.transparent ? 4 : 3,
-        .width = s->fulls != NULL ? s->slots[0].full.width : s->camera.width,
-        .height = s->fulls != NULL ? s->slots[0].full.height : s->camera.height,
+        .width = s->camera.width,
+        .height = s->camera.height,
         .fps = STK_FPS,
         .crf = settings->crf,
         .sound_path = settings->audio,
         .comment = comment,
         .threads = stk_render_encoder_threads(s->workers),
     };
+    if (s->full.items > 0) {
+        const stk_full_frames *own = &s->full.frames;
+        stk_frame_store_size(own->store, &options.width, &options.height);
+        options.fps = own->rate_num, options.fps_den = own->rate_den;
+    }
     STK_TRY(choose_format(s, path, &options.format));
     return stk_video_writer_create(&s->writer, path, &options);
 }
@@ -275,14 +290,6 @@ static stk_status check_film(const session *s) {
     return stk_fail(STK_ERR_FORMAT,
                     "%s: is damaged (torso film %d x %d, camera %d x %d); train it again",
                     s->settings->model, width, height, source->width, source->height);
-}
-
-static stk_status open_full_slot(const session *s, frame_slot *slot) {
-    int width, height;
-    stk_frame_store_size(s->fulls, &width, &height);
-    STK_TRY(stk_image_init(&slot->full, width, height, 3));
-    slot->full_scratch = stk_calloc_aligned(stk_paste_scratch(&s->paste), sizeof(uint16_t));
-    return slot->full_scratch != NULL ? STK_OK : stk_fail_memory("full frames");
 }
 
 /* Threads, a renderer for each, and twice as many frames under way and two. */
@@ -310,7 +317,7 @@ static stk_status open_slots(session *s) {
         STK_TRY(stk_image_init(&s->slots[i].picture, width, height, 3));
         if (s->portrait != NULL)
             STK_TRY(stk_portrait_frame_init(&s->slots[i].source, s->portrait, width, height));
-        if (s->fulls != NULL) STK_TRY(open_full_slot(s, &s->slots[i]));
+        if (s->full.items > 0) STK_TRY(stk_full_slot_init(&s->slots[i].full, &s->full));
         if (s->background.plate.data != NULL)
             STK_TRY(stk_background_slot_init(&s->slots[i].cut, &s->background));
     }
@@ -328,9 +335,8 @@ static stk_status open_source(session *s) {
         STK_TRY(stk_background_open(&s->background, settings->background, s->subject,
                                     s->camera.width, s->camera.height));
     if (!settings->full_frame) return STK_OK;
-    STK_TRY(stk_subject_open_full(s->subject, s->job, &s->fulls));
-    return stk_paste_init(&s->paste, s->camera.width, s->camera.height,
-                          stk_subject_get_info(s->subject)->crop_source_px);
+    return stk_full_open(&s->full, s->subject, s->job, s->camera.width, s->camera.height,
+                         stk_voice_frames(s->voice));
 }
 
 static stk_status open_session(session *s) {
@@ -380,14 +386,12 @@ static void close_session(session *s) {
     for (int i = 0; i < s->slot_count; i++) {
         stk_image_clear(&s->slots[i].picture);
         stk_portrait_frame_clear(&s->slots[i].source);
-        stk_image_clear(&s->slots[i].full);
-        stk_free(s->slots[i].full_scratch);
+        stk_full_slot_clear(&s->slots[i].full, &s->full);
         stk_background_slot_clear(&s->slots[i].cut);
     }
     stk_free(s->slots);
     stk_background_clear(&s->background);
-    stk_paste_clear(&s->paste);
-    stk_frame_store_close(&s->fulls);
+    stk_full_close(&s->full);
     stk_portrait_close(&s->portrait);
     stk_subject_close(&s->subject);
     for (int i = 0; s->renderers != NULL && i < s->workers; i++)

@@ -6,7 +6,8 @@
 #include "render/model.h"
 #include "render/voice.h"
 
-/* Receives each finished picture, in order. Non-zero stops the loop with STK_ERR_ABORTED. */
+/* Receives each finished picture as it is written (RGB or RGBA), in order. Non-zero stops the loop
+ * with STK_ERR_ABORTED. */
 typedef struct stk_frame_sink {
     stk_status (*frame)(void *user, const stk_image *picture, int index, int total, int *stop);
     void *user;
@@ -21,7 +22,7 @@ typedef struct stk_render_settings {
     const char *portrait;   /* subject folder: faces are pasted into its frames; NULL = not */
     int published;          /* by the published mask alone */
     const char *background; /* of background.h, for portraits; NULL = the frame's own */
-    int full_frame;         /* and these back into the clip's full frames */
+    int full_frame;         /* and these back into the clip's full frames, at its rate */
     const char *output;     /* mp4, "-" = y4m on stdout, NULL = none */
     const char *frames;     /* PNG folder, NULL = none */
     int size;               /* 0 = as trained */
@@ -33,7 +34,9 @@ typedef struct stk_render_settings {
 } stk_render_settings;
 
 typedef struct stk_render_figures {
-    int frames;
+    int frames; /* shown or written */
+    int heads;  /* rendered, 25 for every second: fewer or more than frames where these are at the
+                 * clip's own rate (full.h) */
     double seconds;        /* from opening the model to closing the film */
     double render_seconds; /* wall time of stk_frame_render, added up over the frames, over the
                             * threads that shared them: how long rendering alone would have taken */

@@ -89,12 +89,21 @@ int stk_subject_same_take(const stk_subject *subject, int a, int b);
 /* Pictures: each caller opens its own store (they are not thread-safe). */
 stk_status stk_subject_open_pictures(const stk_subject *subject, stk_frame_store **store);
 stk_status stk_subject_open_torsos(const stk_subject *subject, stk_frame_store **store);
-/* The clip's own frames, uncut, frame for frame those of open_pictures; their size (even sides).
- * Made below cache/ when they are first asked for, from the clip, which must still be there and the
- * same. */
+/* The clip's own frames, uncut, at the clip's own rate where that is constant and 20 a second or
+ * more (else those of open_pictures, 25 a second). */
+typedef struct stk_full_frames {
+    stk_frame_store *store;
+    int rate_num, rate_den; /* frames a second: 25 / 1, 30000 / 1001 ... */
+    double fps;             /* the same, as the clip's time stamps have it */
+    int32_t *shown;         /* [subject's frames] of them, what its picture shows; rising */
+} stk_full_frames;
+/* Their size (even sides). */
 stk_status stk_subject_full_size(const stk_subject *subject, int *width, int *height);
+/* Made below cache/ when they are first asked for, from the clip, which must still be there and the
+ * same. Release with stk_full_frames_close. */
 stk_status stk_subject_open_full(const stk_subject *subject, const stk_job *job,
-                                 stk_frame_store **store);
+                                 stk_full_frames *full);
+void stk_full_frames_close(stk_full_frames *full);
 /* labels: 1 channel, preallocated, of the subject's size. */
 stk_status stk_subject_labels(const stk_subject *subject, int frame, stk_image *labels);
 stk_status stk_subject_plate(const stk_subject *subject, stk_image *rgb);

@@ -121,6 +121,22 @@ static void prepare_again_does_nothing(void **state) {
     }
 }
 
+/* Nothing but the full frames is made of a subject that is ready, and they once. */
+static void prepare_full_keeps_the_full_frames(void **state) {
+    (void)state;
+    need_person();
+    char digest[STK_SHA256_TEXT], name[64], path[STK_PATH_MAX];
+    TEST_OK(stk_sha256_file(clip, digest));
+    snprintf(name, sizeof name, "cache/full-%.12s.mp4", digest);
+    TEST_OK(stk_path_join(path, sizeof path, subject, name));
+    assert_false(stk_file_exists(path));
+    must_run(program_run("prepare %s -o %s --size %d --full", clip, subject, SIDE));
+    const struct stat made = status_of(name);
+    assert_true(made.st_size > 0);
+    must_run(program_run("prepare %s -o %s --size %d --full", clip, subject, SIDE));
+    assert_int_equal(status_of(name).st_ino, made.st_ino);
+}
+
 static void prepare_at_another_size_is_refused(void **state) {
     (void)state;
     need_person();
@@ -386,6 +402,7 @@ static void sound_without_samples_is_refused(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(prepare_again_does_nothing),
+        cmocka_unit_test(prepare_full_keeps_the_full_frames),
         cmocka_unit_test(prepare_at_another_size_is_refused),
         cmocka_unit_test(swapped_files_are_named_for_what_they_are),
         cmocka_unit_test(train_thread_count_does_not_change_the_model),
