@@ -12,7 +12,7 @@ case "${1:-}" in
 esac
 
 . scripts/packages.sh
-install_packages "${build_packages[@]}" clang libcmocka-dev libclang-rt-14-dev libespeak-ng1
+install_packages "${build_packages[@]}" clang libcmocka-dev libclang-rt-14-dev libespeak-ng1 opencv-data
 
 # Test data beside the checkout, when they are there; tests that need them skip otherwise.
 export STK_SHARED="${STK_SHARED:-$PWD/../shared}"
