@@ -378,11 +378,9 @@ static void render_input_of_another_kind_is_refused(void **state) {
     char film[STK_PATH_MAX];
     at(film, "never.mp4");
     program_assert_refuses(
-        program_run("render -m %s -a %s -o %s --features x.npy", model, sound, film), 1,
-        "leave out --features");
+        program_run("render -m %s -a %s -o %s --features x.npy", model, sound, film), 1, "x.npy");
     program_assert_refuses(
-        program_run("render -m %s -a %s -o %s --encoder x.pth", model, sound, film), 1,
-        "leave out --encoder");
+        program_run("render -m %s -a %s -o %s --encoder x.pth", model, sound, film), 1, "x.pth");
     assert_false(stk_file_exists(film));
 }
 
