@@ -47,7 +47,8 @@ static int train_a_model(void **state) {
     at(never, "never.stk");
     TEST_OK(synthetic_subject_write(subject, 60, 64));
     write_tone();
-    must_run(program_run("train %s -o %s --steps 3 --rays 256 --frames 2 -q", subject, model));
+    must_run(program_run("train %s -o %s --encoder mel --steps 3 --rays 256 --frames 2 -q", subject,
+                         model));
     must_run(program_run("convert %s -o %s -q", model, checkpoint));
     must_run(program_run("convert %s -o %s -q", checkpoint, bare));
     return 0;

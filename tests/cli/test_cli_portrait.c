@@ -42,7 +42,8 @@ static int make_model(void **state) {
     for (int i = 0; i < tone.count; i++) tone.samples[i] = 0.1f * sinf(0.05f * (float)i);
     TEST_OK(stk_sound_write_wav(sound, &tone));
     stk_sound_clear(&tone);
-    must_run(program_run("train %s -o %s --steps 4 --rays 512 --frames 4 -q", subject, model));
+    must_run(program_run("train %s -o %s --encoder mel --steps 4 --rays 512 --frames 4 -q", subject,
+                         model));
     return 0;
 }
 
