@@ -116,9 +116,13 @@ static void csv_of_other_columns_and_files_of_the_subject_are_refused(void **sta
 /* Stopped as soon as the first rows are there: they are printed. */
 static void interrupted_prints_what_there_is(void **state) {
     (void)state;
+    if (SANITIZED) {
+        print_message("SKIP: a whole bench more, and of times; one is run\n");
+        skip();
+    }
     static const char *const columns = "| what | size | isa | threads | frames_per_s | median_s |";
     const char *found = NULL;
-    for (double delay_s = SANITIZED ? 6 : 1.5; found == NULL && delay_s < 60; delay_s *= 2) {
+    for (double delay_s = 1.5; found == NULL && delay_s < 60; delay_s *= 2) {
         const program_result *r = program_interrupt(delay_s, "bench -m %s -q --seconds 300", model);
         assert_int_equal(r->exit_code, 130);
         found = strstr(r->out, columns);

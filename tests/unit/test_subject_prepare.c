@@ -1,6 +1,7 @@
 /* test_subject_prepare.c - clips that cannot work are refused with one sentence and nothing
  * half-written; a real clip becomes a subject, once. */
 #include "support.h"
+#include "sanitized.h"
 
 #include "base/image.h"
 #include "base/memory.h"
@@ -269,6 +270,11 @@ static void check_subject(const char *folder) {
 
 static void prepare_may_stops_resumes_and_is_done_once(void **state) {
     (void)state;
+    if (SANITIZED) {
+        print_message(
+            "SKIP: test_cli_person prepares a clip under sanitizers, in a third of the time\n");
+        skip();
+    }
     const char *clip = test_shared_or_skip("clips/may.mp4"), *models = weights();
     const char *person = in_folder(test_temporary_folder(), "may");
     struct stat before[STK_ARRAY_SIZE(products)], after[STK_ARRAY_SIZE(products)];
