@@ -75,7 +75,7 @@ if [ ! -f "$out/scores.json" ] || [ ! -d "$out/frames" ]; then
   $tool eval -m "$out/person.stk" "$out/person" --frames "$out/frames" --json >"$out/part.json"
   mv "$out/part.json" "$out/scores.json"
 fi
-# Three held-out moments: real | rendered, and three of the new sentence.
+# Three held-out moments: real | rendered | pasted into its frame, and three of the new sentence.
 mapfile -t frames < <(ls "$out"/frames/*.png)
 count=${#frames[@]}
 $tool sheet -o "$out/compare.png" --columns 2 --height 384 \
@@ -85,7 +85,7 @@ $tool sheet -o "$out/compare.png" --columns 2 --height 384 \
 step "done"
 cat <<END
 video     $out/new.mp4
-pictures  $out/compare.png   (real | learned | a new sentence)
+pictures  $out/compare.png   (real | learned | pasted into its frame | a new sentence)
 figures   $(cat "$out/scores.json")
 your own  $tool prepare clip.mp4 -o person/
 END
