@@ -7,10 +7,10 @@
  * Long clips are drawn in COLUMNS columns, each its largest value.
  */
 #include "subject/frame_quality.h"
-#include "subject/plot.h"
 #include "subject/prepare.h"
 
 #include "base/memory.h"
+#include "base/plot.h"
 #include "head_sync/bundle.h"
 #include "head_sync/motion_tracker.h"
 #include "head_sync/se3.h"
@@ -46,10 +46,10 @@ static void focal_words(stk_page *page, const stk_manifest *m, double searched, 
                         double sd) {
     char words[200];
     const int determined = stk_manifest_figure(m, "stabilise", "focal_determined", 0) > 0;
-    stk_page_text(page, LEFT, 26, 17, dark, "start",
+    stk_plot_text(page, LEFT, 26, 17, dark, "start",
                   "Focal length: how well the face mesh fits at each");
     snprintf(words, sizeof words, "search: %.0f px (dashed)", searched);
-    stk_page_text(page, LEFT, 50, 13, before_colour, "start", words);
+    stk_plot_text(page, LEFT, 50, 13, before_colour, "start", words);
     if (determined)
         snprintf(words, sizeof words,
                  "determined by the followed points: %.0f px, standard "
@@ -63,7 +63,7 @@ static void focal_words(stk_page *page, const stk_manifest *m, double searched, 
     else
         snprintf(words, sizeof words, "kept: %.0f px; the followed points say nothing about it",
                  chosen);
-    stk_page_text(page, LEFT + 190, 50, 13, after_colour, "start", words);
+    stk_plot_text(page, LEFT + 190, 50, 13, after_colour, "start", words);
 }
 
 static stk_status write_focal(const stk_prepare *prepare) {
@@ -80,9 +80,9 @@ static stk_status write_focal(const stk_prepare *prepare) {
         high = fmax(high, error[i]);
     }
     STK_TRY(stk_prepare_path(prepare, "report/focal.svg", path));
-    stk_page_open(&page, WIDTH, 440);
+    stk_plot_open(&page, WIDTH, 440);
     focal_words(&page, m, searched, chosen, sd);
-    stk_page_text(&page, LEFT, 430, 12, grey, "start",
+    stk_plot_text(&page, LEFT, 430, 12, grey, "start",
                   "The search also weighs the shape's distance from a mean face and, where the "
                   "curve is flat, a typical focal length.");
     if (count >= 2 && focal[count - 1] > focal[0]) {
@@ -105,7 +105,7 @@ static stk_status write_focal(const stk_prepare *prepare) {
         stk_panel_upright(&page, &panel, searched, before_colour, "6 4");
         stk_panel_upright(&page, &panel, chosen, after_colour, "");
     }
-    return stk_page_close(&page, path);
+    return stk_plot_close(&page, path);
 }
 
 /* --- poses ------------------------------------------------------------------------------------ */
@@ -261,13 +261,13 @@ static stk_status draw_poses(curves *c) {
     second_differences(c, &c->before, c->turn[0], c->shift[0]);
     second_differences(c, &c->after, c->turn[1], c->shift[1]);
     STK_TRY(stk_prepare_path(c->prepare, "report/pose.svg", path));
-    stk_page_open(&page, WIDTH, 770);
-    stk_page_text(&page, LEFT, 26, 17, dark, "start", "Head pose, frame by frame");
-    stk_page_text(&page, LEFT, 50, 13, before_colour, "start", "from landmarks (before)");
-    stk_page_text(&page, LEFT + 180, 50, 13, after_colour, "start",
+    stk_plot_open(&page, WIDTH, 770);
+    stk_plot_text(&page, LEFT, 26, 17, dark, "start", "Head pose, frame by frame");
+    stk_plot_text(&page, LEFT, 50, 13, before_colour, "start", "from landmarks (before)");
+    stk_plot_text(&page, LEFT + 180, 50, 13, after_colour, "start",
                   "points followed and adjusted (after)");
-    stk_page_text(&page, LEFT + 430, 50, 13, hard_colour, "start", "hard frames");
-    stk_page_text(&page, LEFT + 530, 50, 13, dark, "start", "cuts dashed");
+    stk_plot_text(&page, LEFT + 430, 50, 13, hard_colour, "start", "hard frames");
+    stk_plot_text(&page, LEFT + 530, 50, 13, dark, "start", "cuts dashed");
     draw_panel(&page, c, 85, "rotation: second difference, degrees/frame^2", c->turn[0],
                c->turn[1]);
     draw_panel(&page, c, 325, "place in the picture: second difference, px/frame^2", c->shift[0],
@@ -276,7 +276,7 @@ static stk_status draw_poses(curves *c) {
     for (int i = 0; i < c->frames; i++) error[i] = (double)c->quality.error_px[i];
     draw_panel(&page, c, 565, "median distance of the points from where the pose puts them, px",
                NULL, error);
-    return stk_page_close(&page, path);
+    return stk_plot_close(&page, path);
 }
 
 stk_status stk_pose_plots_write(const stk_prepare *prepare) {
