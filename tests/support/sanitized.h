@@ -19,4 +19,13 @@
 #define SANITIZED 0
 #endif
 
+/* For a case that asserts accuracy, of code that other cases walk under the sanitizer too. */
+#define TEST_SKIP_SANITIZED(why)                                                                   \
+    do {                                                                                           \
+        if (SANITIZED) {                                                                           \
+            print_message("SKIP: under a sanitizer: %s\n", why);                                   \
+            skip();                                                                                \
+        }                                                                                          \
+    } while (0)
+
 #endif

@@ -113,12 +113,12 @@ static void brought_to_a_square_at_25(const char *variants, int width, int heigh
 
 static void variable_rate_is_brought_to_25(void **state) {
     (void)state;
-    brought_to_a_square_at_25("variable_rate", 202, 360, 25);
+    brought_to_a_square_at_25("variable_rate", 144, 200, 25);
 }
 
 static void thirty_frames_a_second_become_25(void **state) {
     (void)state;
-    brought_to_a_square_at_25("", 360, 202, 30);
+    brought_to_a_square_at_25("", 200, 144, 30);
 }
 
 /* Cut speech whose sound is late is moved by as much. */

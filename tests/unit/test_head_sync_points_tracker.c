@@ -1,6 +1,7 @@
 /* The head points tracker on a textured face whose motion is known: accuracy without and with
  * noise, changing light, a hand that passes, one that stays, frames without a face, a cut, threads, allocations. */
 #include "support.h"
+#include "sanitized.h"
 #include "moving_face.h"
 #include "base/image.h"
 #include "base/memory.h"
@@ -78,6 +79,7 @@ static void follow(moving_face *face, int frames, int blind_from, int blind_to, 
 
 static void follow_clean_clip_is_subpixel(void **state) {
     (void)state;
+    TEST_SKIP_SANITIZED("accuracy");
     moving_face face = {.size = SIZE, .seed = 5, .speed = 1, .landmark_px = 0.5f};
     outcome o;
     follow(&face, 50, 0, 0, NULL, &o);
@@ -90,6 +92,7 @@ static void follow_clean_clip_is_subpixel(void **state) {
 
 static void follow_noisy_clip_does_not_drift(void **state) {
     (void)state;
+    TEST_SKIP_SANITIZED("accuracy");
     moving_face face = {.size = SIZE, .seed = 6, .speed = 1, .landmark_px = 1, .noise = 4};
     outcome o;
     follow(&face, 80, 0, 0, NULL, &o);
@@ -160,6 +163,7 @@ static void follow_hand_is_not_followed(void **state) {
 /* As still as the head, so that nothing but what was there before tells it from the head. */
 static void follow_hand_that_stays_is_not_picked(void **state) {
     (void)state;
+    TEST_SKIP_SANITIZED("accuracy");
     moving_face face = {.size = 160, .seed = 13, .speed = 0, .noise = 2, .hand_stays = 1};
     face.hand_from = 110;
     face.hand_to = 365;

@@ -1,6 +1,7 @@
 /* The render loop: the same pictures in the same order from any number of threads; stopping,
  * failing, and what is left of the film then. */
 #include "support.h"
+#include "sanitized.h"
 #include "base/file.h"
 #include "base/image.h"
 #include "base/memory.h"
@@ -159,7 +160,7 @@ static void render_any_thread_count_gives_the_same_pictures(void **state) {
         assert_int_equal(one.frames, STK_FPS);
         assert_int_equal(one.reported, STK_FPS);
         assert_string_not_equal(one.digest[0], one.digest[1]);
-        for (size_t i = 0; i < STK_ARRAY_SIZE(threads); i++) {
+        for (size_t i = SANITIZED ? 3 : 0; i < STK_ARRAY_SIZE(threads); i++) {
             TEST_OK(render(&many, threads[i], settings[k], &frames));
             assert_int_equal(frames, STK_FPS);
             assert_memory_equal(many.digest, one.digest, sizeof one.digest);
