@@ -2,9 +2,12 @@
 # get-models.sh - fetches the pretrained files that synctalk uses, checks every SHA-256, and installs
 # them into ${XDG_CACHE_HOME:-~/.cache}/synctalk (or the folder given).
 #
-#   scripts/get-models.sh [-n] [-f] [folder]
+#   scripts/get-models.sh [-n] [-f] [-p] [folder]
 #     -n  only say what is there and what is missing
 #     -f  only what prepare and eval need; exit status 0 when that is enough to go on
+#     -p  only what LPIPS measures with: torchvision's AlexNet (244 MB), VGG16 (553 MB), SqueezeNet 1.1
+#         (5 MB) and the heads over them. PyTorch publishes the first 8 digits of their SHA-256, in
+#         their names; that is what is checked
 #
 # Sources: the upstream addresses with curl, and MediaPipe's npm packages with `npm pack` (which runs
 # no package scripts). A source that cannot be reached is skipped and announced; the program says which
@@ -14,11 +17,13 @@ set -u
 
 dry=0
 faces=0
+perceptual=0
 patience="--connect-timeout 10 --retry 2"
 while :; do
     case "${1:-}" in
         -n) dry=1 ;;
         -f) faces=1 patience="--connect-timeout 5 --max-time 60" ;;
+        -p) perceptual=1 patience="--connect-timeout 10 --retry 2 --speed-limit 1000 --speed-time 60" ;;
         *) break ;;
     esac
     shift
@@ -38,9 +43,11 @@ google=https://storage.googleapis.com
 mediapipe=https://github.com/google-ai-edge/mediapipe/raw/master/mediapipe
 eos=https://github.com/patrikhuber/eos/raw/master/share
 lpips=https://github.com/richzhang/PerceptualSimilarity/raw/master/lpips/weights/v0.1
+torchvision=https://download.pytorch.org/models
 
-good() { # file sum
-    [ -f "$1" ] && [ "$(sha256sum "$1" | cut -d' ' -f1)" = "$2" ]
+good() { # file sum-or-its-beginning
+    [ -f "$1" ] || return 1
+    case $(sha256sum "$1") in "$2"*) return 0 ;; *) return 1 ;; esac
 }
 
 have() { # name sum -> 0 when nothing is left to do
@@ -95,6 +102,23 @@ from_npm() { # name sum package member [first-byte end-byte]
     install_checked "$work/file" "$1" "$2"
 }
 
+lpips_heads() {
+    from_url lpips_v0.1_alex.pth df73285e35b22355a2df87cdb6b70b343713b667eddbda73e1977e0c860835c0 \
+        $lpips/alex.pth
+    from_url lpips_v0.1_vgg.pth a78928a0af1e5f0fcb1f3b9e8f8c3a2a5a3de244d830ad5c1feddc79b8432868 \
+        $lpips/vgg.pth
+    from_url lpips_v0.1_squeeze.pth 4a5350f23600cb79923ce65bb07cbf57dca461329894153e05a1346bd531cf76 \
+        $lpips/squeeze.pth
+}
+
+if [ $perceptual = 1 ]; then
+    lpips_heads
+    for name in alexnet-owt-7be5be79 vgg16-397923af squeezenet1_1-b8a52dc0; do
+        from_url "$name.pth" "${name##*-}" "$torchvision/$name.pth"
+    done
+    exit $missing
+fi
+
 from_url face_landmarker.task 64184e229b263107bc2b804c6625db1341ff2bb731874b0bcc2fe6544e0bc9ff \
     $google/mediapipe-models/face_landmarker/face_landmarker/float16/1/face_landmarker.task
 from_npm face_landmark_468.tflite \
@@ -145,12 +169,7 @@ from_url oww_embedding_model.tflite c0aea21eb84a4ce90a08c870da41b7a7173b45269e6a
     https://github.com/dscripka/openWakeWord/releases/download/v0.5.1/embedding_model.tflite
 from_url silero_vad_16k.safetensors c59271c284ae9c8335d795d60e0bfdb71aaaceec578d9bd9ffc1b8153c319ea1 \
     https://github.com/snakers4/silero-vad/raw/master/src/silero_vad/data/silero_vad_16k.safetensors
-from_url lpips_v0.1_alex.pth df73285e35b22355a2df87cdb6b70b343713b667eddbda73e1977e0c860835c0 \
-    $lpips/alex.pth
-from_url lpips_v0.1_vgg.pth a78928a0af1e5f0fcb1f3b9e8f8c3a2a5a3de244d830ad5c1feddc79b8432868 \
-    $lpips/vgg.pth
-from_url lpips_v0.1_squeeze.pth 4a5350f23600cb79923ce65bb07cbf57dca461329894153e05a1346bd531cf76 \
-    $lpips/squeeze.pth
+lpips_heads
 from_url niqe_pris_params.npz 2a7c182a68c9e7f1b2e2e5ec723279d6f65d912b6fcaf37eb2bf03d7367c4296 \
     https://github.com/XPixelGroup/BasicSR/raw/master/basicsr/metrics/niqe_pris_params.npz
 

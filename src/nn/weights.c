@@ -182,6 +182,36 @@ stk_status stk_weights_locate(const char *folder, const char *name, const char *
                     "SYNCTALK_MODELS to the folder that has it", name, purpose, folders[0]);
 }
 
+/* Does the file's digest begin as its name says? */
+static int is_as_named(const char *path, const char *name) {
+    char sha256[STK_SHA256_TEXT];
+    const char *hex = strrchr(name, '-');
+    if (hex == NULL || digest_of(path, sha256) != STK_OK) return 0;
+    const size_t length = strcspn(hex + 1, ".");
+    return length >= 8 && strncmp(hex + 1, sha256, length) == 0;
+}
+
+stk_status stk_weights_find_hashed(const char *folder, const char *const *names, int count,
+                                   const char *purpose, char path[STK_PATH_MAX]) {
+    char folders[FOLDERS][STK_PATH_MAX], wrong[STK_PATH_MAX] = "";
+    int n = list_folders(folder, folders);
+    for (int k = 0; k < count && names[k] != NULL; k++)
+        for (int i = 0; i < n; i++) {
+            if (stk_path_join(path, STK_PATH_MAX, folders[i], names[k]) != STK_OK ||
+                !stk_file_exists(path))
+                continue;
+            if (is_as_named(path, names[k])) return STK_OK;
+            if (wrong[0] == 0) memcpy(wrong, path, STK_PATH_MAX);
+        }
+    path[0] = 0;
+    if (wrong[0] != 0)
+        return stk_fail(STK_ERR_WEIGHTS, "%s: is not the file that its name promises (its SHA-256 "
+                        "begins otherwise); remove it and run scripts/get-models.sh -p", wrong);
+    return stk_fail(STK_ERR_WEIGHTS, "%s (%s) was not found in %s; run scripts/get-models.sh -p, "
+                    "or set SYNCTALK_MODELS to the folder that has it", names[0], purpose,
+                    folders[0]);
+}
+
 int stk_weights_have(const char *folder, const char *name) {
     char path[STK_PATH_MAX], text[1024];
     stk_error_take(text, sizeof text); /* asking is not failing: keep the caller's last sentence */

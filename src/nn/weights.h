@@ -27,6 +27,11 @@ stk_status stk_weights_find(const char *folder, const char *name, char path[STK_
  * digest is not known. purpose: for the sentence. STK_ERR_WEIGHTS when absent. */
 stk_status stk_weights_locate(const char *folder, const char *name, const char *purpose,
                               char path[STK_PATH_MAX]);
+/* Path of the first of these files that is there, in the order of the names (NULL ends them early)
+ * and of the folders. A name ends in "-<hex>.<suffix>", as torch.hub's do, and the file's SHA-256
+ * must begin with that. STK_ERR_WEIGHTS with the remedy when none is there, or it is another. */
+stk_status stk_weights_find_hashed(const char *folder, const char *const *names, int count,
+                                   const char *purpose, char path[STK_PATH_MAX]);
 /* 1 when present and right. */
 int stk_weights_have(const char *folder, const char *name);
 
