@@ -19,6 +19,7 @@
     X(INT,  size,    "--size",    512, 64, 1024,  "PIXELS", "side of the square picture") \
     X(INT,  threads, "--threads", 0, 0, 256,      "N",      "threads, 0 = all") \
     X(TEXT, points,  "--points",  NULL, 0, 0,     "lk|raft", "how points of the head are followed: by patches alone (default), or led by dense flow (raft-small.pth; slow)") \
+    X(TEXT, parsing, "--parsing", NULL, 0, 0,     "FILE|builtin", "which pixel is head, neck, torso: by the BiSeNet of face-parsing.PyTorch (79999_iter.pth, yours; slow); default: by it where it lies with the weights, else built in") \
     X(TEXT, sync,    "--sync",    NULL, 0, 0,     "auto|off|MS", "sound that is early or late is moved to fit the lips (default); is left; or is so many ms late, and moved") \
     X(FLAG, published, "--published", 0, 0, 1,    "",       "stabilise the head by the published recipe, for comparisons (raft-small.pth; very slow)") \
     X(FLAG, full,    "--full",    0, 0, 1,        "",       "keep the clip's full frames in the folder, for `render --frame full` without the clip") \

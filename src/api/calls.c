@@ -91,6 +91,7 @@ static stk_status prepare(const stk_prepare_options *options, const stk_job *job
         .folder = options->output,
         .models = options->models,
         .head_model = options->head_model,
+        .parsing = options->parsing,
         .size = options->size,
         .threads = options->threads,
         .restart = options->restart,

@@ -8,11 +8,16 @@
  *   full size: person above the jaw line, and hair connected to it -> head; skin below -> neck;
  *              other person -> torso; specks absorbed
  *
- * DIFFERS: the published code runs a BiSeNet trained on CelebAMask-HQ, whose weights cannot be had
- * here; the classes are the same. One thread per handle, no allocation per frame.
+ * or, as published, picture -> 512 x 512 -> BiSeNet -> class of the nearest pixel -> label; specks
+ * absorbed as above.
+ *
+ * DIFFERS: the published code always runs a BiSeNet trained on CelebAMask-HQ. Its weights cannot be
+ * given away; who has them gives them (stk_parser_use_bisenet). One thread per handle, no
+ * allocation per frame.
  */
 #include "layers.h"
 #include "parts.h"
+#include "portrait_sync/bisenet.h"
 #include "portrait_sync/parsing.h"
 
 #include "base/image.h"
@@ -21,6 +26,7 @@
 #include "tflite/tflite.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -58,6 +64,9 @@ struct stk_parser {
     int width, height, grid[2];
     float scale; /* grid px a px */
     graph person_graph, hair_graph;
+    stk_bisenet *bisenet;     /* NULL: the graphs */
+    stk_image bisenet_input;  /* 512 x 512 */
+    uint8_t *bisenet_classes; /* [512 * 512] */
     stk_arena arena;
     stk_guided guided;
     stk_image grid_rgb;
@@ -167,10 +176,28 @@ void stk_parser_free(stk_parser **parser) {
     if (p == NULL) return;
     graph_close(&p->person_graph);
     graph_close(&p->hair_graph);
+    stk_bisenet_free(&p->bisenet);
+    stk_image_clear(&p->bisenet_input);
+    stk_free(p->bisenet_classes);
     stk_image_clear(&p->grid_rgb);
     stk_arena_clear(&p->arena);
     stk_free(p);
     *parser = NULL;
+}
+
+stk_status stk_parser_use_bisenet(stk_parser *p, const char *path) {
+    const int side = STK_BISENET_SIDE;
+    if (p->bisenet != NULL) return stk_fail(STK_ERR_ARGUMENT, "parser: has a BiSeNet already");
+    STK_TRY(stk_image_init(&p->bisenet_input, side, side, 3));
+    p->bisenet_classes = stk_calloc_aligned((size_t)side * (size_t)side, 1);
+    if (p->bisenet_classes == NULL) return stk_fail_memory("parser");
+    STK_TRY(stk_bisenet_create(&p->bisenet, path, side));
+    graph_close(&p->person_graph);
+    graph_close(&p->hair_graph);
+    p->person_graph = p->hair_graph = (graph){0};
+    const char *slash = strrchr(path, '/');
+    snprintf(p->mode, sizeof p->mode, "BiSeNet (%s)", slash != NULL ? slash + 1 : path);
+    return STK_OK;
 }
 
 const char *stk_parser_mode(const stk_parser *parser) {
@@ -381,6 +408,13 @@ static void slivers_to_hair(stk_parser *p) {
         if (p->map[i] == SLIVER) p->map[i] = STK_LABEL_TORSO;
 }
 
+static void absorb_specks(stk_parser *p) {
+    const int n = p->width * p->height;
+    const int area[2] = {n / SPECK_SHARE + 1, n / ISLE_SHARE + 1};
+    stk_region_absorb(p->map, p->width, p->height, area, 1u << STK_LABEL_TORSO, p->queue,
+                      p->visited);
+}
+
 static void classify(stk_parser *p) {
     int w = p->width, h = p->height;
     size_t n = (size_t)w * (size_t)h;
@@ -391,8 +425,24 @@ static void classify(stk_parser *p) {
     for (size_t i = 0; i < n; i++)
         if (p->map[i] >= MAYBE_HEAD) p->map[i] = STK_LABEL_TORSO;
     slivers_to_hair(p);
-    int area[2] = {(int)(n / SPECK_SHARE) + 1, (int)(n / ISLE_SHARE) + 1};
-    stk_region_absorb(p->map, w, h, area, 1u << STK_LABEL_TORSO, p->queue, p->visited);
+    absorb_specks(p);
+}
+
+static stk_status classify_published(stk_parser *p, const stk_image *rgb) {
+    const int side = STK_BISENET_SIDE;
+    const stk_image *input = rgb;
+    if (p->width != side || p->height != side) {
+        stk_image_resize(&p->bisenet_input, rgb);
+        input = &p->bisenet_input;
+    }
+    STK_TRY(stk_bisenet_run(p->bisenet, input, p->bisenet_classes));
+    for (int y = 0, at = 0; y < p->height; y++) {
+        const uint8_t *row = p->bisenet_classes + (ptrdiff_t)(y * side / p->height) * side;
+        for (int x = 0; x < p->width; x++)
+            p->map[at++] = stk_bisenet_label(row[x * side / p->width]);
+    }
+    absorb_specks(p);
+    return STK_OK;
 }
 
 static stk_status check_frame(const stk_parser *p, const stk_image *rgb, const stk_image *labels) {
@@ -405,9 +455,9 @@ static stk_status check_frame(const stk_parser *p, const stk_image *rgb, const s
                     labels->height, labels->channels);
 }
 
-stk_status stk_parser_frame(stk_parser *p, const stk_image *rgb, const stk_landmarks *landmarks,
-                            stk_image *labels) {
-    STK_TRY(check_frame(p, rgb, labels));
+/* As the graphs, the mesh and the clip's colours tell. */
+static stk_status classify_built_in(stk_parser *p, const stk_image *rgb,
+                                    const stk_landmarks *landmarks) {
     int face = 0;
     if (landmarks != NULL) {
         stk_jaw_follow(p->points, landmarks, !p->has_points, TREMBLE * (float)p->width);
@@ -427,6 +477,13 @@ stk_status stk_parser_frame(stk_parser *p, const stk_image *rgb, const stk_landm
         classify_faceless(p);
     }
     p->frames++;
+    return STK_OK;
+}
+
+stk_status stk_parser_frame(stk_parser *p, const stk_image *rgb, const stk_landmarks *landmarks,
+                            stk_image *labels) {
+    STK_TRY(check_frame(p, rgb, labels));
+    STK_TRY(p->bisenet != NULL ? classify_published(p, rgb) : classify_built_in(p, rgb, landmarks));
     for (int y = 0; y < p->height; y++)
         memcpy(stk_image_row(labels, y), p->map + (size_t)y * (size_t)p->width, (size_t)p->width);
     return STK_OK;

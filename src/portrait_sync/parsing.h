@@ -21,6 +21,10 @@ typedef struct stk_parser stk_parser;
  * colour models can tell; stk_parser_mode says so. */
 stk_status stk_parser_create(stk_parser **parser, const char *models, int width, int height);
 void stk_parser_free(stk_parser **parser);
+/* From now on the labels are those of the published parser, whose weights lie at path (bisenet.h):
+ * slower by far, and without the graphs, landmarks or frames before. Once, before the first frame;
+ * after a failure the parser is of no use. */
+stk_status stk_parser_use_bisenet(stk_parser *parser, const char *path);
 const char *stk_parser_mode(const stk_parser *parser);
 /* Forgets the temporal state (at a cut). */
 void stk_parser_reset(stk_parser *parser);

@@ -14,6 +14,7 @@
 #include "base/memory.h"
 #include "head_sync/head_model.h"
 #include "nn/weights.h"
+#include "portrait_sync/bisenet.h"
 #include "subject/draft.h"
 
 #include <dirent.h>
@@ -171,7 +172,10 @@ static void step_digests(const stk_prepare *prepare, char digest[STEPS][STK_SHA2
                                                 "mp_hair_segmentation.tflite", NULL};
     char face[256] = "", parse[256] = "", text[2048];
     add_weights(face, sizeof face, prepare->settings.models, face_weights);
-    add_weights(parse, sizeof parse, prepare->settings.models, parse_weights);
+    if (prepare->bisenet[0] != '\0')
+        snprintf(parse, sizeof parse, " bisenet=%s", prepare->bisenet_sha256);
+    else
+        add_weights(parse, sizeof parse, prepare->settings.models, parse_weights);
     for (int i = 0; i < STEPS; i++) {
         const step *s = &steps[i];
         size_t used = (size_t)snprintf(text, sizeof text, "%s %d %s", s->name, s->version,
@@ -406,11 +410,31 @@ static stk_status check_head_model(stk_prepare *prepare) {
     return stk_head_model_digest(s->head_model, prepare->head_model_sha256);
 }
 
+/* Finds the published parser's weights and reads them once, for the same reason. */
+static stk_status find_parser(stk_prepare *prepare) {
+    const stk_prepare_settings *s = &prepare->settings;
+    if (s->parsing == NULL || s->parsing[0] == '\0') {
+        char sentence[1024];
+        stk_error_take(sentence, sizeof sentence); /* that it is absent is no failure */
+        if (stk_weights_locate(s->models, STK_BISENET_FILE, "face parsing", prepare->bisenet) !=
+            STK_OK) {
+            prepare->bisenet[0] = '\0';
+            stk_error_put(sentence);
+        }
+    } else if (strcmp(s->parsing, "builtin") != 0) {
+        STK_TRY(stk_path_join(prepare->bisenet, STK_PATH_MAX, "", s->parsing));
+    }
+    if (prepare->bisenet[0] == '\0') return STK_OK;
+    STK_TRY(stk_bisenet_check(prepare->bisenet));
+    return stk_sha256_file(prepare->bisenet, prepare->bisenet_sha256);
+}
+
 stk_status stk_subject_prepare(const stk_prepare_settings *settings, const stk_job *job) {
     stk_media_info media;
     stk_prepare prepare = {.settings = *settings, .job = job, .lock = -1};
     STK_TRY(check_settings(&prepare.settings));
     STK_TRY(check_head_model(&prepare));
+    STK_TRY(find_parser(&prepare));
     STK_TRY(stk_media_probe(prepare.settings.clip, &media)); /* before anything is created */
     stk_status status = open_folder(&prepare);
     if (status == STK_OK) status = bind_source(&prepare);

@@ -16,6 +16,8 @@
 typedef struct stk_prepare {
     stk_prepare_settings settings;           /* size and threads resolved */
     char head_model_sha256[STK_SHA256_TEXT]; /* over its files, "" without one */
+    char bisenet[STK_PATH_MAX];              /* the published parser's weights, "" without */
+    char bisenet_sha256[STK_SHA256_TEXT];
     const stk_job *job;
     stk_pool *pool;
     stk_manifest manifest;

@@ -42,6 +42,15 @@ typedef struct parse_lane {
     int *columns;
 } parse_lane;
 
+static stk_status open_parser(const stk_prepare *prepare, stk_parser **parser) {
+    const int size = prepare->settings.size;
+    STK_TRY(stk_parser_create(parser, prepare->settings.models, size, size));
+    if (prepare->bisenet[0] == '\0') return STK_OK;
+    const stk_status status = stk_parser_use_bisenet(*parser, prepare->bisenet);
+    if (status != STK_OK) stk_parser_free(parser);
+    return status;
+}
+
 static void close_lane(void *handle) {
     parse_lane *lane = handle;
     stk_parser_free(&lane->parser);
@@ -56,7 +65,7 @@ static stk_status open_lane(void *ctx, void **handle) {
     parse_lane *lane = stk_calloc_aligned(1, sizeof *lane);
     if (lane == NULL) return stk_fail_memory("parsing");
     *handle = lane; /* closed by the runner, whole or not */
-    STK_TRY(stk_parser_create(&lane->parser, work->prepare->settings.models, size, size));
+    STK_TRY(open_parser(work->prepare, &lane->parser));
     STK_TRY(stk_image_init(&lane->labels, size, size, 1));
     lane->columns = stk_calloc_aligned((size_t)size, sizeof *lane->columns);
     return lane->columns != NULL ? STK_OK : stk_fail_memory("parsing");
@@ -70,6 +79,7 @@ static stk_status parse_frame(void *ctx, void *handle, int frame, int keep, cons
     parse_work *work = ctx;
     parse_lane *lane = handle;
     const stk_landmarks *landmarks = &work->faces.landmarks[frame];
+    if (!keep && work->prepare->bisenet[0] != '\0') return STK_OK; /* it knows no time */
     STK_TRY(stk_parser_frame(lane->parser, rgb, landmarks, &lane->labels));
     if (!keep) return STK_OK;
     int chunk = frame / CHUNK;
@@ -147,8 +157,7 @@ static stk_status write_plate(const stk_prepare *prepare, cJSON *figures) {
 
 static stk_status parse_clip(stk_prepare *prepare, parse_work *work, cJSON *figures) {
     stk_parser *parser;
-    int size = prepare->settings.size;
-    STK_TRY(stk_parser_create(&parser, prepare->settings.models, size, size));
+    STK_TRY(open_parser(prepare, &parser));
     snprintf(prepare->manifest.info.parse_mode, sizeof prepare->manifest.info.parse_mode, "%s",
              stk_parser_mode(parser));
     stk_parser_free(&parser);

@@ -35,6 +35,8 @@ typedef struct stk_prepare_settings {
     const char *sync;       /* NULL or "auto": sound that is early or late is moved to fit the lips;
                          * "off"; or the ms that it is late */
     const char *head_model; /* file of a morphable head; NULL or "" = the built-in face mesh */
+    const char *parsing;    /* file of a BiSeNet; "builtin"; NULL or "" = a BiSeNet that lies with
+                             * the weights, else built in */
 } stk_prepare_settings;
 
 /* Runs the steps that are not done yet: picture, sound, face, pose, parse, stabilise, torso,

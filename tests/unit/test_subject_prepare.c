@@ -96,6 +96,11 @@ static void prepare_text_named_mp4_is_refused_and_creates_nothing(void **state) 
     assert_int_not_equal(stk_subject_prepare(&settings, NULL), STK_OK);
     assert_non_null(strstr(stk_error_text(), "notes.mp4"));
     assert_false(stk_file_exists(out));
+    settings.parsing = clip;
+    assert_int_equal(stk_subject_prepare(&settings, NULL), STK_ERR_WEIGHTS);
+    assert_non_null(strstr(stk_error_text(), "is not the BiSeNet of face-parsing.PyTorch"));
+    assert_false(stk_file_exists(out));
+    settings.parsing = "builtin";
     settings.clip = in_folder(folder, "absent.mp4");
     assert_int_equal(stk_subject_prepare(&settings, NULL), STK_ERR_IO);
     assert_false(stk_file_exists(out));

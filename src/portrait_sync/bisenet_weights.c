@@ -1,0 +1,114 @@
+/* bisenet_weights.c - 79999_iter.pth -> convolution layers, batch norms folded (in double). */
+#include "portrait_sync/bisenet_private.h"
+
+#include "base/memory.h"
+
+#include <math.h>
+#include <stdio.h>
+
+enum { OUT_MAX = 512, WEIGHT_MAX = 512 * 512 * 9 };
+static const double NORM_EPSILON = 1e-5;
+
+static stk_status wrong_file(const char *path, const char *reason) {
+    return stk_fail(STK_ERR_WEIGHTS,
+                    "%s: is not the BiSeNet of face-parsing.PyTorch (" STK_BISENET_FILE "): %s",
+                    path, reason);
+}
+
+stk_status stk_bisenet_loader_open(stk_bisenet_loader *loader, const char *path) {
+    *loader = (stk_bisenet_loader){.path = path};
+    loader->weight = stk_calloc_aligned(WEIGHT_MAX, sizeof(float));
+    loader->bias = stk_calloc_aligned(OUT_MAX, sizeof(float));
+    loader->norm = stk_calloc_aligned(4 * OUT_MAX, sizeof(float));
+    if (loader->weight == NULL || loader->bias == NULL || loader->norm == NULL)
+        return stk_fail_memory("BiSeNet");
+    const stk_status status = stk_state_dict_open(&loader->dict, path);
+    if (status != STK_ERR_FORMAT && status != STK_ERR_UNSUPPORTED) return status;
+    char reason[1024];
+    stk_error_take(reason, sizeof reason);
+    return wrong_file(path, reason);
+}
+
+void stk_bisenet_loader_close(stk_bisenet_loader *loader) {
+    stk_state_dict_close(&loader->dict);
+    stk_free(loader->weight);
+    stk_free(loader->bias);
+    stk_free(loader->norm);
+    *loader = (stk_bisenet_loader){0};
+}
+
+static stk_status read_tensor(stk_bisenet_loader *loader, const char *name, int rank,
+                              const int shape[4], float *out) {
+    char reason[200];
+    const stk_state_tensor *tensor = stk_state_dict_find(loader->dict, name);
+    if (tensor == NULL) {
+        snprintf(reason, sizeof reason, "it has no %s", name);
+        return wrong_file(loader->path, reason);
+    }
+    int same = tensor->rank == rank && tensor->dtype == STK_F32;
+    for (int i = 0; i < rank && same; i++) same = tensor->shape[i] == shape[i];
+    if (!same) {
+        snprintf(reason, sizeof reason, "%s has another shape", name);
+        return wrong_file(loader->path, reason);
+    }
+    STK_TRY(stk_state_dict_read(loader->dict, tensor, out));
+    int64_t finite = 0;
+    while (finite < tensor->count && isfinite(out[finite])) finite++;
+    if (finite == tensor->count) return STK_OK;
+    snprintf(reason, sizeof reason, "%s holds values that are no numbers", name);
+    return wrong_file(loader->path, reason);
+}
+
+static stk_status fold_norm(stk_bisenet_loader *loader, const char *name,
+                            const stk_bisenet_conv *s) {
+    static const char *const parts[4] = {"weight", "bias", "running_mean", "running_var"};
+    const size_t fan = (size_t)s->in * (size_t)s->kernel * (size_t)s->kernel;
+    char full[96];
+    for (int i = 0; i < 4; i++) {
+        snprintf(full, sizeof full, "%s.%s", name, parts[i]);
+        STK_TRY(read_tensor(loader, full, 1, (int[4]){s->out}, loader->norm + i * OUT_MAX));
+    }
+    for (int o = 0; o < s->out; o++) {
+        const float *norm = loader->norm + o;
+        const double variance = (double)norm[3 * OUT_MAX];
+        if (variance < 0) return wrong_file(loader->path, "a variance in it is negative");
+        const double k = (double)norm[0] / sqrt(variance + NORM_EPSILON);
+        float *w = loader->weight + (size_t)o * fan;
+        for (size_t i = 0; i < fan; i++) w[i] = (float)(k * (double)w[i]);
+        loader->bias[o] = (float)((double)norm[OUT_MAX] - k * (double)norm[2 * OUT_MAX]);
+    }
+    return STK_OK;
+}
+
+stk_status stk_bisenet_layer(stk_dnnl_layer **layer, stk_bisenet_loader *loader, const char *conv,
+                             const char *norm, const stk_bisenet_conv *s) {
+    const int pad = s->kernel / 2, after = s->kernel - pad - s->stride; /* the last window's */
+    const stk_conv_shape shape = {
+        .batch = 1,
+        .in_h = s->side,
+        .in_w = s->side,
+        .in_c = s->in,
+        .out_h = s->side / s->stride,
+        .out_w = s->side / s->stride,
+        .out_c = s->out,
+        .kernel_h = s->kernel,
+        .kernel_w = s->kernel,
+        .stride_h = s->stride,
+        .stride_w = s->stride,
+        .dilation_h = 1,
+        .dilation_w = 1,
+        .pad_top = pad,
+        .pad_left = pad,
+        .pad_bottom = after,
+        .pad_right = after,
+        .groups = 1,
+    };
+    char full[96];
+    snprintf(full, sizeof full, "%s.weight", conv);
+    STK_TRY(
+        read_tensor(loader, full, 4, (int[]){s->out, s->in, s->kernel, s->kernel}, loader->weight));
+    if (norm != NULL) STK_TRY(fold_norm(loader, norm, s));
+    return stk_dnnl_conv_create(layer, &shape, STK_CONV_OIHW, loader->weight,
+                                norm != NULL ? loader->bias : NULL,
+                                s->relu ? STK_ACT_RELU : STK_ACT_NONE);
+}
