@@ -71,6 +71,7 @@
     X(TEXT, model,   "-m",        NULL, 0, 0,     "MODEL",  "model file") \
     X(TEXT, subject, "",          NULL, 0, 0,     "FOLDER", "the subject it was trained on") \
     X(TEXT, frames,  "--frames",  NULL, 0, 0,     "FOLDER", "write real, rendered and portrait frames side by side") \
+    X(TEXT, report,  "--report",  NULL, 0, 0,     "FOLDER", "write figures.json, figures.csv (a row a frame), figures.md and report.html: plots, the worst frames, mouths over the sound") \
     X(TEXT, models,  "--models",  NULL, 0, 0,     "FOLDER", "where the pretrained weights lie") \
     X(TEXT, encoder, "--encoder", NULL, 0, 0,     "FILE",   "audio_visual_encoder.pth or .safetensors, for \"ave\" models; else looked for") \
     X(INT,  every,   "--every",   1, 1, 1000,     "N",      "use every N-th held-out frame") \
@@ -95,6 +96,7 @@
 #define STK_COMPARE_OPTIONS(X) \
     X(TEXT, videos,  "",          NULL, 0, 0,     "VIDEO...", "videos of any system, one or more; the first frame of each belongs to the real one's first") \
     X(TEXT, real,    "--real",    NULL, 0, 0,     "VIDEO",  "the real video, of the same size") \
+    X(TEXT, report,  "--report",  NULL, 0, 0,     "FOLDER", "write figures.json, figures.csv, figures.md and report.html, as `synctalk eval` does") \
     X(TEXT, models,  "--models",  NULL, 0, 0,     "FOLDER", "where the pretrained weights lie") \
     X(TEXT, encoder, "--encoder", NULL, 0, 0,     "FILE|builtin", "as that of `synctalk sync`") \
     X(INT,  threads, "--threads", 0, 0, 256,      "N",      "threads, 0 = all") \

@@ -1,6 +1,7 @@
 /* calls.c - the public calls: check the options, run the room, hand back figures. */
 #include "base/status.h"
 #include "api/context.h"
+#include "api/report.h"
 #include "api/scores.h"
 #include "base/clock.h"
 #include "base/file.h"
@@ -347,12 +348,13 @@ static double mean_of(const stk_scores *scores, stk_quality_column column) {
     return known(scores->quality.figure[column].mean);
 }
 
-static stk_status evaluate(const stk_eval_options *options, const stk_job *job,
+static stk_status evaluate(const stk_eval_options *options, const stk_job *job, stk_album *album,
                            stk_eval_result *result, char **json) {
     STK_TRY(check("eval", options));
     STK_TRY(need(options->model, "-m MODEL"));
     STK_TRY(need(options->subject, "FOLDER"));
     STK_TRY(check_frames_folder(options->frames));
+    STK_TRY(stk_report_folder_check(options->report));
     const stk_evaluate_settings settings = {
         .model = options->model,
         .subject = options->subject,
@@ -365,6 +367,7 @@ static stk_status evaluate(const stk_eval_options *options, const stk_job *job,
         .every_pixel = options->every_pixel,
         .portrait = options->portrait,
         .published = options->published,
+        .album = options->report != NULL ? album : NULL,
     };
     stk_scores scores;
     STK_TRY(stk_evaluate(&settings, job, &scores));
@@ -398,6 +401,7 @@ static stk_status evaluate(const stk_eval_options *options, const stk_job *job,
         result->worst_frame[i] = scores.worst[i].frame;
         result->worst_psnr[i] = scores.worst[i].psnr;
     }
+    if (options->report != NULL) STK_TRY(stk_report_eval(options, &scores, album));
     return json != NULL ? stk_scores_json(&scores, json) : STK_OK;
 }
 
@@ -406,5 +410,8 @@ stk_status stk_eval(stk_context *ctx, const stk_eval_options *options, stk_eval_
     stk_job job = stk_context_job(ctx);
     *result = (stk_eval_result){0};
     if (json != NULL) *json = NULL;
-    return stk_context_finish(ctx, evaluate(options, &job, result, json));
+    stk_album album = {0};
+    const stk_status status = evaluate(options, &job, &album, result, json);
+    stk_album_clear(&album);
+    return stk_context_finish(ctx, status);
 }

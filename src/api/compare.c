@@ -1,5 +1,6 @@
 /* compare.c - `compare`: videos of any system beside the real one, as a table or JSON. */
 #include "api/context.h"
+#include "api/report.h"
 #include "api/scores.h"
 #include "base/memory.h"
 #include "render/compare.h"
@@ -17,6 +18,7 @@ typedef struct table {
     char *paths; /* the options' list, cut at its newlines */
     const char *video[VIDEOS_MAX];
     stk_comparison *of; /* [count] */
+    stk_album *albums;  /* [count], for a report */
     int count;
 } table;
 
@@ -28,7 +30,8 @@ static stk_status read_list(table *t) {
     if (t->options->real == NULL) return stk_fail(STK_ERR_ARGUMENT, "--real VIDEO is missing");
     t->paths = stk_text_copy(t->options->videos);
     t->of = stk_calloc_aligned(VIDEOS_MAX, sizeof *t->of);
-    if (t->paths == NULL || t->of == NULL) return stk_fail_memory("compare");
+    t->albums = stk_calloc_aligned(VIDEOS_MAX, sizeof *t->albums);
+    if (t->paths == NULL || t->of == NULL || t->albums == NULL) return stk_fail_memory("compare");
     for (char *rest = t->paths, *path; (path = strsep(&rest, "\n")) != NULL;) {
         if (t->count == VIDEOS_MAX)
             return stk_fail(STK_ERR_ARGUMENT, "at most %d videos at a time", VIDEOS_MAX);
@@ -149,20 +152,68 @@ static char *as_text(const table *t) {
     return text;
 }
 
+/* --- report ----------------------------------------------------------------------------------- */
+
+static stk_status write_report(const table *t) {
+    const stk_compare_options *options = t->options;
+    stk_report_series series[VIDEOS_MAX];
+    char title[256];
+    if (options->report == NULL) return STK_OK;
+    for (int i = 0; i < t->count; i++) {
+        const stk_comparison *c = &t->of[i];
+        series[i] = (stk_report_series){.name = t->video[i],
+                                        .album = &t->albums[i],
+                                        .quality = &c->quality,
+                                        .sync_reason = c->sync_reason,
+                                        .sync_offset_frames = c->sync.offset_frames,
+                                        .sync_confidence = c->sync.confidence};
+    }
+    snprintf(title, sizeof title, "%d video%s beside %.120s", t->count, t->count > 1 ? "s" : "",
+             stk_report_name(options->real));
+    char *json = as_json(t);
+    if (json == NULL) return stk_fail_memory("compare");
+    const stk_report report = {
+        .folder = options->report,
+        .title = title,
+        .note = "Frames are paired at 25 a second, the first with the first.",
+        .json = json,
+        .series = series,
+        .count = t->count,
+        .sound = options->real,
+        .sound_start_s = t->of[0].real_start_s,
+    };
+    const stk_status status = stk_report_files_write(&report);
+    stk_text_free(&json);
+    return status;
+}
+
 stk_status stk_compare(stk_context *ctx, const stk_compare_options *options, char **text) {
     stk_job job = stk_context_job(ctx);
     table t = {.options = options};
     *text = NULL;
     stk_status status = read_list(&t);
+    if (status == STK_OK) status = stk_report_folder_check(options->report);
     for (int i = 0; i < t.count && status == STK_OK; i++) {
-        const stk_compare_settings settings = {t.video[i], options->real, options->models,
-                                               options->encoder, options->threads};
+        const stk_compare_settings settings = {
+            .video = t.video[i],
+            .real = options->real,
+            .models = options->models,
+            .encoder = options->encoder,
+            .threads = options->threads,
+            .album = options->report != NULL ? &t.albums[i] : NULL,
+        };
+        stk_album *album = &t.albums[i]; /* shows the frames that the first one's shows */
+        memcpy(album->spread, t.albums[0].spread, sizeof album->spread);
+        album->spread_count = t.albums[0].spread_count;
         status = stk_compare_video(&settings, &job, &t.of[i]);
     }
+    if (status == STK_OK) status = write_report(&t);
     if (status == STK_OK) {
         *text = options->json ? as_json(&t) : as_text(&t);
         if (*text == NULL) status = stk_fail_memory("compare");
     }
+    for (int i = 0; t.albums != NULL && i < VIDEOS_MAX; i++) stk_album_clear(&t.albums[i]);
+    stk_free(t.albums);
     stk_free(t.of);
     stk_text_free(&t.paths);
     return stk_context_finish(ctx, status);

@@ -189,7 +189,7 @@ void stk_page_table(stk_page *page, int columns, const char *const *names, int r
 
 /* --- pictures --------------------------------------------------------------------------------- */
 
-static void put_base64(stk_page *page, const uint8_t *bytes, size_t size) {
+void stk_page_base64(stk_page *page, const uint8_t *bytes, size_t size) {
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     for (size_t i = 0; i < size; i += 3) {
         const size_t left = size - i;
@@ -222,7 +222,7 @@ stk_status stk_page_picture(stk_page *page, const char *path, const char *captio
     if (map.size > 8 && memcmp(map.data, "\xff\xd8\xff", 3) == 0) kind = "jpeg";
     if (kind != NULL) {
         stk_page_put(page, "<figure><img alt=\"\" src=\"data:image/%s;base64,", kind);
-        put_base64(page, map.data, map.size);
+        stk_page_base64(page, map.data, map.size);
         literal(page, "\"><figcaption>");
         stk_page_words(page, caption);
         literal(page, "</figcaption></figure>\n");

@@ -17,6 +17,7 @@
 #include "base/status.h"
 
 #include <stddef.h>
+#include <stdint.h>
 
 typedef struct stk_page {
     char *text; /* owned; not ended by a zero */
@@ -55,6 +56,8 @@ void stk_page_table(stk_page *page, int columns, const char *const *names, int r
 /* Pictures side by side as there is room, at least min_px wide each. */
 void stk_page_pictures_open(stk_page *page, int min_px);
 void stk_page_pictures_close(stk_page *page);
+/* Bytes as base64, for what a page carries within itself. */
+void stk_page_base64(stk_page *page, const uint8_t *bytes, size_t size);
 /* A PNG or JPEG file (by its first bytes), carried in the page itself, with words below it. */
 stk_status stk_page_picture(stk_page *page, const char *path, const char *caption);
 

@@ -6,6 +6,7 @@
  */
 #include "media/media.h"
 #include "media/input.h"
+#include "base/memory.h"
 
 #include <string.h>
 
@@ -21,7 +22,8 @@ typedef struct encoder {
     struct SwsContext *scale;
 } encoder;
 
-static stk_status encoder_open(encoder *e, const char *path, const stk_image *image) {
+static stk_status encoder_open(encoder *e, const char *path, const stk_image *image,
+                               int quantiser) {
     const AVCodec *codec = avcodec_find_encoder(AV_CODEC_ID_MJPEG);
     if (codec == NULL) return stk_fail(STK_ERR_UNSUPPORTED, "this libavcodec cannot write JPEG");
     e->codec = avcodec_alloc_context3(codec);
@@ -41,9 +43,9 @@ static stk_status encoder_open(encoder *e, const char *path, const stk_image *im
     e->codec->sample_aspect_ratio = (AVRational){1, 1}; /* makes it a JFIF file */
     e->codec->time_base = (AVRational){1, STK_FPS};
     e->codec->thread_count = 1;
-    e->codec->qmin = e->codec->qmax = 1;
+    e->codec->qmin = e->codec->qmax = quantiser;
     e->codec->flags |= AV_CODEC_FLAG_QSCALE | AV_CODEC_FLAG_BITEXACT;
-    e->codec->global_quality = e->frame->quality = FF_QP2LAMBDA;
+    e->codec->global_quality = e->frame->quality = quantiser * FF_QP2LAMBDA;
     int error = avcodec_open2(e->codec, codec, NULL);
     if (error < 0) return stk_media_fail(path, "the JPEG cannot be encoded", error);
     return av_frame_get_buffer(e->frame, 0) < 0 ? stk_fail_memory("JPEG encoder") : STK_OK;
@@ -57,22 +59,47 @@ static stk_status encode(encoder *e, const char *path, const stk_image *image) {
     e->frame->pts = 0;
     if (error >= 0) error = avcodec_send_frame(e->codec, e->frame);
     if (error >= 0) error = avcodec_receive_packet(e->codec, e->packet);
-    if (error < 0) return stk_media_fail(path, "the JPEG cannot be encoded", error);
-    return stk_file_write(path, e->packet->data, (size_t)e->packet->size);
+    return error < 0 ? stk_media_fail(path, "the JPEG cannot be encoded", error) : STK_OK;
 }
 
-stk_status stk_jpeg_write(const char *path, const stk_image *rgb) {
-    encoder e = {0};
+static stk_status make(encoder *e, const char *path, const stk_image *rgb, int quantiser) {
     stk_media_quiet();
     if (rgb->channels != 3)
         return stk_fail(STK_ERR_ARGUMENT, "%s: a JPEG of %d channels is not possible", path,
                         rgb->channels);
-    stk_status status = encoder_open(&e, path, rgb);
-    if (status == STK_OK) status = encode(&e, path, rgb);
-    avcodec_free_context(&e.codec);
-    av_frame_free(&e.frame);
-    av_packet_free(&e.packet);
-    sws_freeContext(e.scale);
+    STK_TRY(encoder_open(e, path, rgb, quantiser));
+    return encode(e, path, rgb);
+}
+
+static void encoder_clear(encoder *e) {
+    avcodec_free_context(&e->codec);
+    av_frame_free(&e->frame);
+    av_packet_free(&e->packet);
+    sws_freeContext(e->scale);
+}
+
+stk_status stk_jpeg_write(const char *path, const stk_image *rgb) {
+    encoder e = {0};
+    stk_status status = make(&e, path, rgb, 1);
+    if (status == STK_OK) status = stk_file_write(path, e.packet->data, (size_t)e.packet->size);
+    encoder_clear(&e);
+    return status;
+}
+
+stk_status stk_jpeg_encode(const stk_image *rgb, int quantiser, uint8_t **bytes, size_t *size) {
+    encoder e = {0};
+    *bytes = NULL;
+    *size = 0;
+    stk_status status = make(&e, "a picture in memory", rgb, quantiser);
+    if (status == STK_OK) {
+        *bytes = stk_calloc_aligned(1, (size_t)e.packet->size);
+        if (*bytes == NULL) status = stk_fail_memory("JPEG");
+    }
+    if (status == STK_OK) {
+        *size = (size_t)e.packet->size;
+        memcpy(*bytes, e.packet->data, *size);
+    }
+    encoder_clear(&e);
     return status;
 }
 

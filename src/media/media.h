@@ -167,6 +167,9 @@ stk_status stk_png_write(const char *path, const stk_image *image);
 stk_status stk_picture_read(const char *path, int channels, stk_image *image);
 /* Baseline JPEG of about quality 97, chroma not subsampled; atomic. */
 stk_status stk_jpeg_write(const char *path, const stk_image *rgb);
+/* The same in memory, for carrying in a text: quantiser 1 (best) to 31. Owned by the caller:
+ * stk_free. */
+stk_status stk_jpeg_encode(const stk_image *rgb, int quantiser, uint8_t **bytes, size_t *size);
 /* Width and height by the header of a PNG or JPEG: to refuse an enormous one before decoding. */
 stk_status stk_picture_size(const char *path, int *width, int *height);
 

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/image.h"
 #include "media/media.h"
+#include "render/album.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -46,6 +47,8 @@ static stk_status open_videos(pair *p, const stk_job *job) {
         .without_regions = 1,
     };
     STK_TRY(stk_image_init(&p->held, w, h, 3));
+    if (p->settings->album != NULL)
+        STK_TRY(stk_album_init(p->settings->album, settings.frames, 1, 0));
     return stk_quality_create(&p->quality, &settings);
 }
 
@@ -60,6 +63,9 @@ static stk_status compare_frames(pair *p, const stk_job *job, int frames) {
             if (k == 0) stk_image_copy(&p->held, frame[0]);
         }
         STK_TRY(stk_quality_add(p->quality, i, &p->held, frame[1]));
+        const stk_album_frame shown = {
+            .number = i, .real = &p->held, .made = frame[1], .quality = p->quality};
+        if (p->settings->album != NULL) STK_TRY(stk_album_add(p->settings->album, &shown));
         if (stk_job_aborted(job)) return stk_fail(STK_ERR_ABORTED, "stopped");
         stk_job_report(job, "compare", i + 1, frames, start_s, NULL);
     }
@@ -91,6 +97,7 @@ stk_status stk_compare_video(const stk_compare_settings *settings, const stk_job
     if (status == STK_OK) {
         c->real_frames = p.plan[0].frames;
         c->video_frames = p.plan[1].frames;
+        c->real_start_s = p.plan[0].first_time_s;
         status = compare_frames(
             &p, job, c->real_frames < c->video_frames ? c->real_frames : c->video_frames);
     }

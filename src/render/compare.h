@@ -9,16 +9,20 @@
 #include "render/quality.h"
 #include "subject/sync.h"
 
+struct stk_album; /* render/album.h */
+
 typedef struct stk_compare_settings {
     const char *video, *real;
     const char *models;  /* weights folder or NULL */
     const char *encoder; /* of subject/sync.h, or NULL */
     int threads;
+    struct stk_album *album; /* receives what a report shows; the caller clears it. NULL: nothing */
 } stk_compare_settings;
 
 typedef struct stk_comparison {
     int frames;                    /* compared: those that both have */
     int video_frames, real_frames; /* of each at 25 a second */
+    double real_start_s;           /* the real one's first frame on its container's clock */
     stk_quality_report quality;
     stk_sync_figure sync; /* of the video; what it is worth with sync_reason "" */
     char sync_reason[STK_QUALITY_REASON];

@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "metrics/picture.h"
 #include "portrait_sync/portrait.h"
+#include "render/album.h"
 #include "render/backdrop.h"
 #include "render/frame.h"
 #include "render/portrait.h"
@@ -77,7 +78,11 @@ static stk_status open_evaluation(evaluation *e) {
     e->acts = stk_calloc_aligned(stk_audio_net_act_floats(&e->model->nets.audio), sizeof(float));
     if (e->acts == NULL) return stk_fail_memory("evaluation");
     if (e->settings->frames != NULL) STK_TRY(stk_directory_create(e->settings->frames));
-    return STK_OK;
+    const int every = e->settings->every > 0 ? e->settings->every : 1;
+    if (e->settings->album == NULL) return STK_OK;
+    return stk_album_init(e->settings->album,
+                          (info->frames - info->train_frames + every - 1) / every, every,
+                          info->train_frames);
 }
 
 static void close_evaluation(evaluation *e) {
@@ -198,11 +203,22 @@ static stk_status score_frame(evaluation *e, int frame) {
     const stk_image *portrait = e->settings->portrait ? &e->made : &e->pasted;
     stk_portrait_tally_add(&e->tally, real, portrait, &e->real, &e->labels, frame);
     STK_TRY(stk_quality_add(e->quality, frame, real, &e->made));
-    stk_quality_set(e->quality, STK_QUALITY_PSNR_PORTRAIT, e->tally.newest_psnr);
+    stk_quality_set(e->quality, STK_QUALITY_PSNR_PORTRAIT, e->tally.figures.psnr);
     keep_head(&e->labels);
     stk_rect whole = {0, 0, real->width, real->height};
     set_psnr(e, STK_QUALITY_PSNR_HEAD, real, whole, &e->labels);
     set_psnr(e, STK_QUALITY_PSNR_MOUTH, real, stk_subject_regions(e->subject, frame).mouth, NULL);
+    if (e->settings->album != NULL) {
+        const stk_album_frame shown = {
+            .number = frame,
+            .real = real,
+            .made = &e->made,
+            .portrait = e->settings->portrait ? NULL : &e->pasted,
+            .portrait_figures = &e->tally.figures,
+            .quality = e->quality,
+        };
+        STK_TRY(stk_album_add(e->settings->album, &shown));
+    }
     return write_sheet(e, real, frame);
 }
 

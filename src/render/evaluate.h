@@ -7,6 +7,8 @@
 #include "render/quality.h"
 #include "subject/subject.h"
 
+struct stk_album; /* render/album.h */
+
 typedef struct stk_evaluate_settings {
     const char *model, *subject;
     const char *frames;  /* folder for side-by-side PNGs (real | rendered | portrait), or NULL */
@@ -14,10 +16,11 @@ typedef struct stk_evaluate_settings {
     const char *encoder; /* of voice.h, for "ave" models */
     int every;           /* every N-th held-out frame */
     int threads;
-    int reference_march; /* the published marching rule over the whole picture */
-    int every_pixel;     /* a ray through every pixel, none interpolated */
-    int portrait;        /* the portrait is the picture that all is measured of */
-    int published;       /* portraits by the published mask alone */
+    int reference_march;     /* the published marching rule over the whole picture */
+    int every_pixel;         /* a ray through every pixel, none interpolated */
+    int portrait;            /* the portrait is the picture that all is measured of */
+    int published;           /* portraits by the published mask alone */
+    struct stk_album *album; /* receives what a report shows; the caller clears it. NULL: nothing */
 } stk_evaluate_settings;
 
 enum { STK_WORST_FRAMES = 10 };

@@ -37,14 +37,44 @@ static void keep_worst(stk_portrait_tally *tally, stk_worst_frame frame) {
     if (k < STK_WORST_FRAMES) tally->worst[k] = frame;
 }
 
+static void merge(stk_sum *total, stk_sum one) {
+    total->sum += one.sum;
+    total->count += one.count;
+}
+
+static double mean_or_none(stk_sum s) {
+    return s.count > 0 ? stk_mean_of(s) : (double)NAN;
+}
+
 static void add_changes(stk_portrait_tally *tally) {
     tally->changes++;
     const int now = tally->newest, before = 1 - now;
     const stk_succession s = {{&tally->made[before], &tally->made[now]},
                               {&tally->real[before], &tally->real[now]},
                               {&tally->labels[before], &tally->labels[now]}};
-    stk_change_add(&tally->neck_made, &tally->neck_real, &s, STK_LABEL_NECK);
-    stk_still_change_add(&tally->still_made, &tally->still_real, &s, STILL_LEVELS);
+    stk_sum neck[2] = {{0}}, still[2] = {{0}};
+    stk_change_add(&neck[0], &neck[1], &s, STK_LABEL_NECK);
+    stk_still_change_add(&still[0], &still[1], &s, STILL_LEVELS);
+    merge(&tally->neck_made, neck[0]);
+    merge(&tally->neck_real, neck[1]);
+    merge(&tally->still_made, still[0]);
+    merge(&tally->still_real, still[1]);
+    stk_portrait_figures *f = &tally->figures;
+    f->neck_change = mean_or_none(neck[0]);
+    f->neck_change_real = mean_or_none(neck[1]);
+    f->static_flicker = mean_or_none(still[0]);
+    f->static_flicker_real = mean_or_none(still[1]);
+}
+
+static void add_seam(stk_portrait_tally *tally, const stk_image *real, const stk_image *made,
+                     const stk_image *mask) {
+    stk_seam seam = {0};
+    stk_seam_add(&seam, made, real, mask, fmaxf(1, SEAM_REACH * (float)real->height));
+    merge(&tally->seam.made, seam.made);
+    merge(&tally->seam.real, seam.real);
+    merge(&tally->seam.mismatch, seam.mismatch);
+    tally->figures.seam_ratio = stk_seam_ratio(&seam);
+    tally->figures.seam_mismatch = mean_or_none(seam.mismatch);
 }
 
 void stk_portrait_tally_add(stk_portrait_tally *tally, const stk_image *real, const stk_image *made,
@@ -53,21 +83,20 @@ void stk_portrait_tally_add(stk_portrait_tally *tally, const stk_image *real, co
     stk_image_copy(&tally->made[now], made);
     stk_image_copy(&tally->real[now], real);
     stk_image_copy(&tally->labels[now], labels);
+    stk_portrait_figures *f = &tally->figures;
+    f->neck_change = f->neck_change_real = f->static_flicker = f->static_flicker_real = (double)NAN;
     if (tally->frames > 0 && pasted->follows) add_changes(tally);
-    stk_seam seam = {0};
-    stk_seam_add(&seam, made, real, &pasted->mask, fmaxf(1, SEAM_REACH * (float)real->height));
-    tally->seam.made.sum += seam.made.sum, tally->seam.made.count += seam.made.count;
-    tally->seam.real.sum += seam.real.sum, tally->seam.real.count += seam.real.count;
-    tally->seam.mismatch.sum += seam.mismatch.sum;
-    tally->seam.mismatch.count += seam.mismatch.count;
-    stk_colour_distance_add(&tally->neck, made, real, labels, STK_LABEL_NECK);
+    add_seam(tally, real, made, &pasted->mask);
+    stk_sum neck = {0};
+    stk_colour_distance_add(&neck, made, real, labels, STK_LABEL_NECK);
+    merge(&tally->neck, neck);
+    f->neck_delta_e = mean_or_none(neck);
     int64_t pixels;
     const double mse =
         stk_mse(real, made, (stk_rect){0, 0, real->width, real->height}, NULL, &pixels);
-    const double psnr = stk_psnr_from_mse(mse);
-    keep_worst(tally, (stk_worst_frame){frame, psnr, stk_seam_ratio(&seam)});
-    tally->psnr += psnr;
-    tally->newest_psnr = psnr;
+    f->psnr = stk_psnr_from_mse(mse);
+    keep_worst(tally, (stk_worst_frame){frame, f->psnr, f->seam_ratio});
+    tally->psnr += f->psnr;
     tally->frames++;
 }
 

@@ -9,10 +9,18 @@
 #include "render/evaluate.h"
 #include "render/portrait.h"
 
+/* Of one frame; NaN where there is none (stk_scores has what they are). */
+typedef struct stk_portrait_figures {
+    double psnr, seam_ratio, seam_mismatch, neck_delta_e;
+    double neck_change, neck_change_real;       /* from the frame before, levels */
+    double static_flicker, static_flicker_real; /* likewise */
+} stk_portrait_figures;
+
 typedef struct stk_portrait_tally {
     stk_image made[2], real[2], labels[2]; /* the frame before and the newest, owned */
     int newest, frames, changes;           /* changes: frames that follow on the one before */
-    double psnr, newest_psnr;
+    double psnr;
+    stk_portrait_figures figures; /* of the newest frame */
     stk_seam seam;
     stk_sum neck, neck_made, neck_real, still_made, still_real;
     stk_worst_frame worst[STK_WORST_FRAMES]; /* the worst first */

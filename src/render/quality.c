@@ -229,6 +229,18 @@ void stk_quality_set(stk_quality *q, stk_quality_column column, double value) {
     q->column[column][q->frames - 1] = value;
 }
 
+void stk_quality_newest(const stk_quality *q, double values[STK_QUALITY_COLUMNS]) {
+    for (int k = 0; k < STK_QUALITY_COLUMNS; k++) values[k] = q->column[k][q->frames - 1];
+}
+
+int stk_quality_faces(const stk_quality *q, const stk_landmarks **real,
+                      const stk_landmarks **made) {
+    if (!q->found[q->frames - 1]) return 0;
+    *real = &q->real.face.landmarks;
+    *made = &q->made.face.landmarks;
+    return 1;
+}
+
 /* --- what it comes to ------------------------------------------------------------------------- */
 
 static void measure_jitter(const stk_quality *q, stk_quality_report *report) {

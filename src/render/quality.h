@@ -63,6 +63,11 @@ stk_status stk_quality_add(stk_quality *quality, int frame, const stk_image *rea
                            const stk_image *made);
 /* A figure of the newest frame. */
 void stk_quality_set(stk_quality *quality, stk_quality_column column, double value);
+/* All figures of the newest frame, NaN where there is none. */
+void stk_quality_newest(const stk_quality *quality, double values[STK_QUALITY_COLUMNS]);
+/* Its faces, owned by quality until the next frame; 0 where one of the two pictures shows none. */
+int stk_quality_faces(const stk_quality *quality, const stk_landmarks **real,
+                      const stk_landmarks **made);
 stk_status stk_quality_finish(const stk_quality *quality, stk_quality_report *report);
 
 #endif

@@ -4,6 +4,7 @@
 #include "program.h"
 #include "base/file.h"
 #include "base/image.h"
+#include "base/memory.h"
 #include "base/rng.h"
 #include "media/media.h"
 
@@ -13,7 +14,7 @@
 #include <string.h>
 
 enum { WIDTH = 208, HEIGHT = 192, FRAMES = 6, BRIGHTER = 16 };
-static char real[STK_PATH_MAX], brighter[STK_PATH_MAX], small[STK_PATH_MAX];
+static char real[STK_PATH_MAX], brighter[STK_PATH_MAX], small[STK_PATH_MAX], report[STK_PATH_MAX];
 
 /* Grey noise, other in each frame: no face, and texture everywhere. */
 static void make_film(const char *path, int width, int frames, int add) {
@@ -46,6 +47,7 @@ static int make_inputs(void **state) {
     TEST_OK(stk_path_join(real, sizeof real, folder, "real.mp4"));
     TEST_OK(stk_path_join(brighter, sizeof brighter, folder, "brighter.mp4"));
     TEST_OK(stk_path_join(small, sizeof small, folder, "small.mp4"));
+    TEST_OK(stk_path_join(report, sizeof report, folder, "a/report"));
     make_film(real, WIDTH, FRAMES, 0);
     make_film(brighter, WIDTH, FRAMES + 2, BRIGHTER);
     make_film(small, WIDTH - 16, 2, 0);
@@ -63,11 +65,46 @@ static double number(const char *json, const char *key, int n) {
     }
 }
 
+/* The four files, of two videos of FRAMES frames each. */
+static void check_report(const char *json) {
+    static const char *const parts[] = {"<h1>2 videos beside real.mp4</h1>",
+                                        "brighter.mp4",
+                                        "src=\"data:image/jpeg;base64,/9j/",
+                                        "Worst by PSNR",
+                                        "The same frames",
+                                        "<polyline",
+                                        "lmd was not computed: "};
+    char *text, path[STK_PATH_MAX];
+    TEST_OK(stk_path_join(path, sizeof path, report, "figures.json"));
+    TEST_OK(stk_file_read_text(path, 1 << 20, &text));
+    assert_string_equal(text, json); /* what --json prints */
+    stk_free(text);
+    TEST_OK(stk_path_join(path, sizeof path, report, "figures.csv"));
+    TEST_OK(stk_file_read_text(path, 1 << 20, &text));
+    assert_int_equal(strncmp(text, "video,frame,psnr,", 17), 0);
+    int lines = 0;
+    for (const char *p = text; *p != '\0'; p++) lines += *p == '\n';
+    assert_int_equal(lines, 1 + 2 * FRAMES);
+    stk_free(text);
+    TEST_OK(stk_path_join(path, sizeof path, report, "figures.md"));
+    TEST_OK(stk_file_read_text(path, 1 << 20, &text));
+    assert_non_null(strstr(text, "| PSNR, dB | `psnr` | 100.00 | 100.00 |"));
+    stk_free(text);
+    TEST_OK(stk_path_join(path, sizeof path, report, "report.html"));
+    TEST_OK(stk_file_read_text(path, 5 << 20, &text));
+    for (size_t i = 0; i < STK_ARRAY_SIZE(parts); i++)
+        if (strstr(text, parts[i]) == NULL) fail_msg("report.html lacks %s", parts[i]);
+    assert_null(strstr(text, "<script"));
+    assert_null(strstr(text, "src=\"http")); /* nothing is fetched */
+    stk_free(text);
+}
+
 static void compare_tells_a_film_from_itself_and_from_a_brighter_one(void **state) {
     (void)state;
     const program_result *r =
-        program_run("compare %s %s --real %s --json -q", real, brighter, real);
+        program_run("compare %s %s --real %s --json -q --report %s", real, brighter, real, report);
     assert_int_equal(r->exit_code, 0);
+    check_report(r->out);
     assert_true(number(r->out, "psnr", 0) == 100 && number(r->out, "frames", 0) == FRAMES);
     assert_true(fabs(number(r->out, "ssim", 0) - 1) < 1e-9);
     assert_true(fabs(number(r->out, "ms_ssim", 0) - 1) < 1e-9);

@@ -296,11 +296,38 @@ static void render_streams_y4m_to_stdout(void **state) {
     assert_int_equal(strncmp(r->out, "YUV4MPEG2 ", 10), 0);
 }
 
+/* A row a frame, whose mean is the figure; pictures of the worst, and mouths over the sound. */
+static void check_report(const char *report, int frames, double psnr) {
+    char path[STK_PATH_MAX], *text;
+    double sum = 0;
+    int rows = 0;
+    TEST_OK(stk_path_join(path, sizeof path, report, "figures.csv"));
+    TEST_OK(stk_file_read_text(path, 1 << 20, &text));
+    assert_int_equal(strncmp(text, "frame,psnr,psnr_head,", 21), 0);
+    for (const char *p = strchr(text, '\n'); p[1] != '\0'; p = strchr(p + 1, '\n'), rows++)
+        sum += strtod(strchr(p, ',') + 1, NULL);
+    assert_int_equal(rows, frames);
+    assert_true(fabs(sum / rows - psnr) < 1e-3);
+    stk_free(text);
+    TEST_OK(stk_path_join(path, sizeof path, report, "report.html"));
+    TEST_OK(stk_file_read_text(path, 5 << 20, &text));
+    static const char *const parts[] = {"Worst by PSNR", "Worst seams", "Worst necks",
+                                        "flicker of still pixels", "portrait, error of the"};
+    for (size_t i = 0; i < STK_ARRAY_SIZE(parts); i++)
+        if (strstr(text, parts[i]) == NULL && (!SANITIZED || i != 3))
+            fail_msg("report.html lacks %s", parts[i]);
+    stk_free(text);
+}
+
 static void eval_prints_one_json_object(void **state) {
     (void)state;
     need_person();
-    const program_result *r = must_run(
-        program_run("eval -m %s %s --json -q --every %d", model, subject, SANITIZED ? 6 : 1));
+    char report[STK_PATH_MAX];
+    at(report, "report");
+    const program_result *r = must_run(program_run("eval -m %s %s --json -q --every %d --report %s",
+                                                   model, subject, SANITIZED ? 6 : 1, report));
+    check_report(report, (int)strtol(strstr(r->out, "\"frames\":") + 9, NULL, 10),
+                 strtod(strstr(r->out, "\"psnr\":") + 7, NULL));
     static const char *const keys[] = {
         "frames", "psnr",           "psnr_head",  "psnr_mouth", "ssim",
         "lmd",    "render_fps",     "ms_ssim",    "niqe",       "brisque",
@@ -356,6 +383,8 @@ static void model_of_another_subject_is_refused(void **state) {
     TEST_OK(stk_model_save(other, &contents));
     stk_model_close(&opened);
     program_assert_refuses(program_run("eval -m %s %s", other, subject), 1, "another subject");
+    program_assert_refuses(program_run("eval -m %s %s --report %s", model, subject, subject), 2,
+                           "give --report another one");
 }
 
 static void damaged_model_is_refused(void **state) {
