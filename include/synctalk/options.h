@@ -29,8 +29,9 @@
 #define STK_TRAIN_OPTIONS(X) \
     X(TEXT, subject,  "",           NULL, 0, 0,         "FOLDER", "subject made by `synctalk prepare`") \
     X(TEXT, output,   "-o",         NULL, 0, 0,         "MODEL",  "model file to write (.stk)") \
-    X(REAL, minutes,  "--minutes",  30, 0, 100000,      "M",      "how long to train in all, resumed runs included; --steps wins") \
+    X(REAL, minutes,  "--minutes",  0, 0, 100000,       "M",      "how long to train in all, resumed runs included; 0 = 30, or what fits --budget; --steps wins") \
     X(INT,  steps,    "--steps",    0, 0, 100000000,    "N",      "how many steps in all, 0 = by --minutes") \
+    X(TEXT, budget,   "--budget",   NULL, 0, 0,         "TIME",   "the command ends, with everything saved, within this time: 45s, 10m, 1h30m; training is fitted into it, or with --minutes or --steps goes on with --resume") \
     X(INT,  threads,  "--threads",  0, 0, 256,          "N",      "threads, 0 = all; the result does not depend on it") \
     X(INT,  seed,     "--seed",     1, 0, 2147483647,   "N",      "seed of every random draw") \
     X(FLAG, resume,   "--resume",   0, 0, 1,            "",       "go on from the checkpoint beside the model") \
@@ -42,6 +43,7 @@
     X(REAL, lr_net,   "--lr-net",   0.001, 0, 1,        "RATE",   "learning rate of the nets") \
     X(TEXT, preview,  "--preview",  NULL, 0, 0,         "PNG",    "real | rendered picture, every minute; default MODEL.png") \
     X(REAL, preview_s, "--preview-every", 60, 1, 86400, "S",      "seconds between previews") \
+    X(REAL, save_s,   "--save-every", 110, 0, 86400,    "S",      "seconds between savings of the state that --resume needs") \
     X(TEXT, curve,    "--curve",    NULL, 0, 0,         "CSV",    "append the learning curve to this file")
 
 #define STK_RENDER_OPTIONS(X) \

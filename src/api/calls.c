@@ -15,6 +15,7 @@
 #include <cjson/cJSON.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static stk_status need(const char *value, const char *what) {
@@ -179,8 +180,33 @@ static stk_status keep_encoder(const stk_train_options *o) {
     return STK_OK;
 }
 
+/* "45s", "10m", "1h30m" -> seconds; NULL -> 0. */
+static stk_status read_budget(const char *text, double *seconds) {
+    static const char letters[] = "hms";
+    static const double lengths[] = {3600, 60, 1};
+    *seconds = 0;
+    if (text == NULL) return STK_OK;
+    int next = 0, good = text[0] != '\0';
+    for (const char *at = text; good && *at != '\0';) {
+        const size_t digits = strspn(at, "0123456789.");
+        char *end = NULL;
+        const double number = strtod(at, &end);
+        const char *letter = strchr(letters + next, at[digits]);
+        good =
+            digits > 0 && digits < 10 && end == at + digits && at[digits] != '\0' && letter != NULL;
+        if (!good) break;
+        *seconds += number * lengths[letter - letters];
+        next = (int)(letter - letters) + 1;
+        at = end + 1;
+    }
+    if (good && *seconds >= 1 && *seconds <= 1e8) return STK_OK;
+    return stk_fail(STK_ERR_ARGUMENT, "--budget %s: give a time such as 45s, 10m or 1h30m", text);
+}
+
 static stk_status train(const stk_train_options *options, const stk_job *job,
                         stk_train_result *result) {
+    const double begun_s = stk_clock_s();
+    double budget_s;
     const char *const written[] = {options->output, options->preview, options->curve};
     STK_TRY(check("train", options));
     STK_TRY(need(options->subject, "FOLDER"));
@@ -192,6 +218,7 @@ static stk_status train(const stk_train_options *options, const stk_job *job,
     static const stk_attention attentions[STK_ATTENTIONS] = {
         STK_ATTENTION_MASKS, STK_ATTENTION_PENALTIES, STK_ATTENTION_FREE};
     int attention;
+    STK_TRY(read_budget(options->budget, &budget_s));
     STK_TRY(read_word("--attention", options->attention, words, &attention));
     const void *bytes;
     size_t size;
@@ -204,7 +231,10 @@ static stk_status train(const stk_train_options *options, const stk_job *job,
         .output = options->output,
         .preview = options->preview,
         .curve = options->curve,
-        .minutes = options->minutes,
+        .minutes = options->minutes == 0 && budget_s == 0 ? 30 : options->minutes,
+        .budget_s = budget_s,
+        .begun_s = begun_s,
+        .save_s = options->save_s,
         .preview_s = options->preview_s,
         .steps = options->steps,
         .threads = options->threads,

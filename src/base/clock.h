@@ -7,5 +7,7 @@ double stk_clock_s(void);
 /* Processor time that the calling thread has used. */
 double stk_clock_thread_s(void);
 double stk_peak_rss_mib(void);
+/* Resident now; 0 where the system does not say. */
+double stk_rss_mib(void);
 
 #endif

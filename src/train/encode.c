@@ -10,9 +10,11 @@
  * becomes depends neither on the thread nor on its neighbours.
  */
 #include "train/internal.h"
+#include "base/clock.h"
 #include "base/memory.h"
 #include "face_sync/ave_encoder.h"
 
+#include <stdatomic.h>
 #include <string.h>
 
 enum { BLOCK = STK_AVE_BATCH };
@@ -31,7 +33,10 @@ typedef struct encoding {
     stk_ave_encoder **encoders; /* [threads] */
     float *windows;             /* [threads][BLOCK][80*16] */
     int blocks;                 /* of a hearing */
-    outcome *outcomes;          /* [HEARINGS * blocks] */
+    const stk_job *job;
+    double start_s;
+    atomic_int done, stop;
+    outcome *outcomes; /* [HEARINGS * blocks] */
 } encoding;
 
 static void spoil(const stk_trainer *t, int hearing, int frame, float *window) {
@@ -44,11 +49,12 @@ static void spoil(const stk_trainer *t, int hearing, int frame, float *window) {
 }
 
 static void encode_block(void *context, int task, int worker) {
-    const encoding *e = context;
+    encoding *e = context;
     const stk_trainer *t = e->t;
     const int hearing = task / e->blocks, first = task % e->blocks * BLOCK;
     const int frames = t->performance.frames;
     const int n = frames - first < BLOCK ? frames - first : BLOCK;
+    if (atomic_load(&e->stop)) return;
     float *windows = e->windows + (size_t)worker * BLOCK * STK_AVE_WINDOW;
     memcpy(windows, stk_subject_audio_row(t->subject, first),
            (size_t)n * STK_AVE_WINDOW * sizeof *windows);
@@ -58,6 +64,10 @@ static void encode_block(void *context, int task, int worker) {
     outcome *o = &e->outcomes[task];
     o->status = stk_ave_encoder_run(e->encoders[worker], n, windows, rows);
     if (o->status != STK_OK) stk_error_take(o->reason, sizeof o->reason);
+    const int done = atomic_fetch_add(&e->done, 1) + 1;
+    if (worker != 0) return; /* callbacks belong to the calling thread */
+    stk_job_report(e->job, "hearing", done, STK_HEARINGS * e->blocks, e->start_s, NULL);
+    if (stk_job_aborted(e->job)) atomic_store(&e->stop, 1);
 }
 
 static stk_status run(encoding *e, stk_trainer *t) {
@@ -76,17 +86,22 @@ static stk_status run(encoding *e, stk_trainer *t) {
     for (int i = 0; i < tasks; i++)
         if (e->outcomes[i].status != STK_OK)
             return stk_fail(e->outcomes[i].status, "%s", e->outcomes[i].reason);
+    if (atomic_load(&e->stop))
+        return stk_fail(STK_ERR_ABORTED, "stopped while the sound was encoded");
     t->nets.encoder = *stk_ave_encoder_id(e->encoders[0]);
     t->sound_rows = t->encoded;
     return STK_OK;
 }
 
-stk_status stk_train_encode(stk_trainer *t) {
+stk_status stk_train_encode(stk_trainer *t, const stk_job *job) {
     if (t->nets.config.audio_kind == STK_AUDIO_MEL) {
         t->sound_rows = stk_subject_audio_row(t->subject, 0);
         return STK_OK;
     }
-    encoding e = {.t = t, .blocks = (t->performance.frames + BLOCK - 1) / BLOCK};
+    encoding e = {.t = t,
+                  .blocks = (t->performance.frames + BLOCK - 1) / BLOCK,
+                  .job = job,
+                  .start_s = stk_clock_s()};
     const stk_status status = run(&e, t);
     for (int i = 0; e.encoders != NULL && i < stk_pool_threads(t->pool); i++)
         stk_ave_encoder_free(&e.encoders[i]);

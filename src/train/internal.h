@@ -122,7 +122,7 @@ struct stk_trainer {
 
 /* encode.c: sound_rows, and with an encoder `encoded` and nets.encoder. */
 enum { STK_HEARINGS = 4 };
-stk_status stk_train_encode(stk_trainer *trainer);
+stk_status stk_train_encode(stk_trainer *trainer, const stk_job *job);
 
 /* hearing.c: the feature rows of a slot's window, with a random loudness and noise (both drawn
  * from seed, step and slot), and the window of pointers to them. */

@@ -3,18 +3,27 @@
  *
  * With --steps the learning-rate position is step / steps and the whole run is a function of the
  * seed. With --minutes it follows the clock (time trained before a resume counts), so two such
- * runs take different numbers of steps; a checkpoint records where it stood.
+ * runs take different numbers of steps; a checkpoint records where it stood. A budget ends the
+ * command, with all that is left to write; where neither is given, training is as long as fits.
  */
-#include "train/internal.h"
+#include "train/forecast.h"
 #include "base/clock.h"
 #include "base/log.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 enum { SNAPSHOT_EVERY = 256, ROLLBACKS_MAX = 5, REPORT_EVERY = 16 };
-static const double CHECKPOINT_S = 110.0; /* at least every two minutes, saving included */
+/* The pace is said of it after so many steps, or seconds with fewer; the first steps do not count:
+ * their rays take twice the samples. */
+enum { PACE_STEPS = 128, PACE_STEPS_MIN = 32, PACE_FROM = 16 };
+static const double PACE_S = 12.0;
+static const double PIXEL_S = 4e-6; /* of a preview, until one is measured */
+static const double DISK_BYTES_PER_S =
+    60e6; /* of a slow one, flushed; until one save is measured */
 
 typedef struct run {
     stk_trainer *trainer;
@@ -25,6 +34,9 @@ typedef struct run {
     char checkpoint[STK_PATH_MAX], picture[STK_PATH_MAX], torso[STK_PATH_MAX];
     double start_s, before_s; /* this run's start; seconds trained before it */
     double checkpoint_s, preview_s;
+    double save_took_s, show_took_s; /* the last time, or guessed */
+    double pace_s;                   /* clock at step PACE_FROM of this run */
+    int pace_said, save_failed;
     double psnr;
     int64_t first_step, samples;
     int show_failed; /* a preview or curve that cannot be written is complained of once */
@@ -34,11 +46,25 @@ static double trained_s(const run *r) {
     return r->before_s + stk_clock_s() - r->start_s;
 }
 
+/* When training must end, for all to be saved within the budget. */
+static double deadline_s(const run *r) {
+    const stk_train_settings *s = &r->trainer->settings;
+    return s->begun_s + s->budget_s - 1.5 * (r->save_took_s + r->show_took_s) - 0.2;
+}
+
+/* Seconds of training in all, of a run by the clock. */
+static double plan_s(const run *r) {
+    const stk_train_settings *s = &r->trainer->settings;
+    if (s->minutes > 0 || s->budget_s <= 0) return 60.0 * s->minutes;
+    return r->before_s + deadline_s(r) - r->start_s;
+}
+
 /* Position of the next step in the whole run, [0,1]; 1 = done. */
 static double position(const run *r) {
     const stk_train_settings *s = &r->trainer->settings;
     if (s->steps > 0) return (double)r->trainer->step / (double)s->steps;
-    return s->minutes > 0 ? trained_s(r) / (60.0 * s->minutes) : 1.0;
+    const double plan = plan_s(r);
+    return plan > 0 ? trained_s(r) / plan : 1.0;
 }
 
 static stk_status save_model(run *r) {
@@ -56,10 +82,24 @@ static stk_status save_model(run *r) {
 }
 
 static stk_status save_checkpoint(run *r) {
+    const double start_s = stk_clock_s();
     r->trainer->trained_s = trained_s(r);
     STK_TRY(stk_checkpoint_save(r->trainer, r->checkpoint));
     r->checkpoint_s = stk_clock_s();
+    r->save_took_s = 2 * (r->checkpoint_s - start_s); /* and the model, at the end */
     return STK_OK;
+}
+
+/* A full disk must not end the run: what was saved before is there still, and room may be made. */
+static void try_save_checkpoint(run *r) {
+    if (save_checkpoint(r) == STK_OK) {
+        r->save_failed = 0;
+        return;
+    }
+    if (!r->save_failed)
+        stk_log(STK_LOG_WARN, "%s; training goes on, and tries again", stk_error_text());
+    r->save_failed = 1;
+    r->checkpoint_s = stk_clock_s();
 }
 
 /* Appends text to the curve; an empty one only proves that it can be written. */
@@ -102,11 +142,36 @@ static stk_status show(run *r) {
 
 /* Looking on must not stop the work. */
 static void try_show(run *r) {
+    const double start_s = stk_clock_s();
     if (show(r) != STK_OK && !r->show_failed) {
         stk_log(STK_LOG_WARN, "%s; training goes on", stk_error_text());
         r->show_failed = 1;
     }
     r->preview_s = stk_clock_s();
+    r->show_took_s = r->preview_s - start_s;
+}
+
+/* How long it will take, or how far it will get, from the pace of the first steps. */
+static void say_pace(run *r) {
+    const stk_trainer *t = r->trainer;
+    const double now = stk_clock_s();
+    const int64_t done = t->step - r->first_step;
+    if (done == PACE_FROM) r->pace_s = now;
+    if (r->pace_said || done < PACE_STEPS_MIN || (done < PACE_STEPS && now - r->start_s < PACE_S))
+        return;
+    const stk_train_settings *s = &t->settings;
+    const double steps_per_s = (double)(done - PACE_FROM) / (now - r->pace_s);
+    double left_s =
+        s->steps > 0 ? (double)(s->steps - t->step) / steps_per_s : plan_s(r) - trained_s(r);
+    if (s->budget_s > 0) left_s = fmin(left_s, deadline_s(r) - now);
+    const time_t ends = time(NULL) + (time_t)left_s;
+    struct tm day;
+    char when[16];
+    strftime(when, sizeof when, "%H:%M", localtime_r(&ends, &day));
+    stk_log(STK_LOG_INFO, "pace: %.1f steps/s: about %lld steps by %s, in %d:%02d:%02d",
+            steps_per_s, (long long)(t->step + (int64_t)(left_s * steps_per_s)), when,
+            (int)left_s / 3600, (int)left_s / 60 % 60, (int)left_s % 60);
+    r->pace_said = 1;
 }
 
 static void report(run *r, double at) {
@@ -162,17 +227,26 @@ static stk_status loop(run *r) {
         if (stk_job_aborted(r->job))
             return stk_fail(STK_ERR_ABORTED, "stopped at step %lld; `--resume` goes on from there",
                             (long long)t->step);
+        if (t->settings.budget_s > 0 && stk_clock_s() >= deadline_s(r)) {
+            stk_log(STK_LOG_INFO,
+                    "the budget is spent at step %lld, %.0f %% of the way; `--resume` goes on "
+                    "from there",
+                    (long long)t->step, 100 * at);
+            return STK_OK;
+        }
         STK_TRY(guarded_step(r, at));
+        say_pace(r);
         if (t->step % REPORT_EVERY == 0) report(r, position(r));
         double now = stk_clock_s();
         if (now - r->preview_s >= t->settings.preview_s) try_show(r);
-        if (now - r->checkpoint_s >= CHECKPOINT_S) STK_TRY(save_checkpoint(r));
+        if (now - r->checkpoint_s >= t->settings.save_s) try_save_checkpoint(r);
     }
 }
 
 static stk_status check_writable(const char *path) {
     stk_outfile *file;
     STK_TRY(stk_outfile_create(&file, path));
+    stk_outfile_has_rival(file); /* sweeps away what a run that was killed left half-written */
     stk_outfile_discard(&file);
     return STK_OK;
 }
@@ -217,6 +291,21 @@ static stk_status reserve(run *r, const stk_train_settings *s) {
     return STK_OK;
 }
 
+/* What the run needs, and whether the disk and the budget have it. */
+static stk_status plan(run *r) {
+    const stk_train_settings *s = &r->trainer->settings;
+    stk_train_needs needs = {0};
+    stk_train_needs_of(r->trainer, r->torso, &needs);
+    STK_TRY(stk_train_needs_check(&needs, s->output, r->checkpoint, NULL));
+    r->save_took_s = (double)(needs.model_bytes + needs.state_bytes) / DISK_BYTES_PER_S;
+    r->show_took_s = PIXEL_S * r->trainer->performance.width * r->trainer->performance.height;
+    if (s->budget_s <= 0 || deadline_s(r) > r->start_s) return STK_OK;
+    return stk_fail(STK_ERR_ARGUMENT,
+                    "--budget: getting ready took %.1f s and saving may take %.1f s, which leaves "
+                    "nothing of %.0f s to train in; give more",
+                    r->start_s - s->begun_s, r->save_took_s + r->show_took_s, s->budget_s);
+}
+
 static stk_status start(run *r) {
     stk_trainer *t = r->trainer;
     STK_TRY(stk_subject_path(t->subject, "torso.mp4", r->torso));
@@ -227,14 +316,15 @@ static stk_status start(run *r) {
     r->before_s = t->trained_s;
     r->first_step = t->step;
     r->start_s = r->checkpoint_s = r->preview_s = stk_clock_s();
-    return STK_OK;
+    return plan(r);
 }
 
 static stk_status finish(run *r, stk_train_figures *figures) {
     stk_trainer *t = r->trainer;
     double elapsed = stk_clock_s() - r->start_s;
+    const stk_status saved = save_model(r); /* that at least, where there is no room for both */
     STK_TRY(save_checkpoint(r));
-    STK_TRY(save_model(r));
+    STK_TRY(saved);
     try_show(r);
     *figures = (stk_train_figures){
         .steps = t->step,

@@ -320,7 +320,7 @@ static stk_status build(stk_trainer *t, const stk_job *job) {
                                      .exp = STK_EXPRESSIONS,
                                      .code_rows = t->performance.train_frames};
     STK_TRY(stk_nets_init(&t->nets, &config, 1));
-    STK_TRY(stk_train_encode(t));
+    STK_TRY(stk_train_encode(t, job));
     if (s->attention == STK_ATTENTION_MASKS) stk_train_region_mask(t, &t->nets.field.shape.mask);
     stk_field_training_kernels_init(&t->field);
     stk_march_kernels_init(&t->march);

@@ -31,8 +31,11 @@ typedef struct stk_train_settings {
     const char *preview;          /* PNG or NULL = output + ".png" */
     const char *curve;            /* CSV to append to, or NULL */
     const char *encoder;          /* a file or STK_AVE_BUILTIN; NULL: mel, learned jointly */
-    double minutes, preview_s;
-    int64_t steps; /* 0: by minutes */
+    double minutes;               /* trained in all; 0: what fits the budget */
+    double budget_s, begun_s; /* the run ends so many seconds after begun_s (stk_clock_s); 0: when
+                                 it is done */
+    double preview_s, save_s; /* seconds between previews, between checkpoints */
+    int64_t steps;            /* 0: by minutes */
     int threads, seed, resume;
     int rays, frames;
     stk_attention attention;

@@ -28,7 +28,7 @@ static int temporary(void) {
     return fd;
 }
 
-static const program_result *run_words(char *const *words, double interrupt_s) {
+static const program_result *run_words(char *const *words, double interrupt_s, int number) {
     if (getenv("SYNCTALK_MODELS") == NULL && test_shared("models") != NULL)
         setenv("SYNCTALK_MODELS", test_shared("models"), 1);
     int out = temporary(), err = temporary();
@@ -45,7 +45,7 @@ static const program_result *run_words(char *const *words, double interrupt_s) {
         struct timespec pause = {(time_t)interrupt_s,
                                  (long)((interrupt_s - (double)(time_t)interrupt_s) * 1e9)};
         nanosleep(&pause, NULL);
-        kill(child, SIGINT);
+        kill(child, number);
     }
     int status;
     assert_int_equal(waitpid(child, &status, 0), child);
@@ -55,7 +55,7 @@ static const program_result *run_words(char *const *words, double interrupt_s) {
     return &result;
 }
 
-static const program_result *run_line(char *line, double interrupt_s) {
+static const program_result *run_line(char *line, double interrupt_s, int number) {
     char program[4096];
     const char *root = getenv("STK_BUILD_ROOT");
     assert_non_null(root);
@@ -64,7 +64,7 @@ static const program_result *run_line(char *line, double interrupt_s) {
     int n = 1;
     for (char *word = strtok(line, " "); word != NULL && n < WORDS - 1; word = strtok(NULL, " "))
         words[n++] = word;
-    return run_words(words, interrupt_s);
+    return run_words(words, interrupt_s, number);
 }
 
 const program_result *program_run(const char *format, ...) {
@@ -73,7 +73,7 @@ const program_result *program_run(const char *format, ...) {
     va_start(args, format);
     vsnprintf(line, sizeof line, format, args);
     va_end(args);
-    return run_line(line, 0);
+    return run_line(line, 0, 0);
 }
 
 const program_result *program_interrupt(double seconds, const char *format, ...) {
@@ -82,7 +82,16 @@ const program_result *program_interrupt(double seconds, const char *format, ...)
     va_start(args, format);
     vsnprintf(line, sizeof line, format, args);
     va_end(args);
-    return run_line(line, seconds);
+    return run_line(line, seconds, SIGINT);
+}
+
+const program_result *program_kill(double seconds, const char *format, ...) {
+    char line[8192];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(line, sizeof line, format, args);
+    va_end(args);
+    return run_line(line, seconds, SIGKILL);
 }
 
 const program_result *program_shell(const char *format, ...) {
@@ -93,7 +102,7 @@ const program_result *program_shell(const char *format, ...) {
     va_end(args);
     char shell[] = "/bin/sh", option[] = "-c";
     char *words[] = {shell, option, line, NULL};
-    return run_words(words, 0);
+    return run_words(words, 0, 0);
 }
 
 void program_assert_refuses(const program_result *r, int code, const char *part) {

@@ -16,6 +16,9 @@ const program_result *program_run(const char *format, ...) __attribute__((format
 /* The same, but SIGINT is sent after `seconds`. */
 const program_result *program_interrupt(double seconds, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+/* The same, but SIGKILL. */
+const program_result *program_kill(double seconds, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 /* The same for a line of the shell: compilers, installers. */
 const program_result *program_shell(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Fails unless it exited with `code`, and stderr is one sentence holding `part`. */

@@ -1,0 +1,122 @@
+/* `synctalk train` as users live with it: killed at any moment and resumed, ended by a budget, on a
+ * full disk. On a made-up subject. */
+#include "support.h"
+#include "program.h"
+#include "sanitized.h"
+#include "synthetic_subject.h"
+#include "base/clock.h"
+#include "base/file.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static char folder[STK_PATH_MAX], subject[STK_PATH_MAX];
+#define SMALL "--encoder mel --rays 256 --frames 2 --threads 2"
+
+static int make_subject(void **state) {
+    (void)state;
+    snprintf(folder, sizeof folder, "%s", test_temporary_folder());
+    TEST_OK(stk_path_join(subject, sizeof subject, folder, "disc"));
+    TEST_OK(synthetic_subject_write(subject, 40, 64));
+    return 0;
+}
+
+static const program_result *must_run(const program_result *r) {
+    if (r->exit_code != 0) fail_msg("exit %d: %s", r->exit_code, r->err);
+    return r;
+}
+
+static int is_there(const char *name) {
+    char path[STK_PATH_MAX];
+    TEST_OK(stk_path_join(path, sizeof path, folder, name));
+    return stk_file_exists(path);
+}
+
+static void assert_same_file(const char *a, const char *b) {
+    char path[STK_PATH_MAX], digest[2][STK_SHA256_TEXT];
+    TEST_OK(stk_path_join(path, sizeof path, folder, a));
+    TEST_OK(stk_sha256_file(path, digest[0]));
+    TEST_OK(stk_path_join(path, sizeof path, folder, b));
+    TEST_OK(stk_sha256_file(path, digest[1]));
+    assert_string_equal(digest[0], digest[1]);
+}
+
+static void assert_nothing_half_made(void) {
+    const program_result *r = must_run(program_shell("find %s -name '*.part-*'", folder));
+    assert_string_equal(r->out, "");
+}
+
+/* Saving all the time, so that many of the kills fall into it. Each run is given a little longer
+ * than the last, so that the end is reached whatever the machine. */
+static void killed_at_any_moment_and_resumed_is_bit_equal(void **state) {
+    (void)state;
+    enum { STEPS = SANITIZED ? 6 : 60 };
+    char line[STK_PATH_MAX + 256];
+    snprintf(line, sizeof line, "train %s --steps %d " SMALL " --save-every 0 -q", subject, STEPS);
+    must_run(program_run("%s -o %s/whole.stk", line, folder));
+    int kills = 0, resumed = 0, code = 137;
+    for (double delay_s = SANITIZED ? 1.0 : 0.3; code == 137 && delay_s < 60; delay_s *= 1.3) {
+        const int kept = is_there("killed.stk.train");
+        const program_result *r =
+            program_kill(delay_s, "%s -o %s/killed.stk%s", line, folder, kept ? " --resume" : "");
+        code = r->exit_code;
+        if (code != 137 && code != 0) fail_msg("exit %d: %s", code, r->err);
+        kills += code == 137;
+        resumed += kept;
+    }
+    print_message("killed %d times, resumed %d times\n", kills, resumed);
+    assert_int_equal(code, 0);
+    assert_true(resumed > 0);
+    assert_same_file("whole.stk", "killed.stk");
+    assert_nothing_half_made();
+}
+
+/* By a clock without steps, training is fitted into the budget; with steps the run is cut and goes
+ * on. Both end in time; the second gives what one run would have. */
+static void budget_ends_the_run_in_time(void **state) {
+    (void)state;
+    enum { BUDGET_S = SANITIZED ? 8 : 3 };
+    double start_s = stk_clock_s();
+    const program_result *r = must_run(
+        program_run("train %s -o %s/b.stk " SMALL " --budget %ds", subject, folder, BUDGET_S));
+    const double took_s = stk_clock_s() - start_s;
+    print_message("budget %d s: %.2f s\n", BUDGET_S, took_s);
+    assert_true(took_s <= BUDGET_S + 0.5);
+    assert_true(took_s >= 0.4 * BUDGET_S);
+    assert_non_null(strstr(r->err, "will need: memory "));
+    assert_non_null(strstr(r->err, "trained: "));
+    r = must_run(program_run("train %s -o %s/c.stk " SMALL " --steps 1000000 --budget %ds", subject,
+                             folder, BUDGET_S));
+    assert_non_null(strstr(r->err, "the budget is spent at step"));
+    assert_true(is_there("c.stk") && is_there("c.stk.train"));
+    static const char *const wrong[] = {"", "10", "5x", "1m1h", "1h2h", "0s", "-1m", "1..2s", "s"};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+        program_assert_refuses(program_run("train %s -o %s/d.stk --budget %s%s", subject, folder,
+                                           wrong[i], wrong[i][0] == '\0' ? "x" : ""),
+                               2, "give a time such as 45s, 10m or 1h30m");
+}
+
+/* Files may not grow beyond 4 MB: neither model nor state fits. What was there is left as it was. */
+static void a_full_disk_ends_in_one_sentence(void **state) {
+    (void)state;
+    must_run(program_run("train %s -o %s/f.stk " SMALL " --steps 2 -q", subject, folder));
+    must_run(program_shell("cd %s && cp f.stk kept && cp f.stk.train kept.train", folder));
+    const program_result *r =
+        program_shell("trap '' XFSZ; ulimit -f 4096; exec $STK_BUILD_ROOT/tools/synctalk train %s "
+                      "-o %s/f.stk " SMALL " --steps 6 --save-every 0 --resume",
+                      subject, folder);
+    assert_non_null(strstr(r->err, "training goes on, and tries again"));
+    program_assert_refuses(r, 1, "f.stk");
+    assert_same_file("f.stk", "kept");
+    assert_same_file("f.stk.train", "kept.train");
+    assert_nothing_half_made();
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(killed_at_any_moment_and_resumed_is_bit_equal),
+        cmocka_unit_test(budget_ends_the_run_in_time),
+        cmocka_unit_test(a_full_disk_ends_in_one_sentence),
+    };
+    return cmocka_run_group_tests(tests, make_subject, NULL);
+}
