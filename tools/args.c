@@ -20,6 +20,7 @@ const char *const tool_commands[][2] = {
     {"subject import", "the published system's dataset folder -> a subject folder"},
     {"subject export", "a subject folder -> the published system's dataset folder"},
     {"encoder train", "clips of people who speak -> the encoder that hears lips"},
+    {"encoder pack", "both sides of a trained encoder -> one small file"},
     {NULL, NULL},
 };
 

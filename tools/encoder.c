@@ -1,4 +1,4 @@
-/* encoder.c - `synctalk encoder train`. */
+/* encoder.c - `synctalk encoder train` and `synctalk encoder pack`. */
 #include "tool.h"
 
 #include <stdio.h>
@@ -26,14 +26,24 @@ static int encoder_train(tool *t) {
     return tool_exit_code(t, status);
 }
 
+static int encoder_pack(tool *t) {
+    stk_encoder_pack_options options;
+    stk_encoder_pack_options_init(&options);
+    const int code = tool_parse(t, "encoder pack", &options);
+    if (code >= 0) return code;
+    return tool_exit_code(t, stk_pack_encoder(t->ctx, &options));
+}
+
 int tool_encoder(tool *t) {
     const char *word = t->argc > 0 ? t->argv[0] : "";
     if (t->argc > 0) t->argc--, t->argv++;
     if (strcmp(word, "train") == 0) return encoder_train(t);
+    if (strcmp(word, "pack") == 0) return encoder_pack(t);
     const int help = strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
     if (!help && word[0] != '\0')
         fprintf(stderr, "synctalk encoder: there is no command \"%s\"\n\n", word);
-    fprintf(help ? stdout : stderr, "usage: synctalk encoder train CLIP... -o FILE [options]\n\n"
-                                    "`synctalk encoder train --help` lists its options.\n");
+    fprintf(help ? stdout : stderr, "usage: synctalk encoder train CLIP... -o FILE [options]\n"
+                                    "       synctalk encoder pack FILE -o FILE\n\n"
+                                    "`synctalk encoder train --help` lists the options.\n");
     return help ? EXIT_DONE : EXIT_USAGE;
 }

@@ -91,7 +91,7 @@
 #define STK_SYNC_OPTIONS(X) \
     X(TEXT, clip,    "",          NULL, 0, 0,     "CLIP",   "video of one person who is heard talking: anything FFmpeg reads") \
     X(TEXT, models,  "--models",  NULL, 0, 0,     "FOLDER", "where the pretrained weights lie") \
-    X(TEXT, encoder, "--encoder", NULL, 0, 0,     "FILE|builtin", "measure by this encoder and its picture side (FILE less its ending + .picture.safetensors), too; default: where the weights lie, if there") \
+    X(TEXT, encoder, "--encoder", NULL, 0, 0,     "FILE|builtin", "the encoder whose picture side (in it, or FILE less its ending + .picture.safetensors) measures, too; default: one among the weights, or that in the program") \
     X(INT,  threads, "--threads", 0, 0, 256,      "N",      "threads, 0 = all") \
     X(FLAG, json,    "--json",    0, 0, 1,        "",       "print one JSON object")
 
@@ -153,6 +153,10 @@
     X(TEXT, subject, "",          NULL, 0, 0,     "FOLDER", "subject made by `synctalk prepare` or imported") \
     X(TEXT, output,  "-o",        NULL, 0, 0,     "DIR",    "dataset folder to make; new or empty") \
     X(INT,  threads, "--threads", 0, 0, 256,      "N",      "threads, 0 = all")
+
+#define STK_ENCODER_PACK_OPTIONS(X) \
+    X(TEXT, encoder, "",          NULL, 0, 0,     "FILE",   "encoder of `synctalk encoder train`, its picture side beside it; or builtin") \
+    X(TEXT, output,  "-o",        NULL, 0, 0,     "FILE",   "both in one small file to write (.safetensors)")
 
 #define STK_ENCODER_TRAIN_OPTIONS(X) \
     X(TEXT, clips,   "",             NULL, 0, 0,       "CLIP...", "videos of people who speak (or .speech files cut before); one or more") \

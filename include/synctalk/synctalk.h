@@ -312,6 +312,13 @@ void stk_encoder_train_options_init(stk_encoder_train_options *options);
 stk_status stk_train_encoder(stk_context *ctx, const stk_encoder_train_options *options,
                              stk_encoder_train_result *result);
 
+typedef struct stk_encoder_pack_options {
+    STK_ENCODER_PACK_OPTIONS(STK_OPTION_MEMBER)
+} stk_encoder_pack_options;
+void stk_encoder_pack_options_init(stk_encoder_pack_options *options);
+/* Writes both sides of an encoder as one file of 6 MB, large layers in eight bits. */
+stk_status stk_pack_encoder(stk_context *ctx, const stk_encoder_pack_options *options);
+
 /* ---- options as data: for command lines and bindings ---------------------------------------- */
 
 typedef enum stk_option_kind {

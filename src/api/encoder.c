@@ -1,4 +1,4 @@
-/* encoder.c - the public call that trains an audio-visual encoder. */
+/* encoder.c - the public calls that train an audio-visual encoder and make one file of it. */
 #include "api/context.h"
 #include "train/encoder.h"
 #include "base/attr.h"
@@ -84,4 +84,19 @@ stk_status stk_train_encoder(stk_context *ctx, const stk_encoder_train_options *
     *result = (stk_encoder_train_result){f.steps, f.best_step, f.seconds,  f.pairs_per_s, f.loss,
                                          f.hits,  f.windows,   f.accuracy, f.confidence};
     return stk_context_finish(ctx, status);
+}
+
+static stk_status pack(const stk_encoder_pack_options *o) {
+    char sentence[256];
+    if (stk_options_check("encoder pack", o, sentence, sizeof sentence) != STK_OK)
+        return stk_fail(STK_ERR_ARGUMENT, "%s", sentence);
+    if (o->encoder == NULL || o->encoder[0] == '\0')
+        return stk_fail(STK_ERR_ARGUMENT, "FILE is missing; see --help");
+    if (o->output == NULL || o->output[0] == '\0')
+        return stk_fail(STK_ERR_ARGUMENT, "-o is missing; see --help");
+    return stk_lip_sync_pack(o->encoder, o->output);
+}
+
+stk_status stk_pack_encoder(stk_context *ctx, const stk_encoder_pack_options *options) {
+    return stk_context_finish(ctx, pack(options));
 }

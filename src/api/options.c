@@ -56,6 +56,9 @@ static const stk_option subject_import_table[] = {STK_SUBJECT_IMPORT_OPTIONS(ROW
 static const stk_option subject_export_table[] = {STK_SUBJECT_EXPORT_OPTIONS(ROW) END_ROW};
 #undef OPTIONS
 
+#define OPTIONS stk_encoder_pack_options
+static const stk_option encoder_pack_table[] = {STK_ENCODER_PACK_OPTIONS(ROW) END_ROW};
+#undef OPTIONS
 #define OPTIONS stk_encoder_train_options
 static const stk_option encoder_train_table[] = {STK_ENCODER_TRAIN_OPTIONS(ROW) END_ROW};
 #undef OPTIONS
@@ -101,6 +104,9 @@ void stk_subject_export_options_init(stk_subject_export_options *options) {
     STK_SUBJECT_EXPORT_OPTIONS(ASSIGN)
 }
 
+void stk_encoder_pack_options_init(stk_encoder_pack_options *options) {
+    STK_ENCODER_PACK_OPTIONS(ASSIGN)
+}
 void stk_encoder_train_options_init(stk_encoder_train_options *options) {
     STK_ENCODER_TRAIN_OPTIONS(ASSIGN)
 }
@@ -122,7 +128,8 @@ const stk_option *stk_option_table(const char *command) {
                   {"bench", bench_table},
                   {"subject import", subject_import_table},
                   {"subject export", subject_export_table},
-                  {"encoder train", encoder_train_table}};
+                  {"encoder train", encoder_train_table},
+                  {"encoder pack", encoder_pack_table}};
     for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++)
         if (strcmp(tables[i].command, command) == 0) return tables[i].table;
     return NULL;

@@ -27,9 +27,10 @@ static int is_safetensors(const char *path) {
     return n >= m && strcmp(path + n - m, ending) == 0;
 }
 
-static stk_status open_safetensors(stk_safetensors **file, const char *path) {
+stk_status stk_ave_file_open(stk_safetensors **file, const char *path) {
     const void *bytes;
     size_t size;
+    *file = NULL;
     if (strcmp(path, STK_AVE_BUILTIN) != 0) return stk_safetensors_open(file, path);
     if (stk_ave_builtin(&bytes, &size))
         return stk_safetensors_open_bytes(file, bytes, size, "the encoder in the program");
@@ -42,7 +43,7 @@ static stk_status read_tensors(stk_params *params, const char *path, stk_params_
     stk_status status;
     if (is_safetensors(path) || strcmp(path, STK_AVE_BUILTIN) == 0) {
         stk_safetensors *file;
-        STK_TRY(open_safetensors(&file, path));
+        STK_TRY(stk_ave_file_open(&file, path));
         status = stk_params_load_safetensors(params, params->value, file, "", missing);
         stk_safetensors_close(&file);
         return status;

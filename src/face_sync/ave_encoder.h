@@ -35,6 +35,9 @@ typedef struct stk_encoder_id {
 #define STK_AVE_BUILTIN "builtin"
 /* The bytes of that file, in the program; 0 when it was built without. */
 int stk_ave_builtin(const void **bytes, size_t *size);
+/* A .safetensors file, or STK_AVE_BUILTIN. */
+struct stk_safetensors;
+stk_status stk_ave_file_open(struct stk_safetensors **file, const char *path);
 
 /* Weights: the published file (torch.save of a bare dictionary, 91 keys "0.conv_block.0.weight"
  * ...), or the same tensors as .safetensors; by the name's ending. STK_ERR_WEIGHTS with one

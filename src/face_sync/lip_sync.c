@@ -33,13 +33,35 @@ static stk_status locate_picture(const char *models, char path[STK_PATH_MAX]) {
                               "the picture side of the encoder, by which sync is measured", path);
 }
 
+/* Does this file hold the picture side, too? A question: the caller's last sentence is kept. */
+static int has_picture(const char *path) {
+    char name[64], text[1024];
+    stk_safetensors *file;
+    stk_error_take(text, sizeof text);
+    snprintf(name, sizeof name, "%s0.conv_block.0.weight", stk_sync_part_prefix(STK_SYNC_PICTURE));
+    const int has =
+        stk_ave_file_open(&file, path) == STK_OK && stk_safetensors_find(file, name) != NULL;
+    stk_safetensors_close(&file);
+    stk_error_put(text);
+    return has;
+}
+
+static void take_both(stk_lip_sync_files *files) {
+    memcpy(files->picture, files->sound, sizeof files->picture);
+}
+
 stk_status stk_lip_sync_locate(const char *models, const char *encoder, stk_lip_sync_files *files) {
+    const int builtin = strcmp(encoder, STK_AVE_BUILTIN) == 0;
     if (snprintf(files->sound, sizeof files->sound, "%s", encoder) >= (int)sizeof files->sound)
         return stk_fail(STK_ERR_ARGUMENT, "the path is too long: %.60s...", encoder);
-    if (strcmp(encoder, STK_AVE_BUILTIN) == 0) return locate_picture(models, files->picture);
-    STK_TRY(stk_encoder_picture_path(encoder, files->picture));
-    if (!stk_file_exists(encoder))
+    if (!builtin && !stk_file_exists(encoder))
         return stk_fail(STK_ERR_IO, "%s: there is no such file", encoder);
+    if (has_picture(encoder)) {
+        take_both(files);
+        return STK_OK;
+    }
+    if (builtin) return locate_picture(models, files->picture);
+    STK_TRY(stk_encoder_picture_path(encoder, files->picture));
     if (stk_file_exists(files->picture)) return STK_OK;
     return stk_fail(STK_ERR_WEIGHTS,
                     "%s: is not there, and sync is measured by it and %s together; `synctalk "
@@ -49,19 +71,16 @@ stk_status stk_lip_sync_locate(const char *models, const char *encoder, stk_lip_
 
 int stk_lip_sync_find(const char *models, stk_lip_sync_files *files) {
     static const char ending[] = ".picture.safetensors";
-    const void *bytes;
     char text[1024];
-    size_t size;
     stk_error_take(text, sizeof text); /* asking is not failing: keep the caller's last sentence */
-    if (locate_picture(models, files->picture) != STK_OK) {
-        stk_error_put(text);
-        return 0;
+    if (locate_picture(models, files->picture) == STK_OK) {
+        const size_t stem = strlen(files->picture) - (sizeof ending - 1);
+        snprintf(files->sound, sizeof files->sound, "%.*s.safetensors", (int)stem, files->picture);
+        if (stk_file_exists(files->sound)) return 1;
     }
-    const size_t stem = strlen(files->picture) - (sizeof ending - 1);
-    snprintf(files->sound, sizeof files->sound, "%.*s.safetensors", (int)stem, files->picture);
-    if (stk_file_exists(files->sound)) return 1;
-    snprintf(files->sound, sizeof files->sound, "%s", STK_AVE_BUILTIN);
-    return stk_ave_builtin(&bytes, &size);
+    const int found = stk_lip_sync_locate(models, STK_AVE_BUILTIN, files) == STK_OK;
+    stk_error_put(text);
+    return found;
 }
 
 /* --- the picture net -------------------------------------------------------------------------- */
@@ -75,6 +94,7 @@ static stk_status refuse(const char *path, const char *reason) {
 
 static stk_status check_pair(const stk_lip_sync *nets, const stk_safetensors *file,
                              const stk_lip_sync_files *files) {
+    if (strcmp(files->sound, files->picture) == 0) return STK_OK; /* one file */
     const char *wanted = stk_safetensors_metadata(file, "sound_sha256");
     if (wanted == NULL) return refuse(files->picture, "it names no sound side");
     if (strcmp(wanted, stk_ave_encoder_id(nets->sound)->sha256) == 0) return STK_OK;
@@ -89,7 +109,7 @@ static stk_status read_picture(const stk_lip_sync *nets, stk_params *params,
     stk_params_missing missing = {0};
     stk_safetensors *file;
     char reason[1024];
-    stk_status status = stk_safetensors_open(&file, files->picture);
+    stk_status status = stk_ave_file_open(&file, files->picture);
     if (status == STK_OK) {
         status = check_pair(nets, file, files);
         if (status != STK_OK) {

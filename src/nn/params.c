@@ -148,6 +148,28 @@ stk_status stk_params_load_pth(stk_params *params, const struct stk_pth_value *m
     return STK_OK;
 }
 
+/* Weights in eight bits are in units of "<name>.scale" [shape[0]], one a row (output channel). */
+static stk_status apply_scale(const stk_safetensors *file, const char *name,
+                              const stk_tensor_info *tensor, float *values) {
+    char scale_name[176];
+    snprintf(scale_name, sizeof scale_name, "%s.scale", name);
+    const stk_tensor_info *scale = stk_safetensors_find(file, scale_name);
+    if (scale == NULL || tensor->dtype != STK_I8 || tensor->rank == 0) return STK_OK;
+    const int64_t rows = tensor->shape[0], row = rows > 0 ? tensor->count / rows : 0;
+    if (scale->count != rows)
+        return stk_fail(STK_ERR_MISMATCH, "%s: tensor %s has %lld elements, %lld are needed",
+                        stk_safetensors_path(file), scale_name, (long long)scale->count,
+                        (long long)rows);
+    for (int64_t r = 0; r < rows; r++) {
+        float unit;
+        stk_dtype_to_f32(scale->dtype,
+                         (const char *)scale->data + (size_t)r * stk_dtype_size(scale->dtype), 1,
+                         &unit);
+        for (int64_t i = 0; i < row; i++) values[r * row + i] *= unit;
+    }
+    return STK_OK;
+}
+
 stk_status stk_params_load_safetensors(const stk_params *params, float *plane,
                                        const struct stk_safetensors *file, const char *prefix,
                                        stk_params_missing *missing) {
@@ -164,6 +186,7 @@ stk_status stk_params_load_safetensors(const stk_params *params, float *plane,
         }
         STK_TRY(check_shape(param, tensor->rank, tensor->shape, label));
         stk_dtype_to_f32(tensor->dtype, tensor->data, tensor->count, plane + param->offset);
+        STK_TRY(apply_scale(file, name, tensor, plane + param->offset));
     }
     if (missing == NULL) return refuse_missing(&absent, label);
     *missing = absent;

@@ -116,15 +116,24 @@ static void judge(const double (*fit)[STK_SYNC_SHIFTS], int windows, double bias
     figure->confidence = weight * enough * steady * (1 - exp(-fmax(0, out) / PROMINENT));
 }
 
+static int choose(const stk_sync_report *sync) {
+    int best = 0;
+    for (int i = 0; i < sync->count; i++) {
+        const stk_sync_figure *f = &sync->by[i];
+        if (strcmp(f->measure, STK_SYNC_DISCRIMINATOR) == 0 && f->confidence >= STK_SYNC_SURE)
+            return i;
+        if (f->confidence > sync->by[best].confidence) best = i;
+    }
+    return best;
+}
+
 void stk_sync_add(stk_sync_report *sync, const char *measure, const double (*fit)[STK_SYNC_SHIFTS],
                   double bias_frames, double weight) {
     if (sync->count == STK_SYNC_MEASURES) return;
     stk_sync_figure *figure = &sync->by[sync->count++];
     snprintf(figure->measure, sizeof figure->measure, "%s", measure);
     judge(fit, sync->windows, bias_frames, weight, figure);
-    sync->chosen = 0;
-    for (int i = 1; i < sync->count; i++)
-        if (sync->by[i].confidence > sync->by[sync->chosen].confidence) sync->chosen = i;
+    sync->chosen = choose(sync);
 }
 
 /* --- the active speaker ----------------------------------------------------------------------- */

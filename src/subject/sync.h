@@ -3,10 +3,10 @@
  *   windows of 2 s in which a face is seen --measure--> fit [windows][31] of the sound taken
  *   -15 .. 15 frames later --mean, peak, parabola--> offset; --resampling of windows--> confidence
  *
- * Measures: the active speaker (Light-ASD), the lips' opening against loudness, where an encoder
- * with its picture side is at hand the lip-sync discriminator (minus its distances), and any other
- * that gives a fit for every window and shift (stk_sync_add). The one with the highest
- * confidence decides.
+ * Measures: the active speaker (Light-ASD), the lips' opening against loudness, the lip-sync
+ * discriminator (minus its distances), and any other that gives a fit for every window and shift
+ * (stk_sync_add). The discriminator decides where it is sure, else the one with the highest
+ * confidence.
  */
 #ifndef STK_SUBJECT_SYNC_H
 #define STK_SUBJECT_SYNC_H
@@ -18,6 +18,8 @@
 
 /* Confidence from which on a sound may be moved. */
 #define STK_SYNC_SURE 0.8
+/* The name of the measure that decides where it is sure. */
+#define STK_SYNC_DISCRIMINATOR "discriminator"
 
 enum {
     STK_SYNC_REACH = 15, /* frames */
@@ -84,7 +86,7 @@ stk_status stk_discriminator_distances(stk_discriminator *discriminator,
 /* The whole way from a clip: cuts it into a file of its own in `folder` (NULL: $TMPDIR or /tmp),
  * which is gone afterwards. encoder: a file whose picture side lies beside it, STK_AVE_BUILTIN, or
  * NULL: the pair in settings->models and the other folders of weights, where they have one that
- * opens (face_sync/lip_sync.h). settings->align does not count. */
+ * opens, or else that in the program (face_sync/lip_sync.h). settings->align does not count. */
 stk_status stk_sync_clip(const stk_speech_settings *settings, const char *encoder,
                          const char *folder, const stk_job *job, stk_sync_report *sync);
 

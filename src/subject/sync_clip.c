@@ -25,21 +25,32 @@ static stk_status reserve(const char *folder, char path[STK_PATH_MAX]) {
     return STK_OK;
 }
 
-/* The encoder given must do; one that was found is left out with a warning if it does not. */
+/* A pair that was found and cannot be used is left out with a warning. */
+static stk_status open_found(const stk_lip_sync_files *files, const char *instead,
+                             stk_lip_sync **nets) {
+    char reason[1024];
+    const stk_status status = stk_lip_sync_create(nets, files);
+    if (status == STK_OK || status == STK_ERR_MEMORY) return status;
+    stk_error_take(reason, sizeof reason);
+    stk_log(STK_LOG_WARN, "sync is measured %s: %s", instead, reason);
+    return STK_OK;
+}
+
+/* The encoder given must do; else one that lies among the weights, else the one in the program. */
 static stk_status open_nets(const char *models, const char *encoder, stk_lip_sync **nets) {
     stk_lip_sync_files files;
-    char reason[1024];
     *nets = NULL;
     if (encoder != NULL) {
         STK_TRY(stk_lip_sync_locate(models, encoder, &files));
         return stk_lip_sync_create(nets, &files);
     }
     if (!stk_lip_sync_find(models, &files)) return STK_OK;
-    const stk_status status = stk_lip_sync_create(nets, &files);
-    if (status == STK_OK || status == STK_ERR_MEMORY) return status;
-    stk_error_take(reason, sizeof reason);
-    stk_log(STK_LOG_WARN, "sync is measured without the discriminator: %s", reason);
-    return STK_OK;
+    if (strcmp(files.sound, STK_AVE_BUILTIN) != 0) {
+        STK_TRY(open_found(&files, "without the encoder among the weights", nets));
+        if (*nets != NULL || stk_lip_sync_locate(models, STK_AVE_BUILTIN, &files) != STK_OK)
+            return STK_OK;
+    }
+    return open_found(&files, "without the discriminator", nets);
 }
 
 static stk_status measure(const char *path, const stk_speech_settings *settings, stk_lip_sync *nets,

@@ -173,7 +173,7 @@ static double margin_of(int windows, const double (*fit)[STK_SYNC_SHIFTS]) {
 static void add(const double (*fit)[STK_SYNC_SHIFTS], stk_sync_report *sync) {
     const double margin = margin_of(sync->windows, fit);
     const int at = sync->count;
-    stk_sync_add(sync, "discriminator", fit, BIAS_FRAMES,
+    stk_sync_add(sync, STK_SYNC_DISCRIMINATOR, fit, BIAS_FRAMES,
                  1 - exp(-(margin / MARGIN) * (margin / MARGIN)));
     if (sync->count > at) sync->by[at].confidence_syncnet = margin;
 }

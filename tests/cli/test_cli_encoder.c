@@ -95,6 +95,21 @@ static void what_cannot_be_written_is_refused(void **state) {
                            2, "both the curve and");
 }
 
+/* Both sides in one file, which is heard through as any encoder is. */
+static void pack_writes_one_file_of_two(void **state) {
+    char packed[STK_PATH_MAX], alone[STK_PATH_MAX];
+    (void)state;
+    TEST_OK(stk_path_join(packed, sizeof packed, folder, "packed.safetensors"));
+    TEST_OK(stk_path_join(alone, sizeof alone, folder, "alone.safetensors"));
+    must_run(program_run("encoder pack %s -o %s", encoder, packed));
+    assert_in_range(stk_file_size(packed), 5900000, 6000000);
+    must_run(program_shell("cp %s %s", encoder, alone));
+    program_assert_refuses(program_run("encoder pack %s -o %s", alone, packed), 1,
+                           "alone.picture.safetensors");
+    program_assert_refuses(program_run("encoder pack %s -o %s", packed, packed), 2, "are one file");
+    program_assert_refuses(program_run("encoder pack %s", packed), 2, "-o is missing");
+}
+
 static void clips_that_teach_nothing_are_refused(void **state) {
     char copy[STK_PATH_MAX], silent[STK_PATH_MAX];
     (void)state;
@@ -117,6 +132,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_it_writes_is_heard_through),
         cmocka_unit_test(what_cannot_be_written_is_refused),
+        cmocka_unit_test(pack_writes_one_file_of_two),
         cmocka_unit_test(clips_that_teach_nothing_are_refused),
     };
     return cmocka_run_group_tests(tests, make_encoder, NULL);

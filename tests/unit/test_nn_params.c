@@ -62,10 +62,43 @@ static void load_safetensors_uses_prefix(void **state) {
     stk_safetensors_close(&file);
 }
 
+/* Two rows of eight bits in units of 0.5 and -2; then one unit too few. */
+static void load_safetensors_scales_eight_bits_by_rows(void **state) {
+    (void)state;
+    char path[STK_PATH_MAX];
+    const int8_t steps[6] = {1, -127, 0, 127, 3, -1};
+    const float units[2] = {0.5f, -2}, wanted[6] = {0.5f, -63.5f, 0, -254, -6, 2};
+    TEST_OK(stk_path_join(path, sizeof path, test_temporary_folder(), "q.safetensors"));
+    for (int64_t given = 2; given >= 1; given--) {
+        stk_safetensors_writer *writer;
+        stk_safetensors *file;
+        stk_params params;
+        int a;
+        TEST_OK(stk_safetensors_writer_create(&writer, path));
+        TEST_OK(stk_safetensors_writer_declare(writer, "a", STK_I8, 2, (int64_t[]){2, 3}));
+        TEST_OK(stk_safetensors_writer_declare(writer, "a.scale", STK_F32, 1, &given));
+        TEST_OK(stk_safetensors_writer_data(writer, steps, sizeof steps));
+        TEST_OK(stk_safetensors_writer_data(writer, units, (size_t)given * sizeof *units));
+        TEST_OK(stk_safetensors_writer_finish(&writer));
+        TEST_OK(stk_safetensors_open(&file, path));
+        TEST_OK(stk_params_init(&params));
+        TEST_OK(stk_params_add(&params, "a", STK_GROUP_NET, 2, (int[]){2, 3}, &a));
+        TEST_OK(stk_params_seal(&params, 0));
+        const stk_status status =
+            stk_params_load_safetensors(&params, params.value, file, "", NULL);
+        assert_int_equal(status, given == 2 ? STK_OK : STK_ERR_MISMATCH);
+        if (given == 2) test_assert_close("a", params.value, wanted, 6, 0);
+        if (given == 1) assert_non_null(strstr(stk_error_text(), "a.scale has 1 elements"));
+        stk_params_clear(&params);
+        stk_safetensors_close(&file);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(seal_aligns_every_tensor),
         cmocka_unit_test(load_safetensors_uses_prefix),
+        cmocka_unit_test(load_safetensors_scales_eight_bits_by_rows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

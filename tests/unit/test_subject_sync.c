@@ -147,6 +147,30 @@ static void add_sharp_measure_is_chosen(void **state) {
     stk_free(c);
 }
 
+/* The discriminator's word counts where it is sure, also against one that is surer; where it is
+ * not, it is one of several. */
+static void add_discriminator_decides_where_it_is_sure(void **state) {
+    (void)state;
+    double fit[3][STK_SYNC_SHIFTS];
+    for (int sure = 0; sure < 2; sure++) {
+        stk_sync_report sync = {.windows = 3};
+        for (int measure = 0; measure < 2; measure++) {
+            for (int i = 0; i < 3 * STK_SYNC_SHIFTS; i++) {
+                const double d = i % STK_SYNC_SHIFTS - STK_SYNC_REACH - 4 * measure;
+                fit[i / STK_SYNC_SHIFTS][i % STK_SYNC_SHIFTS] = -d * d / (1 + 0.1 * d * d);
+            }
+            stk_sync_add(&sync, measure == 0 ? STK_SYNC_DISCRIMINATOR : "lips",
+                         (const double(*)[STK_SYNC_SHIFTS])fit, 0,
+                         measure == 1 ? 1
+                         : sure       ? 0.95
+                                      : 0.7);
+        }
+        assert_true(sync.by[1].confidence > sync.by[0].confidence);
+        assert_true((sync.by[0].confidence >= STK_SYNC_SURE) == sure);
+        assert_int_equal(sync.chosen, sure ? 0 : 1);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(measure_moved_sound_is_found),
@@ -154,6 +178,7 @@ int main(void) {
         cmocka_unit_test(measure_short_take_is_refused),
         cmocka_unit_test(windows_stay_within_takes),
         cmocka_unit_test(add_sharp_measure_is_chosen),
+        cmocka_unit_test(add_discriminator_decides_where_it_is_sure),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

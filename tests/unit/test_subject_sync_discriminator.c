@@ -5,7 +5,10 @@
 #include "synthetic_encoder.h"
 
 #include "base/memory.h"
+#include "face_sync/sync_nets.h"
 #include "nn/dtype.h"
+#include "nn/safetensors.h"
+#include "subject/speech_windows.h"
 #include "subject/sync.h"
 #include "train/encoder_internal.h"
 
@@ -236,6 +239,9 @@ static void create_damaged_file_is_refused(void **state) {
     size_t size;
     (void)state;
     snprintf(files.picture, sizeof files.picture, "%s", files.sound);
+    refuses(&files, STK_ERR_WEIGHTS, "54 of its 54 tensors are missing");
+    snprintf(files.picture, sizeof files.picture, "%s/other.safetensors", test_temporary_folder());
+    TEST_OK(synthetic_encoder_write(files.picture, 2));
     refuses(&files, STK_ERR_WEIGHTS, "names no sound side");
     snprintf(files.picture, sizeof files.picture, "%s/cut.safetensors", test_temporary_folder());
     size = (size_t)stk_file_size(made.files.picture) / 2;
@@ -271,8 +277,8 @@ static void create_weights_that_are_no_numbers_are_refused(void **state) {
     }
 }
 
-/* The folder of weights has the pair, then the picture side alone. */
-static void find_takes_the_sound_side_beside_the_picture(void **state) {
+/* The folder of weights has the pair, then the picture side alone: there the program's own is. */
+static void find_takes_a_whole_pair_or_the_builtin(void **state) {
     stk_lip_sync_files files;
     char folder[STK_PATH_MAX], away[STK_PATH_MAX + 8];
     const void *bytes;
@@ -285,11 +291,58 @@ static void find_takes_the_sound_side_beside_the_picture(void **state) {
     assert_string_equal(files.picture, made.files.picture);
     snprintf(away, sizeof away, "%s.away", made.files.sound);
     assert_int_equal(rename(made.files.sound, away), 0);
-    assert_int_equal(stk_lip_sync_find(folder, &files), stk_ave_builtin(&bytes, &size));
-    assert_string_equal(files.sound, STK_AVE_BUILTIN);
-    TEST_OK(stk_lip_sync_locate(folder, STK_AVE_BUILTIN, &files));
-    assert_string_equal(files.picture, made.files.picture);
+    if (stk_ave_builtin(&bytes, &size)) {
+        stk_lip_sync *nets;
+        assert_true(stk_lip_sync_find(folder, &files));
+        assert_string_equal(files.sound, STK_AVE_BUILTIN);
+        assert_string_equal(files.picture, STK_AVE_BUILTIN);
+        TEST_OK(stk_lip_sync_create(&nets, &files));
+        stk_lip_sync_free(&nets);
+    }
     assert_int_equal(rename(away, made.files.sound), 0);
+}
+
+/* --- one file --------------------------------------------------------------------------------- */
+
+static double cosine(const float *a, const float *b) {
+    double sum = 0;
+    for (int i = 0; i < STK_SYNC_CODE; i++) sum += (double)a[i] * (double)b[i];
+    return sum; /* of units */
+}
+
+/* Codes hardly turn, of sound or picture; packing twice changes nothing more. */
+static void pack_keeps_what_the_nets_say(void **state) {
+    static float window[STK_SOUND_FLOATS], lips[STK_LIPS_FLOATS], code[2][2][STK_SYNC_CODE];
+    char path[2][STK_PATH_MAX], digest[STK_SHA256_TEXT];
+    stk_lip_sync_files files = made.files;
+    stk_lip_sync *nets;
+    stk_safetensors *file;
+    (void)state;
+    for (int i = 0; i < 2; i++)
+        snprintf(path[i], sizeof path[i], "%s/packed%d.safetensors", test_temporary_folder(), i);
+    TEST_OK(stk_lip_sync_pack(made.files.sound, path[0]));
+    TEST_OK(stk_lip_sync_pack(path[0], path[1]));
+    assert_int_equal(stk_lip_sync_pack(path[0], path[0]), STK_ERR_ARGUMENT);
+    stk_encoder_sound_plain(&made.clip.speech, 40, window);
+    stk_encoder_lips_plain(&made.clip.speech, 40, lips);
+    for (int i = 0; i < 2; i++) {
+        TEST_OK(stk_lip_sync_create(&nets, &files));
+        TEST_OK(stk_lip_sync_sound(nets, 1, window, code[i][0]));
+        TEST_OK(stk_lip_sync_picture(nets, 1, lips, code[i][1]));
+        stk_lip_sync_free(&nets);
+        TEST_OK(stk_lip_sync_locate(NULL, path[1], &files));
+        assert_string_equal(files.picture, path[1]);
+    }
+    assert_true(cosine(code[0][0], code[1][0]) > 0.999);
+    assert_true(cosine(code[0][1], code[1][1]) > 0.999);
+    assert_in_range(stk_file_size(path[1]), 5900000, 6000000); /* what may be shipped */
+    TEST_OK(stk_safetensors_open(&file, path[0]));
+    TEST_OK(stk_sha256_file(made.files.sound, digest));
+    assert_string_equal(stk_safetensors_metadata(file, "packed_sound_sha256"), digest);
+    assert_int_equal(stk_safetensors_find(file, "11.conv_block.0.weight")->dtype, STK_I8);
+    assert_int_equal(stk_safetensors_find(file, "picture.7.conv_block.0.weight")->dtype, STK_I8);
+    assert_int_equal(stk_safetensors_find(file, "1.conv_block.0.weight")->dtype, STK_F16);
+    stk_safetensors_close(&file);
 }
 
 int main(void) {
@@ -301,7 +354,8 @@ int main(void) {
         cmocka_unit_test(create_wrong_pair_is_refused),
         cmocka_unit_test(create_damaged_file_is_refused),
         cmocka_unit_test(create_weights_that_are_no_numbers_are_refused),
-        cmocka_unit_test(find_takes_the_sound_side_beside_the_picture),
+        cmocka_unit_test(find_takes_a_whole_pair_or_the_builtin),
+        cmocka_unit_test(pack_keeps_what_the_nets_say),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
