@@ -76,6 +76,7 @@
     X(TEXT, report,  "--report",  NULL, 0, 0,     "FOLDER", "write figures.json, figures.csv (a row a frame), figures.md and report.html: plots, the worst frames, mouths over the sound") \
     X(TEXT, models,  "--models",  NULL, 0, 0,     "FOLDER", "where the pretrained weights lie") \
     X(TEXT, encoder, "--encoder", NULL, 0, 0,     "FILE",   "audio_visual_encoder.pth or .safetensors, for \"ave\" models; else looked for") \
+    X(TEXT, perceptual, "--perceptual", NULL, 0, 0, "alex|vgg|squeeze", "network of LPIPS (default alex); scripts/get-models.sh -p fetches them") \
     X(INT,  every,   "--every",   1, 1, 1000,     "N",      "use every N-th held-out frame") \
     X(INT,  threads, "--threads", 0, 0, 256,      "N",      "threads, 0 = all") \
     X(FLAG, reference_march, "--reference-march", 0, 0, 1, "", "march rays by the published rule (float32, slower), for comparisons") \
@@ -101,6 +102,7 @@
     X(TEXT, report,  "--report",  NULL, 0, 0,     "FOLDER", "write figures.json, figures.csv, figures.md and report.html, as `synctalk eval` does") \
     X(TEXT, models,  "--models",  NULL, 0, 0,     "FOLDER", "where the pretrained weights lie") \
     X(TEXT, encoder, "--encoder", NULL, 0, 0,     "FILE|builtin", "as that of `synctalk sync`") \
+    X(TEXT, perceptual, "--perceptual", NULL, 0, 0, "alex|vgg|squeeze", "network of LPIPS (default alex); scripts/get-models.sh -p fetches them") \
     X(INT,  threads, "--threads", 0, 0, 256,      "N",      "threads, 0 = all") \
     X(FLAG, json,    "--json",    0, 0, 1,        "",       "print one JSON object")
 

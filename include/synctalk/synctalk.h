@@ -204,7 +204,7 @@ typedef struct stk_eval_result {
     double static_flicker, static_flicker_real; /* change of pixels at rest, levels of 255 */
     int flicker_frames; /* that follow on their neighbour; 0: no flicker was computed (every > 1) */
     /* < 0: not computed; the JSON says why. Means over frames, doc/METRICS.md. */
-    double ms_ssim, niqe, brisque;
+    double ms_ssim, niqe, brisque, lpips, lpips_portrait;
     double lmd_face, aue; /* px, 68 points; upper-face coefficients, of [0, 1] */
     double pose_error_deg, jitter_rot_deg, jitter_rot_deg_real;
     int worst_count, worst_frame[10]; /* by psnr_portrait, the worst first */

@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "face_sync/ave_encoder.h"
+#include "metrics/lpips.h"
 #include "render/evaluate.h"
 #include "render/render.h"
 #include "subject/subject.h"
@@ -385,12 +386,15 @@ static stk_status evaluate(const stk_eval_options *options, const stk_job *job, 
     STK_TRY(need(options->subject, "FOLDER"));
     STK_TRY(check_frames_folder(options->frames));
     STK_TRY(stk_report_folder_check(options->report));
+    stk_lpips_net net; /* a mistake in its name is told at once */
+    STK_TRY(stk_lpips_net_of(options->perceptual, &net));
     const stk_evaluate_settings settings = {
         .model = options->model,
         .subject = options->subject,
         .frames = options->frames,
         .models = options->models,
         .encoder = options->encoder,
+        .perceptual = options->perceptual,
         .every = options->every,
         .threads = options->threads,
         .reference_march = options->reference_march,
@@ -420,6 +424,8 @@ static stk_status evaluate(const stk_eval_options *options, const stk_job *job, 
         .ms_ssim = mean_of(&scores, STK_QUALITY_MS_SSIM),
         .niqe = mean_of(&scores, STK_QUALITY_NIQE),
         .brisque = mean_of(&scores, STK_QUALITY_BRISQUE),
+        .lpips = mean_of(&scores, STK_QUALITY_LPIPS),
+        .lpips_portrait = mean_of(&scores, STK_QUALITY_LPIPS_PORTRAIT),
         .lmd_face = mean_of(&scores, STK_QUALITY_LMD_FACE),
         .aue = mean_of(&scores, STK_QUALITY_AUE),
         .pose_error_deg = mean_of(&scores, STK_QUALITY_POSE),

@@ -3,6 +3,7 @@
 #include "api/report.h"
 #include "api/scores.h"
 #include "base/memory.h"
+#include "metrics/lpips.h"
 #include "render/compare.h"
 
 #include <math.h>
@@ -28,6 +29,8 @@ static stk_status read_list(table *t) {
         return stk_fail(STK_ERR_ARGUMENT, "%s", error);
     if (t->options->videos == NULL) return stk_fail(STK_ERR_ARGUMENT, "VIDEO... is missing");
     if (t->options->real == NULL) return stk_fail(STK_ERR_ARGUMENT, "--real VIDEO is missing");
+    stk_lpips_net net; /* a mistake in its name is told at once */
+    STK_TRY(stk_lpips_net_of(t->options->perceptual, &net));
     t->paths = stk_text_copy(t->options->videos);
     t->of = stk_calloc_aligned(VIDEOS_MAX, sizeof *t->of);
     t->albums = stk_calloc_aligned(VIDEOS_MAX, sizeof *t->albums);
@@ -107,7 +110,7 @@ static const char *name_of(const char *path) {
 
 /* Head, mouth and portrait are a subject's: no row in the table. */
 static int has_row(int column) {
-    return column < STK_QUALITY_PSNR_HEAD || column > STK_QUALITY_PSNR_PORTRAIT;
+    return !stk_quality_names[column].of_a_subject;
 }
 
 static void put_reasons(page *p, const stk_comparison *c) {
@@ -145,7 +148,7 @@ static char *as_text(const table *t) {
     for (int i = 0; i < t->count; i++) {
         put(&p, "\n%s, not computed:\n", t->video[i]);
         put_reasons(&p, &t->of[i]);
-        put(&p, "  lpips, fid, lse_c, lse_d: no networks for them (--json)\n");
+        put(&p, "  fid, lse_c, lse_d: no networks for them (--json)\n");
     }
     char *text = stk_text_copy(p.text);
     stk_free(p.text);
@@ -199,6 +202,7 @@ stk_status stk_compare(stk_context *ctx, const stk_compare_options *options, cha
             .real = options->real,
             .models = options->models,
             .encoder = options->encoder,
+            .perceptual = options->perceptual,
             .threads = options->threads,
             .album = options->report != NULL ? &t.albums[i] : NULL,
         };

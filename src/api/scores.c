@@ -7,9 +7,6 @@
 
 /* Figures of the paper's tables that need networks which are not there. */
 static const char *const absent[][2] = {
-    {"lpips",
-     "its AlexNet is not among the weights that scripts/get-models.sh fetches (only the heads "
-     "over it are), and this version does not run it; use the lpips package of Python"},
     {"fid", "its Inception network is not among the weights, and this version does not run it; use "
             "pytorch-fid"},
     {"lse_c", "SyncNet is not among the weights; sync_confidence of `synctalk compare` is our own"},
@@ -50,6 +47,7 @@ static void add_figure(cJSON *object, const char *key, const stk_figure *figure)
 
 void stk_quality_add_json(cJSON *object, const stk_quality_report *quality, int synced) {
     cJSON *reasons = cJSON_CreateObject();
+    cJSON_AddStringToObject(object, "lpips_net", quality->perceptual);
     for (int i = 0; i < STK_QUALITY_COLUMNS; i++) {
         const char *key = stk_quality_names[i].key;
         if (quality->figure[i].count == 0) add_absent(object, reasons, key, quality->reason[i]);

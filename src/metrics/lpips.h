@@ -22,7 +22,7 @@ typedef enum stk_lpips_net { STK_LPIPS_ALEX, STK_LPIPS_VGG, STK_LPIPS_SQUEEZE } 
 
 enum { STK_LPIPS_SIDE_MIN = 32, STK_LPIPS_TAPS = 7 };
 
-/* "alex", "vgg" or "squeeze"; STK_ERR_ARGUMENT for anything else. */
+/* "alex" (NULL, too), "vgg" or "squeeze"; STK_ERR_ARGUMENT for anything else. */
 stk_status stk_lpips_net_of(const char *name, stk_lpips_net *net);
 
 typedef struct stk_lpips stk_lpips;

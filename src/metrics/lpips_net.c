@@ -127,6 +127,8 @@ const lpips_net *lpips_net_get(stk_lpips_net net) {
 }
 
 stk_status stk_lpips_net_of(const char *name, stk_lpips_net *net) {
+    *net = STK_LPIPS_ALEX;
+    if (name == NULL) return STK_OK;
     for (size_t i = 0; i < STK_ARRAY_SIZE(nets); i++)
         if (strcmp(name, nets[i].name) == 0) {
             *net = (stk_lpips_net)i;

@@ -41,6 +41,7 @@ static stk_status open_videos(pair *p, const stk_job *job) {
     }
     const stk_quality_settings settings = {
         .models = p->settings->models,
+        .perceptual = p->settings->perceptual,
         .camera = {FOCAL_OF_HEIGHT * (float)h, 0.5f * (float)w, 0.5f * (float)h, w, h},
         .frames = p->plan[0].frames < p->plan[1].frames ? p->plan[0].frames : p->plan[1].frames,
         .pool = p->pool,

@@ -13,8 +13,9 @@ struct stk_album; /* render/album.h */
 
 typedef struct stk_compare_settings {
     const char *video, *real;
-    const char *models;  /* weights folder or NULL */
-    const char *encoder; /* of subject/sync.h, or NULL */
+    const char *models;     /* weights folder or NULL */
+    const char *encoder;    /* of subject/sync.h, or NULL */
+    const char *perceptual; /* the network of LPIPS; NULL: alex */
     int threads;
     struct stk_album *album; /* receives what a report shows; the caller clears it. NULL: nothing */
 } stk_compare_settings;

@@ -42,6 +42,7 @@ typedef struct evaluation {
 static stk_status open_quality(evaluation *e, const stk_subject_info *info) {
     const stk_quality_settings settings = {
         .models = e->settings->models,
+        .perceptual = e->settings->perceptual,
         .camera = info->camera,
         .frames = info->frames - info->train_frames,
         .pool = e->pool,
@@ -203,6 +204,7 @@ static stk_status score_frame(evaluation *e, int frame) {
     const stk_image *portrait = e->settings->portrait ? &e->made : &e->pasted;
     stk_portrait_tally_add(&e->tally, real, portrait, &e->real, &e->labels, frame);
     STK_TRY(stk_quality_add(e->quality, frame, real, &e->made));
+    STK_TRY(stk_quality_add_portrait(e->quality, portrait));
     stk_quality_set(e->quality, STK_QUALITY_PSNR_PORTRAIT, e->tally.figures.psnr);
     keep_head(&e->labels);
     stk_rect whole = {0, 0, real->width, real->height};

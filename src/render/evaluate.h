@@ -11,10 +11,11 @@ struct stk_album; /* render/album.h */
 
 typedef struct stk_evaluate_settings {
     const char *model, *subject;
-    const char *frames;  /* folder for side-by-side PNGs (real | rendered | portrait), or NULL */
-    const char *models;  /* weights folder for the landmark graphs */
-    const char *encoder; /* of voice.h, for "ave" models */
-    int every;           /* every N-th held-out frame */
+    const char *frames;     /* folder for side-by-side PNGs (real | rendered | portrait), or NULL */
+    const char *models;     /* weights folder for the landmark graphs */
+    const char *encoder;    /* of voice.h, for "ave" models */
+    const char *perceptual; /* the network of LPIPS; NULL: alex */
+    int every;              /* every N-th held-out frame */
     int threads;
     int reference_march;     /* the published marching rule over the whole picture */
     int every_pixel;         /* a ray through every pixel, none interpolated */

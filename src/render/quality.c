@@ -4,8 +4,8 @@
  * at 30 dB the rounding is worth less than 0.01 dB. Landmarks come from the face mesh, not from
  * FAN.
  *
- * Threading: the pictures' four figures are tasks of the pool, each with scratch of its own; faces
- * are followed on the calling thread.
+ * Threading: the pictures' four figures are tasks of the pool, each with scratch of its own; then
+ * LPIPS has the pool; faces are followed on the calling thread.
  */
 #include "render/quality.h"
 #include "base/memory.h"
@@ -23,18 +23,20 @@ enum { PICTURE_TASKS = 4, SEED = 8 };
 static const double HUBER_M = 0.002, HUBER_LEAST_PX = 0.5; /* as the head tracker's */
 
 const stk_quality_name stk_quality_names[STK_QUALITY_COLUMNS] = {
-    [STK_QUALITY_PSNR] = {"psnr", 0},
-    [STK_QUALITY_PSNR_HEAD] = {"psnr_head", 0},
-    [STK_QUALITY_PSNR_MOUTH] = {"psnr_mouth", 0},
-    [STK_QUALITY_PSNR_PORTRAIT] = {"psnr_portrait", 0},
-    [STK_QUALITY_SSIM] = {"ssim", 0},
-    [STK_QUALITY_MS_SSIM] = {"ms_ssim", 0},
-    [STK_QUALITY_NIQE] = {"niqe", 1},
-    [STK_QUALITY_BRISQUE] = {"brisque", 1},
-    [STK_QUALITY_LMD] = {"lmd", 1},
-    [STK_QUALITY_LMD_FACE] = {"lmd_face", 1},
-    [STK_QUALITY_AUE] = {"aue", 1},
-    [STK_QUALITY_POSE] = {"pose_error_deg", 1},
+    [STK_QUALITY_PSNR] = {"psnr", 0, 0},
+    [STK_QUALITY_PSNR_HEAD] = {"psnr_head", 0, 1},
+    [STK_QUALITY_PSNR_MOUTH] = {"psnr_mouth", 0, 1},
+    [STK_QUALITY_PSNR_PORTRAIT] = {"psnr_portrait", 0, 1},
+    [STK_QUALITY_SSIM] = {"ssim", 0, 0},
+    [STK_QUALITY_MS_SSIM] = {"ms_ssim", 0, 0},
+    [STK_QUALITY_NIQE] = {"niqe", 1, 0},
+    [STK_QUALITY_BRISQUE] = {"brisque", 1, 0},
+    [STK_QUALITY_LPIPS] = {"lpips", 1, 0},
+    [STK_QUALITY_LPIPS_PORTRAIT] = {"lpips_portrait", 1, 1},
+    [STK_QUALITY_LMD] = {"lmd", 1, 0},
+    [STK_QUALITY_LMD_FACE] = {"lmd_face", 1, 0},
+    [STK_QUALITY_AUE] = {"aue", 1, 0},
+    [STK_QUALITY_POSE] = {"pose_error_deg", 1, 0},
 };
 
 /* What is followed through one of the two films. */
@@ -56,6 +58,8 @@ struct stk_quality {
     stk_pose_model model;
     stk_niqe *niqe;
     stk_brisque *brisque;
+    stk_lpips *lpips;
+    stk_lpips_pass *lpips_pass; /* NULL: no weights */
     float *ssim_scratch, *ms_ssim_scratch;
     char reason[STK_QUALITY_COLUMNS][STK_QUALITY_REASON];
     const stk_image *now_real, *now_made;
@@ -101,6 +105,18 @@ static stk_status allocate(stk_quality *q) {
     return STK_OK;
 }
 
+static stk_status open_lpips(stk_quality *q) {
+    const stk_lpips_shape shape = {q->settings.camera.width, q->settings.camera.height, 1, 0};
+    stk_lpips_net net;
+    STK_TRY(stk_lpips_net_of(q->settings.perceptual, &net));
+    const stk_lpips *given = q->settings.lpips;
+    stk_status status = given != NULL ? STK_OK : stk_lpips_open(&q->lpips, q->settings.models, net);
+    if (status == STK_OK)
+        status = stk_lpips_pass_create(&q->lpips_pass, given != NULL ? given : q->lpips, &shape,
+                                       q->settings.pool);
+    return excuse(q, status, STK_QUALITY_LPIPS, STK_QUALITY_LPIPS_PORTRAIT);
+}
+
 static stk_status open_weights(stk_quality *q) {
     const int w = q->settings.camera.width, h = q->settings.camera.height;
     const char *models = q->settings.models;
@@ -111,9 +127,11 @@ static stk_status open_weights(stk_quality *q) {
         snprintf(q->reason[STK_QUALITY_MS_SSIM], STK_QUALITY_REASON,
                  "pictures of %dx%d are too small for five scales; %d pixels are needed both ways",
                  w, h, STK_MS_SSIM_SIDE);
-    for (int i = STK_QUALITY_PSNR_HEAD; q->settings.without_regions && i < STK_QUALITY_SSIM; i++)
-        snprintf(q->reason[i], STK_QUALITY_REASON,
-                 "regions are known of a subject's frames only: `synctalk eval`");
+    STK_TRY(open_lpips(q));
+    for (int i = 0; q->settings.without_regions && i < STK_QUALITY_COLUMNS; i++)
+        if (stk_quality_names[i].of_a_subject)
+            snprintf(q->reason[i], STK_QUALITY_REASON,
+                     "regions are known of a subject's frames only: `synctalk eval`");
     return open_faces(q);
 }
 
@@ -122,6 +140,7 @@ stk_status stk_quality_create(stk_quality **out, const stk_quality_settings *set
     stk_quality *q = stk_calloc_aligned(1, sizeof *q);
     if (q == NULL) return stk_fail_memory("evaluation");
     q->settings = *settings;
+    if (q->settings.perceptual == NULL) q->settings.perceptual = "alex";
     stk_head_shape_init(&q->shape);
     stk_head_shape_attach(&q->shape, &q->model);
     q->model.focal_px = (double)settings->camera.focal_px;
@@ -141,6 +160,8 @@ void stk_quality_free(stk_quality **handle) {
     stk_quality *q = *handle;
     stk_face_capture_free(&q->made.capture);
     stk_face_capture_free(&q->real.capture);
+    stk_lpips_pass_free(&q->lpips_pass);
+    stk_lpips_close(&q->lpips);
     stk_brisque_close(&q->brisque);
     stk_niqe_close(&q->niqe);
     stk_free(q->ms_ssim_scratch);
@@ -209,6 +230,19 @@ static stk_status measure_faces(stk_quality *q) {
     return STK_OK;
 }
 
+static stk_status measure_lpips(stk_quality *q, stk_quality_column column,
+                                const stk_image *picture) {
+    if (q->lpips_pass == NULL) return STK_OK;
+    return stk_lpips_distance_images(q->lpips_pass, q->now_real, picture,
+                                     &q->column[column][q->frames - 1]);
+}
+
+stk_status stk_quality_add_portrait(stk_quality *q, const stk_image *portrait) {
+    if (portrait != q->now_made) return measure_lpips(q, STK_QUALITY_LPIPS_PORTRAIT, portrait);
+    stk_quality_set(q, STK_QUALITY_LPIPS_PORTRAIT, q->column[STK_QUALITY_LPIPS][q->frames - 1]);
+    return STK_OK;
+}
+
 stk_status stk_quality_add(stk_quality *q, int frame, const stk_image *real,
                            const stk_image *made) {
     if (q->frames == q->settings.frames)
@@ -222,6 +256,7 @@ stk_status stk_quality_add(stk_quality *q, int frame, const stk_image *real,
     const stk_rect whole = {0, 0, real->width, real->height};
     q->column[STK_QUALITY_PSNR][i] = stk_psnr_from_mse(stk_mse(real, made, whole, NULL, NULL));
     stk_pool_run(q->settings.pool, PICTURE_TASKS, measure_picture, q);
+    STK_TRY(measure_lpips(q, STK_QUALITY_LPIPS, made));
     return measure_faces(q);
 }
 
@@ -270,7 +305,7 @@ static const char *why_empty(stk_quality_column column) {
 }
 
 stk_status stk_quality_finish(const stk_quality *q, stk_quality_report *report) {
-    *report = (stk_quality_report){.frames = q->frames};
+    *report = (stk_quality_report){.frames = q->frames, .perceptual = q->settings.perceptual};
     for (int k = 0; k < STK_QUALITY_COLUMNS; k++) {
         stk_figure *figure = &report->figure[k];
         const stk_figure_settings settings = {

@@ -2,6 +2,7 @@
  * to (doc/METRICS.md). `eval` and `compare` share it.
  *
  *   real, made --> SSIM, MS-SSIM, NIQE, BRISQUE (a task each)       one column a figure,
+ *   real, made, portrait --> LPIPS (metrics/lpips.h)
  *   real, made --face capture--> landmarks, expression, pose        one row a frame
  *   columns --metrics/figure--> mean, median, interval, worst frames
  */
@@ -12,6 +13,7 @@
 #include "base/status.h"
 #include "base/types.h"
 #include "metrics/figure.h"
+#include "metrics/lpips.h"
 
 typedef enum stk_quality_column {
     STK_QUALITY_PSNR,
@@ -22,6 +24,8 @@ typedef enum stk_quality_column {
     STK_QUALITY_MS_SSIM,
     STK_QUALITY_NIQE,
     STK_QUALITY_BRISQUE,
+    STK_QUALITY_LPIPS,
+    STK_QUALITY_LPIPS_PORTRAIT,
     STK_QUALITY_LMD,
     STK_QUALITY_LMD_FACE,
     STK_QUALITY_AUE,
@@ -32,6 +36,7 @@ typedef enum stk_quality_column {
 typedef struct stk_quality_name {
     const char *key;
     int lower_is_better;
+    int of_a_subject; /* of its regions: not of any two videos */
 } stk_quality_name;
 extern const stk_quality_name stk_quality_names[STK_QUALITY_COLUMNS];
 
@@ -43,15 +48,18 @@ typedef struct stk_quality_report {
     /* Rms second differences of the head's rotation (degrees / frame^2) in the made and in the real
      * pictures; NaN with a reason. */
     double jitter_rot_deg, jitter_rot_deg_real;
+    const char *perceptual; /* of LPIPS; static */
     char jitter_reason[STK_QUALITY_REASON];
 } stk_quality_report;
 
 typedef struct stk_quality_settings {
-    const char *models;  /* weights folder or NULL */
-    stk_camera camera;   /* of the real pictures; its width and height are everybody's */
-    int frames;          /* at most */
-    stk_pool *pool;      /* borrowed; may be NULL */
-    int without_regions; /* the caller has no head, mouth and portrait to tell of */
+    const char *models;     /* weights folder or NULL */
+    const char *perceptual; /* the network of LPIPS; NULL: alex */
+    const stk_lpips *lpips; /* it, opened; borrowed. NULL: looked for in models */
+    stk_camera camera;      /* of the real pictures; its width and height are everybody's */
+    int frames;             /* at most */
+    stk_pool *pool;         /* borrowed; may be NULL */
+    int without_regions;    /* the caller has no head, mouth and portrait to tell of */
 } stk_quality_settings;
 
 typedef struct stk_quality stk_quality;
@@ -61,6 +69,8 @@ void stk_quality_free(stk_quality **quality);
 /* The next frame; numbers rise. */
 stk_status stk_quality_add(stk_quality *quality, int frame, const stk_image *real,
                            const stk_image *made);
+/* The newest frame as a portrait: its LPIPS. */
+stk_status stk_quality_add_portrait(stk_quality *quality, const stk_image *portrait);
 /* A figure of the newest frame. */
 void stk_quality_set(stk_quality *quality, stk_quality_column column, double value);
 /* All figures of the newest frame, NaN where there is none. */

@@ -140,6 +140,8 @@ static void compare_mistakes_get_a_sentence(void **state) {
                            "bring one to the other's size");
     program_assert_refuses(program_run("compare --real %s", real), 2, "VIDEO... is missing");
     program_assert_refuses(program_run("compare %s", real), 2, "--real VIDEO is missing");
+    program_assert_refuses(program_run("compare %s --real %s --perceptual resnet", real, real), 2,
+                           "alex, vgg, squeeze");
     program_assert_refuses(program_run("compare /none.mp4 --real %s", real), 1, "/none.mp4");
 }
 

@@ -10,6 +10,7 @@
 #include "base/memory.h"
 #include "metrics/lpips.h"
 #include "nn/weights.h"
+#include "render/quality.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -264,6 +265,51 @@ static void distance_of_images_equals_that_of_floats(void **state) {
     for (int i = 0; i < 2; i++) stk_image_clear(&images[i]);
 }
 
+/* What `eval` and `compare` say of a frame and of its portrait. */
+static void quality_reports_the_distance_of_frame_and_portrait(void **state) {
+    (void)state;
+    enum { SIDE = 48 };
+    stk_image images[3];
+    for (int i = 0; i < 3; i++) {
+        TEST_OK(stk_image_init(&images[i], SIDE, SIDE, 3));
+        for (int y = 0; y < SIDE; y++)
+            for (int x = 0; x < 3 * SIDE; x++)
+                stk_image_row(&images[i], y)[x] =
+                    (uint8_t)(200 * formula_unit((uint32_t)i / 2, (uint32_t)(y * 3 * SIDE + x)) +
+                              (i == 2 ? 20 : 0));
+    }
+    const stk_quality_settings settings = {
+        .perceptual = "squeeze",
+        .lpips = opened[STK_LPIPS_SQUEEZE],
+        .models = "/nowhere",
+        .camera = {70, 24, 24, SIDE, SIDE},
+        .frames = 1,
+    };
+    const stk_lpips_shape shape = {SIDE, SIDE, 1, 0};
+    static const stk_quality_column columns[2] = {STK_QUALITY_LPIPS, STK_QUALITY_LPIPS_PORTRAIT};
+    stk_quality *quality;
+    stk_quality_report report;
+    stk_lpips_pass *pass;
+    TEST_OK(stk_lpips_pass_create(&pass, opened[STK_LPIPS_SQUEEZE], &shape, NULL));
+    for (int same = 0; same < 2; same++) {
+        TEST_OK(stk_quality_create(&quality, &settings));
+        TEST_OK(stk_quality_add(quality, 7, &images[0], &images[1]));
+        TEST_OK(stk_quality_add_portrait(quality, &images[same ? 1 : 2]));
+        TEST_OK(stk_quality_finish(quality, &report));
+        assert_string_equal(report.perceptual, "squeeze");
+        for (int k = 0; k < 2; k++) {
+            double expected;
+            TEST_OK(stk_lpips_distance_images(pass, &images[0], &images[k && !same ? 2 : 1],
+                                              &expected));
+            assert_int_equal(report.figure[columns[k]].count, 1);
+            assert_true(report.figure[columns[k]].mean == expected);
+        }
+        stk_quality_free(&quality);
+    }
+    stk_lpips_pass_free(&pass);
+    for (int i = 0; i < 3; i++) stk_image_clear(&images[i]);
+}
+
 /* --- files ------------------------------------------------------------------------------------ */
 
 static void open_damaged_files_are_refused(void **state) {
@@ -365,6 +411,7 @@ int main(void) {
         cmocka_unit_test(gradient_equals_finite_differences),
         cmocka_unit_test(gradient_threads_and_reshape_change_nothing),
         cmocka_unit_test(distance_of_images_equals_that_of_floats),
+        cmocka_unit_test(quality_reports_the_distance_of_frame_and_portrait),
         cmocka_unit_test(open_damaged_files_are_refused),
         cmocka_unit_test(open_unchecked_backbone_is_refused),
         cmocka_unit_test(find_hashed_takes_what_its_name_promises),
