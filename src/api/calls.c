@@ -219,8 +219,13 @@ static stk_status train(const stk_train_options *options, const stk_job *job,
     static const stk_attention attentions[STK_ATTENTIONS] = {
         STK_ATTENTION_MASKS, STK_ATTENTION_PENALTIES, STK_ATTENTION_FREE};
     int attention;
+    static const char *const inputs[3] = {"all", "blink", NULL};
+    static const char *const stages[3] = {"stabilised", "coarse", NULL};
+    int expression, coarse;
     STK_TRY(read_budget(options->budget, &budget_s));
     STK_TRY(read_word("--attention", options->attention, words, &attention));
+    STK_TRY(read_word("--expression", options->expression, inputs, &expression));
+    STK_TRY(read_word("--poses", options->poses, stages, &coarse));
     const void *bytes;
     size_t size;
     const char *encoder = options->encoder;
@@ -244,6 +249,8 @@ static stk_status train(const stk_train_options *options, const stk_job *job,
         .rays = options->rays,
         .frames = options->frames,
         .attention = attentions[attention],
+        .expression = expression ? STK_EXPRESSION_BLINK : STK_EXPRESSION_ALL,
+        .coarse_poses = coarse,
         .lr_grid = (float)options->lr_grid,
         .lr_net = (float)options->lr_net,
     };

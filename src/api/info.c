@@ -134,6 +134,7 @@ static stk_status describe_model(const char *path, cJSON *o) {
     }
     put_flag(o, "audio_range", model->nets.heard.known);
     put_flag(o, "region_mask", model->nets.field.shape.mask.on);
+    if (model->performance.coarse) put(o, "poses", "coarse");
     describe_performance(model, o);
     stk_model_close(&model);
     return STK_OK;

@@ -123,8 +123,8 @@ static stk_status render_held_out(evaluation *e, int frame) {
     const double start_s = stk_clock_s();
     const stk_model *model = e->model;
     if (model->plate.data != NULL) {
-        stk_model_backdrop_paint(model, &stk_subject_get_info(e->subject)->camera,
-                                 &stk_subject_poses(e->subject)[frame], &model->plate, &e->backdrop,
+        stk_model_backdrop_paint(model, &model->performance.camera,
+                                 &model->performance.poses[frame], &model->plate, &e->backdrop,
                                  e->pool);
         backdrop = &e->backdrop;
     }
@@ -138,8 +138,8 @@ static stk_status render_held_out(evaluation *e, int frame) {
     stk_code_range_limit(&model->nets.heard, code);
     stk_frame_request request = {
         .bits = model->bits,
-        .camera = info->camera,
-        .pose = stk_subject_poses(e->subject)[frame],
+        .camera = model->performance.camera,
+        .pose = model->performance.poses[frame],
         .audio_code = code,
         .expression = model->performance.expressions[frame],
         .backdrop = backdrop,

@@ -283,6 +283,8 @@ static stk_status read_performance(stk_model *model, const char *path) {
     model->torso_mp4 = torso->data;
     model->torso_bytes = torso->bytes;
     const char *name = stk_safetensors_metadata(model->file, "subject");
+    const char *stage = stk_safetensors_metadata(model->file, "poses");
+    p->coarse = stage != NULL && strcmp(stage, "coarse") == 0;
     const char *identity = stk_safetensors_metadata(model->file, "subject_identity");
     snprintf(p->subject_name, sizeof p->subject_name, "%s", name != NULL ? name : "");
     snprintf(p->subject_identity, sizeof p->subject_identity, "%s",

@@ -61,6 +61,7 @@ typedef struct stk_performance {
     stk_pose *poses;                       /* [frames], owned */
     float (*expressions)[STK_EXPRESSIONS]; /* [frames], owned */
     stk_rect head_rect;                    /* pixels the head can cover over the clip */
+    int coarse;                            /* 1: poses and camera from before the stabilizer */
     char subject_name[128];
     char subject_identity[STK_SHA256_TEXT];
 } stk_performance;

@@ -62,6 +62,7 @@ static stk_status put_metadata(stk_safetensors_writer *writer, const stk_model_c
     if (contents->extra != NULL) STK_TRY(put_extra_metadata(writer, contents->extra));
     if (performance->frames == 0) return STK_OK;
     STK_TRY(put_int(writer, "train_frames", performance->train_frames));
+    if (performance->coarse) STK_TRY(stk_safetensors_writer_metadata(writer, "poses", "coarse"));
     STK_TRY(stk_safetensors_writer_metadata(writer, "subject", performance->subject_name));
     return stk_safetensors_writer_metadata(writer, "subject_identity",
                                            performance->subject_identity);

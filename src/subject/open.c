@@ -29,6 +29,9 @@ struct stk_subject {
     void *owned[TABLES + 1];   /* copies of misaligned tables; the last: the label index */
     const float *features[STK_AUDIO_KINDS + 1]; /* NULL where absent; the last: au45 */
     void *owned_features[STK_AUDIO_KINDS + 1];
+    const stk_pose *coarse_poses; /* [frames], NULL where absent */
+    void *owned_coarse;
+    float coarse_lens[3];       /* focal length and centre, px */
     const int64_t *label_index; /* [frames + 1] */
     const uint8_t *label_bytes;
 };
@@ -109,6 +112,26 @@ static stk_status open_features(stk_subject *subject, const char *path) {
     return STK_OK;
 }
 
+/* The motion tracker's poses, where they are kept. */
+static stk_status open_coarse(stk_subject *subject, const char *path) {
+    const int64_t n = subject->manifest.info.frames;
+    const stk_table poses = {"coarse_poses", STK_F32, 2, {n, POSE_FLOATS}, NULL};
+    const stk_table lens = {"coarse_lens", STK_F32, 1, {3}, NULL};
+    const void *data;
+    float *px = subject->coarse_lens;
+    if (stk_safetensors_find(subject->tables, poses.name) == NULL) return STK_OK;
+    STK_TRY(stk_table_view(subject->tables, path, &poses, &data, &subject->owned_coarse));
+    STK_TRY(check_values(path, &poses, data, INFINITY));
+    STK_TRY(check_poses(path, data, n));
+    STK_TRY(stk_table_copy(subject->tables, path, &lens, px));
+    STK_TRY(check_values(path, &lens, px, STK_LANDMARK_MAX));
+    if (!(px[0] > 1))
+        return stk_fail(STK_ERR_FORMAT, "%s: the table %s is impossible; prepare the subject again",
+                        path, lens.name);
+    subject->coarse_poses = data;
+    return STK_OK;
+}
+
 static stk_status open_tables(stk_subject *subject) {
     const int64_t n = subject->manifest.info.frames;
     const stk_table wanted[TABLES] = {
@@ -129,6 +152,7 @@ static stk_status open_tables(stk_subject *subject) {
     for (int i = 0; i < TABLES; i++)
         STK_TRY(check_values(path, &wanted[i], subject->table[i], limits[i]));
     STK_TRY(open_features(subject, path));
+    STK_TRY(open_coarse(subject, path));
     return check_poses(path, subject->table[TABLE_POSES], n);
 }
 
@@ -180,6 +204,7 @@ void stk_subject_close(stk_subject **handle) {
     stk_subject *subject = *handle;
     for (int i = 0; i <= TABLES; i++) stk_free(subject->owned[i]);
     for (int i = 0; i <= STK_AUDIO_KINDS; i++) stk_free(subject->owned_features[i]);
+    stk_free(subject->owned_coarse);
     stk_safetensors_close(&subject->tables);
     stk_safetensors_close(&subject->labels);
     stk_manifest_clear(&subject->manifest);
@@ -204,6 +229,13 @@ const stk_manifest *stk_subject_manifest_struct(const stk_subject *subject) {
 
 const stk_pose *stk_subject_poses(const stk_subject *subject) {
     return subject->table[TABLE_POSES];
+}
+
+const stk_pose *stk_subject_coarse_poses(const stk_subject *subject, stk_camera *camera) {
+    const float *px = subject->coarse_lens;
+    const stk_subject_info *info = &subject->manifest.info;
+    *camera = (stk_camera){px[0], px[1], px[2], info->width, info->height};
+    return subject->coarse_poses;
 }
 
 const float (*stk_subject_expressions(const stk_subject *subject))[STK_EXPRESSIONS] {

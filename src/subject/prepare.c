@@ -87,8 +87,9 @@ static const step steps[STEPS] = {
     [STEP_TORSO] =
         {"torso", 1, NEEDS(STEP_PARSE) | NEEDS(STEP_PICTURE), 0, stk_step_torso, {"torso.mp4"}},
     [STEP_TABLES] = {"tables",
-                     2,
-                     NEEDS(STEP_SOUND) | NEEDS(STEP_FACE) | NEEDS(STEP_STABILISE),
+                     3,
+                     NEEDS(STEP_SOUND) | NEEDS(STEP_FACE) | NEEDS(STEP_POSE) |
+                         NEEDS(STEP_STABILISE),
                      0,
                      stk_step_tables,
                      {"tables.safetensors"}},

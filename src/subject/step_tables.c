@@ -1,7 +1,8 @@
 /* step_tables.c - head poses, and the tables of a subject.
  *
  *   landmarks -> head motion tracker (focal length, pose per frame) -> cache/pose.safetensors
- *   landmarks + blendshapes + stabilised poses + audio.wav (-> mel rows) -> tables.safetensors
+ *   landmarks + blendshapes + stabilised poses + audio.wav (-> mel rows) -> tables.safetensors,
+ *   with the motion tracker's poses, for comparison
  */
 #include "subject/prepare.h"
 #include "subject/tables.h"
@@ -123,7 +124,7 @@ typedef struct collected {
     stk_face_table faces;
     float (*points)[STK_LANDMARKS][3];
     float (*expressions)[STK_EXPRESSIONS];
-    stk_pose_table poses;
+    stk_pose_table poses, coarse; /* stabilised; as the motion tracker left them */
     float *audio;
 } collected;
 
@@ -132,6 +133,7 @@ static void clear_collected(collected *c) {
     stk_free(c->points);
     stk_free(c->expressions);
     stk_pose_table_clear(&c->poses);
+    stk_pose_table_clear(&c->coarse);
     stk_free(c->audio);
 }
 
@@ -163,6 +165,7 @@ static stk_status collect(const stk_prepare *prepare, collected *c) {
         stk_expression_select(c->faces.blendshapes[i], c->expressions[i]);
     }
     STK_TRY(stk_pose_table_read(prepare, "cache/stable.safetensors", &c->poses));
+    STK_TRY(stk_pose_table_read(prepare, "cache/pose.safetensors", &c->coarse));
     return mel_rows(prepare, c->audio);
 }
 
@@ -189,6 +192,8 @@ static stk_status write_tables(const stk_prepare *prepare, const collected *c) {
         {"audio_mel", STK_F32, 3, {n, STK_MEL_BINS, STK_MEL_STEPS}, c->audio},
         {"reprojection_px", STK_F32, 1, {n}, c->poses.reprojection_px},
         {"shape_head", STK_F32, 2, {STK_MESH_LANDMARKS, 3}, c->poses.shape_head},
+        {"coarse_poses", STK_F32, 2, {n, POSE_FLOATS}, c->coarse.poses},
+        {"coarse_lens", STK_F32, 1, {3}, c->coarse.lens},
         {"found", STK_U8, 1, {n}, c->faces.found},
     };
     STK_TRY(stk_prepare_path(prepare, "tables.safetensors", path));

@@ -70,6 +70,9 @@ const char *stk_subject_manifest(const stk_subject *subject);
 
 /* Tables, owned by the subject, [frames] rows. */
 const stk_pose *stk_subject_poses(const stk_subject *subject);
+/* The head motion tracker's, which the stabilizer began with, and the camera that they go with;
+ * NULL in subjects that were imported, or prepared before these were kept. */
+const stk_pose *stk_subject_coarse_poses(const stk_subject *subject, stk_camera *camera);
 const float (*stk_subject_expressions(const stk_subject *subject))[STK_EXPRESSIONS];
 const float (*stk_subject_blendshapes(const stk_subject *subject))[STK_BLENDSHAPES];
 const float (*stk_subject_landmarks(const stk_subject *subject, int frame))[3]; /* [478] px */

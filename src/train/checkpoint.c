@@ -16,7 +16,7 @@ static const int64_t STEPS_MAX = 1000000000000;
 enum { CHECKPOINT_VERSION = 2, STATE_WORDS = 7, CLOCK_WORDS = 4 };
 
 /* What must agree for a resumed run to be the same run. Penalties, which runs of before had, are
- * not named. */
+ * not named, nor is what is left as it is by default. */
 static void describe(const stk_trainer *t, char text[256]) {
     const stk_train_settings *s = &t->settings;
     char attention[32] = "";
@@ -25,9 +25,11 @@ static void describe(const stk_trainer *t, char text[256]) {
     char encoder[32] = "";
     if (t->nets.encoder.sha256[0] != '\0')
         snprintf(encoder, sizeof encoder, "encoder=%.16s ", t->nets.encoder.sha256);
-    snprintf(text, 256, "v%d seed=%d rays=%d frames=%d %s%slr=%.9g lr_net=%.9g params=%zu",
+    snprintf(text, 256, "v%d seed=%d rays=%d frames=%d %s%s%s%slr=%.9g lr_net=%.9g params=%zu",
              CHECKPOINT_VERSION, s->seed, s->rays, s->frames, attention, encoder,
-             (double)s->lr_grid, (double)s->lr_net, t->nets.params.total);
+             s->expression == STK_EXPRESSION_BLINK ? "expression=blink " : "",
+             s->coarse_poses ? "poses=coarse " : "", (double)s->lr_grid, (double)s->lr_net,
+             t->nets.params.total);
 }
 
 typedef struct plane {

@@ -12,6 +12,7 @@
 #include "train/internal.h"
 #include "base/clock.h"
 #include "base/memory.h"
+#include "render/published.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -287,23 +288,26 @@ static stk_status check_settings(const stk_train_settings *s) {
     return STK_OK;
 }
 
+/* Inputs of the expression branch. */
+static int expression_inputs(const stk_train_settings *s) {
+    return s->expression == STK_EXPRESSION_BLINK ? 2 : STK_EXPRESSIONS;
+}
+
 static stk_status read_performance(stk_trainer *t) {
-    const stk_subject_info *info = stk_subject_get_info(t->subject);
     stk_performance *p = &t->performance;
-    size_t frames = (size_t)info->frames;
-    p->frames = info->frames;
-    p->train_frames = info->train_frames;
-    p->width = info->width;
-    p->height = info->height;
-    p->camera = info->camera;
-    p->head_rect = info->head_rect;
-    snprintf(p->subject_name, sizeof p->subject_name, "%s", info->name);
-    snprintf(p->subject_identity, sizeof p->subject_identity, "%s", info->identity);
-    p->poses = stk_calloc_aligned(frames, sizeof *p->poses);
-    p->expressions = stk_calloc_aligned(frames, sizeof *p->expressions);
-    if (p->poses == NULL || p->expressions == NULL) return stk_fail_memory("training");
-    memcpy(p->poses, stk_subject_poses(t->subject), frames * sizeof *p->poses);
-    memcpy(p->expressions, stk_subject_expressions(t->subject), frames * sizeof *p->expressions);
+    const stk_train_settings *s = &t->settings;
+    STK_TRY(stk_performance_of_subject(p, t->subject, expression_inputs(s)));
+    if (!s->coarse_poses) return STK_OK;
+    stk_camera camera;
+    const stk_pose *poses = stk_subject_coarse_poses(t->subject, &camera);
+    if (poses == NULL)
+        return stk_fail(STK_ERR_UNSUPPORTED,
+                        "%s: holds no poses from before the stabilizer; run `synctalk prepare` on "
+                        "its clip again (imported subjects never have them)",
+                        s->subject);
+    memcpy(p->poses, poses, (size_t)p->frames * sizeof *poses);
+    p->camera = camera;
+    p->coarse = 1;
     return STK_OK;
 }
 
@@ -317,7 +321,7 @@ static stk_status build(stk_trainer *t, const stk_job *job) {
     const stk_model_config config = {.audio_kind =
                                          s->encoder != NULL ? STK_AUDIO_AVE : STK_AUDIO_MEL,
                                      .levels = PUBLISHED_LEVELS,
-                                     .exp = STK_EXPRESSIONS,
+                                     .exp = expression_inputs(s),
                                      .code_rows = t->performance.train_frames};
     STK_TRY(stk_nets_init(&t->nets, &config, 1));
     STK_TRY(stk_train_encode(t, job));

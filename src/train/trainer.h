@@ -26,6 +26,11 @@ typedef enum stk_attention {
     STK_ATTENTIONS
 } stk_attention;
 
+typedef enum stk_train_expression {
+    STK_EXPRESSION_ALL,   /* brows and eyelids: seven inputs */
+    STK_EXPRESSION_BLINK, /* eyelids alone: the two inputs of the published variant "eye" */
+} stk_train_expression;
+
 typedef struct stk_train_settings {
     const char *subject, *output; /* folder, model file */
     const char *preview;          /* PNG or NULL = output + ".png" */
@@ -39,6 +44,8 @@ typedef struct stk_train_settings {
     int threads, seed, resume;
     int rays, frames;
     stk_attention attention;
+    stk_train_expression expression;
+    int coarse_poses; /* 1: the motion tracker's poses and camera instead of the stabilizer's */
     float lr_grid, lr_net;
 } stk_train_settings;
 

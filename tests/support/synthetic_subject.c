@@ -131,6 +131,7 @@ typedef struct columns { /* all tables of the subject in one block */
     stk_pose *poses;
     float (*landmarks)[STK_LANDMARKS][3], (*blendshapes)[STK_BLENDSHAPES];
     float (*expressions)[STK_EXPRESSIONS], *audio;
+    stk_pose *coarse;
 } columns;
 
 static stk_status write_tables(const char *folder, int frames, int size,
@@ -142,14 +143,17 @@ static stk_status write_tables(const char *folder, int frames, int size,
     const size_t n = (size_t)frames;
     size_t floats = n * (12 + 3 * STK_LANDMARKS + STK_BLENDSHAPES + STK_EXPRESSIONS + MEL);
     STK_TRY(stk_path_join(path, sizeof path, folder, "tables.safetensors"));
-    if (stk_arena_init(&arena, 4 * floats + 1024) != 0) return stk_fail_memory("tables");
+    if (stk_arena_init(&arena, 4 * (floats + 12 * n) + 1024) != 0) return stk_fail_memory("tables");
     c.poses = stk_arena_push(&arena, n * sizeof *c.poses);
     c.landmarks = stk_arena_push(&arena, n * sizeof *c.landmarks);
     c.blendshapes = stk_arena_push(&arena, n * sizeof *c.blendshapes);
     c.expressions = stk_arena_push(&arena, n * sizeof *c.expressions);
     c.audio = stk_arena_push(&arena, n * MEL * sizeof *c.audio);
+    c.coarse = stk_arena_push(&arena, n * sizeof *c.coarse);
     for (int i = 0; i < frames; i++) {
         fill_pose(&c.poses[i], i);
+        c.coarse[i] = c.poses[i];
+        c.coarse[i].t[1] += 0.001f * (float)(i % 3);
         fill_landmarks(c.landmarks[i], i, size);
         for (int k = 0; k < STK_BLENDSHAPES; k++)
             c.blendshapes[i][k] = 0.5f + 0.5f * sinf(0.1f * (float)(i * (k + 1)));
@@ -158,12 +162,15 @@ static stk_status write_tables(const char *folder, int frames, int size,
             c.audio[(size_t)i * MEL + (size_t)k] = 4.0f * sinf(0.07f * (float)(i + k));
     }
     stk_sha256(c.poses, 4 * floats, identity);
+    const float lens[3] = {2.25f * (float)size, 0.5f * (float)size, 0.5f * (float)size};
     const stk_table tables[] = {
         {"poses", STK_F32, 2, {frames, 12}, c.poses},
         {"landmarks", STK_F32, 3, {frames, STK_LANDMARKS, 3}, c.landmarks},
         {"blendshapes", STK_F32, 2, {frames, STK_BLENDSHAPES}, c.blendshapes},
         {"expressions", STK_F32, 2, {frames, STK_EXPRESSIONS}, c.expressions},
         {"audio_mel", STK_F32, 3, {frames, STK_MEL_BINS, STK_MEL_STEPS}, c.audio},
+        {"coarse_poses", STK_F32, 2, {frames, 12}, c.coarse},
+        {"coarse_lens", STK_F32, 1, {3}, lens},
     };
     stk_status status = stk_tables_write(path, tables, STK_ARRAY_SIZE(tables));
     stk_arena_clear(&arena);

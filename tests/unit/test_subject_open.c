@@ -146,8 +146,8 @@ static void open_with_truncated_labels_is_refused(void **state) {
 /* Every table with one value replaced by not-a-number is refused by its name. */
 static void open_with_not_a_number_in_any_table_is_refused(void **state) {
     (void)state;
-    static const char *const names[] = {"poses", "landmarks", "blendshapes", "expressions",
-                                        "audio_mel"};
+    static const char *const names[] = {"poses",     "landmarks",    "blendshapes", "expressions",
+                                        "audio_mel", "coarse_poses", "coarse_lens"};
     const float nan = NAN;
     char path[STK_PATH_MAX + 32];
     stk_safetensors *tables;

@@ -188,6 +188,80 @@ static void create_rays_not_a_multiple_is_refused(void **state) {
     assert_int_equal(stk_trainer_create(&t, &settings, NULL), STK_ERR_ARGUMENT);
 }
 
+/* The net's two inputs are the eyelids', and the model that is saved has them alone. */
+static void blink_alone_is_heard_and_remembered(void **state) {
+    (void)state;
+    stk_train_settings settings = settings_of(2);
+    settings.expression = STK_EXPRESSION_BLINK;
+    stk_trainer *t;
+    TEST_OK(stk_trainer_create(&t, &settings, NULL));
+    assert_int_equal(t->nets.config.exp, 2);
+    const float(*all)[STK_EXPRESSIONS] = stk_subject_expressions(t->subject);
+    for (int i = 0; i < FRAMES; i++) {
+        assert_true(t->performance.expressions[i][0] == all[i][5]);
+        assert_true(t->performance.expressions[i][1] == all[i][6]);
+        for (int k = 2; k < STK_EXPRESSIONS; k++)
+            assert_true(t->performance.expressions[i][k] == 0);
+    }
+    for (int i = 0; i < 3; i++) TEST_OK(stk_trainer_step(t, 0.1));
+    char path[STK_PATH_MAX];
+    TEST_OK(stk_path_join(path, sizeof path, folder, "blink.train"));
+    TEST_OK(stk_checkpoint_save(t, path));
+    stk_trainer *other = trained(1, 0);
+    assert_int_equal(stk_checkpoint_load(other, path), STK_ERR_MISMATCH);
+    stk_trainer_free(&other);
+    stk_trainer_free(&t);
+}
+
+/* A subject as it was prepared before coarse poses were kept. */
+static void forget_coarse_poses(const char *old) {
+    static const char name[] = "coarse_poses";
+    char path[STK_PATH_MAX];
+    stk_map map;
+    TEST_OK(stk_path_join(path, sizeof path, old, "tables.safetensors"));
+    TEST_OK(stk_map_open(&map, path));
+    char *copy = stk_calloc_aligned(1, map.size);
+    memcpy(copy, map.data, map.size);
+    char *at = memmem(copy, map.size, name, sizeof name - 1);
+    assert_non_null(at);
+    at[0] = 'k';
+    TEST_OK(stk_file_write(path, copy, map.size));
+    stk_map_close(&map);
+    stk_free(copy);
+}
+
+static void coarse_poses_are_the_trackers_own(void **state) {
+    (void)state;
+    stk_train_settings settings = settings_of(2);
+    settings.coarse_poses = 1;
+    settings.steps = 2;
+    char model[STK_PATH_MAX], old[STK_PATH_MAX];
+    TEST_OK(stk_path_join(model, sizeof model, folder, "coarse.stk"));
+    TEST_OK(stk_path_join(old, sizeof old, folder, "old"));
+    settings.output = model;
+    stk_train_figures figures;
+    TEST_OK(stk_train_run(&settings, NULL, &figures));
+    stk_model *opened;
+    stk_subject *person;
+    TEST_OK(stk_model_open(&opened, model));
+    TEST_OK(stk_subject_open(&person, subject));
+    const stk_performance *p = &opened->performance;
+    stk_camera camera;
+    const stk_pose *coarse = stk_subject_coarse_poses(person, &camera);
+    assert_true(p->coarse);
+    assert_memory_equal(p->poses, coarse, FRAMES * sizeof *coarse);
+    assert_memory_not_equal(p->poses, stk_subject_poses(person), FRAMES * sizeof *coarse);
+    assert_true(p->camera.focal_px == 2.25f * SIZE && camera.focal_px == 2.25f * SIZE);
+    assert_true(stk_subject_get_info(person)->camera.focal_px == 2.0f * SIZE);
+    stk_subject_close(&person);
+    stk_model_close(&opened);
+    TEST_OK(synthetic_subject_write(old, 22, SIZE));
+    forget_coarse_poses(old);
+    settings.subject = old;
+    assert_int_equal(stk_train_run(&settings, NULL, &figures), STK_ERR_UNSUPPORTED);
+    assert_non_null(strstr(stk_error_text(), "run `synctalk prepare` on its clip again"));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(step_many_steps_loss_falls),
@@ -196,6 +270,8 @@ int main(void) {
         cmocka_unit_test(checkpoint_damaged_is_refused),
         cmocka_unit_test(snapshot_restore_undoes_not_a_number),
         cmocka_unit_test(an_encoder_is_heard_through_and_named),
+        cmocka_unit_test(blink_alone_is_heard_and_remembered),
+        cmocka_unit_test(coarse_poses_are_the_trackers_own),
         cmocka_unit_test(create_rays_not_a_multiple_is_refused),
     };
     return cmocka_run_group_tests(tests, write_subject, NULL);
