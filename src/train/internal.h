@@ -98,7 +98,10 @@ struct stk_trainer {
     float *encoded;             /* [STK_HEARINGS][frames][512], with an encoder (encode.c) */
     float *audio_rows;          /* [F][8][row_floats], the window's rows as this step hears them */
     float (*lip_targets)[STK_LIPS]; /* [frames], standardised mouth blendshapes */
-    uint8_t *row_present;           /* [F][8], 0 = outside the clip: zeros */
+    uint8_t *lids_down;             /* [train_frames] 1: drawn as a blink (blinks.c) */
+    int32_t *blinks;                /* [blink_count] those frames */
+    int blink_count;
+    uint8_t *row_present; /* [F][8], 0 = outside the clip: zeros */
     size_t audio_act_floats, field_act_floats;
 
     /* work */
@@ -128,6 +131,12 @@ stk_status stk_train_encode(stk_trainer *trainer, const stk_job *job);
  * from seed, step and slot), and the window of pointers to them. */
 void stk_train_hear(stk_trainer *trainer, int slot);
 void stk_train_window(const stk_trainer *trainer, int slot, const float *window[STK_AUDIO_WINDOW]);
+
+/* blinks.c: finds the frames with lids down; puts some into the step's frame list (draws from the
+ * trainer's generator); the batch's settings with the shares that a frame's rays have. */
+stk_status stk_train_blinks_init(stk_trainer *trainer);
+void stk_train_blinks_draw(stk_trainer *trainer);
+stk_batch_settings stk_train_blinks_shares(const stk_trainer *trainer, int32_t frame);
 
 /* regions.c: where sound and expression may act, from the landmarks of the training frames. */
 void stk_train_region_mask(const stk_trainer *trainer, stk_region_mask *mask);

@@ -46,8 +46,8 @@ static void prepare_slot(void *ctx, int slot, int worker) {
     stk_trainer *t = ctx;
     int frame = t->frame_list[slot];
     prefetch_slot(t, slot);
-    stk_ray_cache_rays(t->cache, &t->batch, t->ray_seed, slot, frame,
-                       t->picks + slot * t->slot_rays);
+    const stk_batch_settings batch = stk_train_blinks_shares(t, frame);
+    stk_ray_cache_rays(t->cache, &batch, t->ray_seed, slot, frame, t->picks + slot * t->slot_rays);
     const float *window[STK_AUDIO_WINDOW];
     stk_train_hear(t, slot);
     stk_train_window(t, slot, window);
@@ -147,6 +147,7 @@ stk_status stk_trainer_step(stk_trainer *t, double fraction) {
     if (t->step % TRIM_EVERY == 0) stk_ray_cache_trim(t->cache);
     t->ray_seed = stk_ray_cache_frames(t->cache, &t->batch, &t->rng, t->epoch_order,
                                        &t->epoch_position, t->frame_list);
+    stk_train_blinks_draw(t);
     view_weights(t);
     stk_pool_run(t->pool, t->batch.frames, prepare_slot, t);
     update_occupancy(t);
@@ -336,6 +337,7 @@ static stk_status build(stk_trainer *t, const stk_job *job) {
     STK_TRY(list_optimiser_tasks(t));
     STK_TRY(take_work(t));
     STK_TRY(stk_train_lips_init(t));
+    STK_TRY(stk_train_blinks_init(t));
     STK_TRY(stk_occupancy_init(&t->occupancy));
     stk_rng_seed(&t->rng, (uint64_t)s->seed, 1);
     stk_nets_randomise(&t->nets, &t->rng);
@@ -372,13 +374,32 @@ void stk_trainer_free(stk_trainer **handle) {
     stk_trainer *t = *handle;
     for (int i = 0; t->scratch != NULL && i < stk_pool_threads(t->pool); i++)
         free_scratch(&t->scratch[i]);
-    void *blocks[] = {
-        t->lip_targets,     t->audio_rows,    t->encoded,           t->row_present,
-        t->weight_pairs,    t->scratch,       t->results,           t->slot_grads,
-        t->tiles.counts,    t->tiles.denc,    t->tiles.xyz,         t->audio_acts,
-        t->dcode,           t->code,          t->expression,        t->daudio,
-        t->audio_code,      t->picks,         t->frame_list,        t->epoch_order,
-        t->optimiser_tasks, t->optimiser_bad, t->performance.poses, t->performance.expressions};
+    void *blocks[] = {t->lids_down,
+                      t->blinks,
+                      t->lip_targets,
+                      t->audio_rows,
+                      t->encoded,
+                      t->row_present,
+                      t->weight_pairs,
+                      t->scratch,
+                      t->results,
+                      t->slot_grads,
+                      t->tiles.counts,
+                      t->tiles.denc,
+                      t->tiles.xyz,
+                      t->audio_acts,
+                      t->dcode,
+                      t->code,
+                      t->expression,
+                      t->daudio,
+                      t->audio_code,
+                      t->picks,
+                      t->frame_list,
+                      t->epoch_order,
+                      t->optimiser_tasks,
+                      t->optimiser_bad,
+                      t->performance.poses,
+                      t->performance.expressions};
     for (size_t i = 0; i < STK_ARRAY_SIZE(blocks); i++) stk_free(blocks[i]);
     stk_occupancy_clear(&t->occupancy);
     stk_nets_clear(&t->nets);

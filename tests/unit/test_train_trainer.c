@@ -180,6 +180,60 @@ static void an_encoder_is_heard_through_and_named(void **state) {
     stk_trainer_free(&t);
 }
 
+/* Two frames of all have their lids down: one of them is in every step, and its rays at the eyes. */
+static void blinks_are_drawn_in_every_step(void **state) {
+    (void)state;
+    stk_train_settings settings = settings_of(1);
+    stk_trainer *t;
+    settings.frames = 8;
+    TEST_OK(stk_trainer_create(&t, &settings, NULL));
+    stk_free(t->lids_down);
+    stk_free(t->blinks);
+    t->blink_count = 0;
+    for (int i = 0; i < t->performance.train_frames; i++)
+        for (int k = 5; k < STK_EXPRESSIONS; k++)
+            t->performance.expressions[i][k] = i == 10 || i == 30 ? 0.8f : 0.04f;
+    TEST_OK(stk_train_blinks_init(t));
+    assert_int_equal(t->blink_count, 2);
+    for (int step = 0; step < 40; step++) {
+        int blinks = 0;
+        stk_ray_cache_frames(t->cache, &t->batch, &t->rng, t->epoch_order, &t->epoch_position,
+                             t->frame_list);
+        stk_train_blinks_draw(t);
+        for (int i = 0; i < 8; i++) {
+            blinks += t->frame_list[i] == 10 || t->frame_list[i] == 30;
+            for (int k = 0; k < i; k++) assert_int_not_equal(t->frame_list[i], t->frame_list[k]);
+        }
+        assert_true(blinks > 0);
+    }
+    const float eyes = t->batch.share[3];
+    assert_true(stk_train_blinks_shares(t, 10).share[3] > 2 * eyes);
+    assert_true(stk_train_blinks_shares(t, 11).share[3] == eyes);
+    stk_trainer_free(&t);
+}
+
+/* Every third frame needs no help; lids that hardly move do not blink. */
+static void blinks_that_are_many_or_none_are_drawn_as_they_come(void **state) {
+    (void)state;
+    stk_train_settings settings = settings_of(1);
+    for (int often = 0; often < 2; often++) {
+        stk_trainer *t;
+        TEST_OK(stk_trainer_create(&t, &settings, NULL));
+        stk_free(t->lids_down);
+        stk_free(t->blinks);
+        t->blink_count = 0;
+        for (int i = 0; i < t->performance.train_frames; i++)
+            for (int k = 5; k < STK_EXPRESSIONS; k++)
+                t->performance.expressions[i][k] = i % (often ? 3 : 20) ? 0.04f
+                                                   : often              ? 0.8f
+                                                                        : 0.1f;
+        TEST_OK(stk_train_blinks_init(t));
+        assert_int_equal(t->blink_count, 0);
+        assert_true(stk_train_blinks_shares(t, 0).share[3] == t->batch.share[3]);
+        stk_trainer_free(&t);
+    }
+}
+
 static void create_rays_not_a_multiple_is_refused(void **state) {
     (void)state;
     stk_train_settings settings = settings_of(1);
@@ -272,6 +326,8 @@ int main(void) {
         cmocka_unit_test(an_encoder_is_heard_through_and_named),
         cmocka_unit_test(blink_alone_is_heard_and_remembered),
         cmocka_unit_test(coarse_poses_are_the_trackers_own),
+        cmocka_unit_test(blinks_are_drawn_in_every_step),
+        cmocka_unit_test(blinks_that_are_many_or_none_are_drawn_as_they_come),
         cmocka_unit_test(create_rays_not_a_multiple_is_refused),
     };
     return cmocka_run_group_tests(tests, write_subject, NULL);
