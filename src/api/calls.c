@@ -150,19 +150,22 @@ stk_status stk_prepare(stk_context *ctx, const stk_prepare_options *options, cha
     return stk_context_finish(ctx, status);
 }
 
-/* Which of up to three words an option says; NULL: the first, the default. */
-static stk_status read_word(const char *flag, const char *word, const char *const words[3],
+/* Which of `count` words an option says; NULL: the first, the default. */
+static stk_status read_word(const char *flag, const char *word, const char *const *words, int count,
                             int *which) {
+    char list[128] = "";
     *which = 0;
     if (word == NULL) return STK_OK;
-    for (int i = 0; i < 3 && words[i] != NULL; i++)
+    for (int i = 0; i < count; i++) {
         if (strcmp(word, words[i]) == 0) {
             *which = i;
             return STK_OK;
         }
-    return stk_fail(STK_ERR_ARGUMENT, "%s %s: must be %s%s%s or %s", flag, word, words[0],
-                    words[2] != NULL ? ", " : "", words[2] != NULL ? words[1] : "",
-                    words[2] != NULL ? words[2] : words[1]);
+        const size_t length = strlen(list);
+        const char *between = i == 0 ? "" : i == count - 1 ? " or " : ", ";
+        snprintf(list + length, sizeof list - length, "%s%s", between, words[i]);
+    }
+    return stk_fail(STK_ERR_ARGUMENT, "%s %s: must be %s", flag, word, list);
 }
 
 /* --- train ----------------------------------------------------------------------------------- */
@@ -218,14 +221,19 @@ static stk_status train(const stk_train_options *options, const stk_job *job,
     static const char *const words[STK_ATTENTIONS] = {"masks", "penalties", "free"};
     static const stk_attention attentions[STK_ATTENTIONS] = {
         STK_ATTENTION_MASKS, STK_ATTENTION_PENALTIES, STK_ATTENTION_FREE};
-    int attention;
-    static const char *const inputs[3] = {"all", "blink", NULL};
-    static const char *const stages[3] = {"stabilised", "coarse", NULL};
+    static const char *const inputs[] = {"all", "blink"};
+    static const char *const stages[] = {"stabilised", "coarse"};
     int expression, coarse;
+    static const char *const schedules[STK_SCHEDULES] = {"fast", "paper", "released"};
+    static const char *const perceptuals[STK_PERCEPTUALS] = {"auto", "lpips", "structure", "none"};
+    int attention, schedule, perceptual;
     STK_TRY(read_budget(options->budget, &budget_s));
-    STK_TRY(read_word("--attention", options->attention, words, &attention));
-    STK_TRY(read_word("--expression", options->expression, inputs, &expression));
-    STK_TRY(read_word("--poses", options->poses, stages, &coarse));
+    STK_TRY(read_word("--attention", options->attention, words, STK_ATTENTIONS, &attention));
+    STK_TRY(read_word("--schedule", options->schedule, schedules, STK_SCHEDULES, &schedule));
+    STK_TRY(
+        read_word("--perceptual", options->perceptual, perceptuals, STK_PERCEPTUALS, &perceptual));
+    STK_TRY(read_word("--expression", options->expression, inputs, 2, &expression));
+    STK_TRY(read_word("--poses", options->poses, stages, 2, &coarse));
     const void *bytes;
     size_t size;
     const char *encoder = options->encoder;
@@ -251,6 +259,9 @@ static stk_status train(const stk_train_options *options, const stk_job *job,
         .attention = attentions[attention],
         .expression = expression ? STK_EXPRESSION_BLINK : STK_EXPRESSION_ALL,
         .coarse_poses = coarse,
+        .schedule = (stk_schedule_kind)schedule,
+        .perceptual = (stk_perceptual_kind)perceptual,
+        .models = options->models,
         .lr_grid = (float)options->lr_grid,
         .lr_net = (float)options->lr_net,
     };
@@ -327,10 +338,11 @@ static stk_status render(stk_context *ctx, const stk_render_options *options, co
     static const char *const smooth_words[STK_LIP_SMOOTHINGS] = {"symmetric", "published", "off"};
     static const stk_lip_smoothing smoothings[STK_LIP_SMOOTHINGS] = {
         STK_LIPS_SYMMETRIC, STK_LIPS_PUBLISHED, STK_LIPS_AS_THEY_ARE};
-    static const char *const silences[3] = {"gate", "off", NULL};
+    static const char *const silences[] = {"gate", "off"};
     int smoothing, talks_on;
-    STK_TRY(read_word("--smooth-lips", options->smooth_lips, smooth_words, &smoothing));
-    STK_TRY(read_word("--silence", options->silence, silences, &talks_on));
+    STK_TRY(read_word("--smooth-lips", options->smooth_lips, smooth_words, STK_LIP_SMOOTHINGS,
+                      &smoothing));
+    STK_TRY(read_word("--silence", options->silence, silences, 2, &talks_on));
     stk_render_settings settings = {
         .model = options->model,
         .audio = options->audio,

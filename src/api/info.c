@@ -132,6 +132,12 @@ static stk_status describe_model(const char *path, cJSON *o) {
         put(o, "encoder", model->nets.encoder.name);
         put(o, "encoder_sha256", model->nets.encoder.sha256);
     }
+    if (model->training.schedule[0] != '\0') {
+        put(o, "schedule", model->training.schedule);
+        put(o, "perceptual_loss", model->training.perceptual);
+    }
+    if (model->training.perceptual_sha256[0] != '\0')
+        put(o, "perceptual_sha256", model->training.perceptual_sha256);
     put_flag(o, "audio_range", model->nets.heard.known);
     put_flag(o, "region_mask", model->nets.field.shape.mask.on);
     if (model->performance.coarse) put(o, "poses", "coarse");

@@ -131,5 +131,12 @@ stk_status stk_lpips_open(stk_lpips **out, const char *models, stk_lpips_net net
     snprintf(purpose, sizeof purpose, "torchvision's network under LPIPS %s", n->name);
     STK_TRY(stk_weights_find_hashed(models, n->files, 2, purpose, backbone));
     STK_TRY(stk_weights_find(models, n->heads, heads));
-    return stk_lpips_open_files(out, net, backbone, heads);
+    STK_TRY(stk_lpips_open_files(out, net, backbone, heads));
+    const stk_status status = stk_sha256_file(backbone, (*out)->sha256);
+    if (status != STK_OK) stk_lpips_close(out);
+    return status;
+}
+
+const char *stk_lpips_sha256(const stk_lpips *lpips) {
+    return lpips->sha256;
 }

@@ -35,6 +35,8 @@ stk_status stk_lpips_open(stk_lpips **lpips, const char *models, stk_lpips_net n
 stk_status stk_lpips_open_files(stk_lpips **lpips, stk_lpips_net net, const char *backbone,
                                 const char *heads);
 void stk_lpips_close(stk_lpips **lpips);
+/* SHA-256 of the backbone's file, in hexadecimal; "" for files that were not checked. */
+const char *stk_lpips_sha256(const stk_lpips *lpips);
 
 typedef struct stk_lpips_shape {
     int width, height;

@@ -2,6 +2,7 @@
 #ifndef STK_METRICS_LPIPS_PRIVATE_H
 #define STK_METRICS_LPIPS_PRIVATE_H
 
+#include "base/file.h"
 #include "metrics/lpips.h"
 #include "nn/frozen.h"
 
@@ -21,6 +22,7 @@ struct stk_lpips {
     float *block; /* all of the following */
     const float *weights[LPIPS_LAYERS], *biases[LPIPS_LAYERS];
     const float *head[STK_LPIPS_TAPS]; /* [channels] */
+    char sha256[STK_SHA256_TEXT];      /* of the backbone's file */
 };
 
 /* Of one picture at one tap: f, g [pixels][c] of a and b, w [c]. Returns the mean over the pixels

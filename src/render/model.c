@@ -28,6 +28,20 @@ static int metadata_int(const stk_safetensors *file, const char *key, int lo, in
     return end == text || *end != '\0' || value < lo || value > hi ? -1 : (int)value;
 }
 
+/* A text that only informs: cut to fit. */
+static void metadata_text(const stk_safetensors *file, const char *key, char *text, size_t size) {
+    const char *found = stk_safetensors_metadata(file, key);
+    snprintf(text, size, "%s", found != NULL ? found : "");
+}
+
+static void read_training(stk_model *model) {
+    stk_training *t = &model->training;
+    metadata_text(model->file, "schedule", t->schedule, sizeof t->schedule);
+    metadata_text(model->file, "perceptual_loss", t->perceptual, sizeof t->perceptual);
+    metadata_text(model->file, "perceptual_sha256", t->perceptual_sha256,
+                  sizeof t->perceptual_sha256);
+}
+
 /* A count or a number in the metadata, 0 if absent. */
 static int64_t metadata_count(const stk_safetensors *file, const char *key) {
     const char *text = stk_safetensors_metadata(file, key);
@@ -65,6 +79,7 @@ static stk_status read_config(stk_model *model, const char *path, stk_model_conf
         config->torso_code_rows =
             metadata_int(model->file, "torso_code_rows", 1, STK_CODE_ROWS_MAX);
     model->steps = metadata_count(model->file, "steps");
+    read_training(model);
     if (version < 1 || kind == STK_AUDIO_KINDS || config->levels < 0 || config->exp < 0 ||
         config->code_rows < 0 || config->torso_code_rows < 0)
         return damaged(path, "its metadata is not complete");

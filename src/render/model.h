@@ -38,6 +38,14 @@ typedef struct stk_model_config {
 /* Mouth blendshapes that training asks the audio code for: columns 22 (jawForward) .. 48. */
 enum { STK_LIP_FIRST = 22, STK_LIPS = 27 };
 
+/* How a model was trained; "" where that is not known. */
+typedef struct stk_training {
+    char schedule[16];                       /* train/schedule.h */
+    char perceptual[16];                     /* the term of its patch steps: "lpips-alex",
+                                                "structure"; "none" without such steps */
+    char perceptual_sha256[STK_SHA256_TEXT]; /* of the backbone's file; "" without one */
+} stk_training;
+
 /* The networks: parameters and the modules that name them. */
 typedef struct stk_nets {
     stk_model_config config;
@@ -91,6 +99,7 @@ typedef struct stk_model {
     const void *torso_mp4; /* into the mapping of `file` */
     size_t torso_bytes;
     int64_t steps;
+    stk_training training;
     char hash[STK_SHA256_TEXT]; /* of the file */
     stk_safetensors *file;      /* NULL: not opened from a .stk file */
 } stk_model;
@@ -124,6 +133,7 @@ typedef struct stk_model_contents {
     int64_t steps;
     const void *torso_mp4;
     size_t torso_bytes;
+    const stk_training *training; /* NULL: not known */
     const stk_model_extra *extra; /* NULL: nothing */
     const stk_image *plate;       /* RGB, of the performance's size; NULL or without data: none */
 } stk_model_contents;

@@ -38,6 +38,15 @@ static stk_status put_extra_metadata(stk_safetensors_writer *writer, const stk_m
     return put_real(writer, "mean_density_torso", extra->mean_density_torso);
 }
 
+static stk_status put_training(stk_safetensors_writer *writer, const stk_training *training) {
+    if (training == NULL || training->schedule[0] == '\0') return STK_OK;
+    STK_TRY(stk_safetensors_writer_metadata(writer, "schedule", training->schedule));
+    STK_TRY(stk_safetensors_writer_metadata(writer, "perceptual_loss", training->perceptual));
+    if (training->perceptual_sha256[0] == '\0') return STK_OK;
+    return stk_safetensors_writer_metadata(writer, "perceptual_sha256",
+                                           training->perceptual_sha256);
+}
+
 static stk_status put_metadata(stk_safetensors_writer *writer, const stk_model_contents *contents) {
     const stk_model_config *config = &contents->nets->config;
     const stk_performance *performance = contents->performance;
@@ -59,6 +68,7 @@ static stk_status put_metadata(stk_safetensors_writer *writer, const stk_model_c
     if (contents->nets->has_torso)
         STK_TRY(put_int(writer, "torso_code_rows", config->torso_code_rows));
     STK_TRY(put_int(writer, "steps", contents->steps));
+    STK_TRY(put_training(writer, contents->training));
     if (contents->extra != NULL) STK_TRY(put_extra_metadata(writer, contents->extra));
     if (performance->frames == 0) return STK_OK;
     STK_TRY(put_int(writer, "train_frames", performance->train_frames));

@@ -124,6 +124,60 @@ void stk_ray_cache_rays(const stk_ray_cache *cache, const stk_batch_settings *se
     }
 }
 
+void stk_ray_cache_uniform(const stk_ray_cache *cache, uint64_t seed, int slot, int32_t frame,
+                           int n, stk_ray_pick *picks) {
+    stk_rng rng;
+    stk_rng_seed(&rng, seed, (uint64_t)slot);
+    for (int i = 0; i < n; i++) {
+        spot s;
+        s.x = (int)stk_rng_below(&rng, (uint32_t)cache->width);
+        s.y = (int)stk_rng_below(&rng, (uint32_t)cache->height);
+        fill_pick(cache, frame, slot, s, &picks[i]);
+    }
+}
+
+/* --- windows ---------------------------------------------------------------------------------- */
+
+void stk_ray_cache_window(const stk_ray_cache *cache, int slot, int32_t frame, stk_rect window,
+                          int first, int n, stk_ray_pick *picks) {
+    const int width = window.x1 - window.x0;
+    for (int i = 0; i < n; i++) {
+        const spot s = {window.x0 - cache->header.rect.x0 + (first + i) % width,
+                        window.y0 - cache->header.rect.y0 + (first + i) / width};
+        fill_pick(cache, frame, slot, s, &picks[i]);
+    }
+}
+
+static int drawn_class(const float *share, stk_rng *rng) {
+    float left = stk_rng_float(rng);
+    int class = 0;
+    while (class < STK_RAY_CLASSES - 1 && left >= share[class]) left -= share[class ++];
+    return class;
+}
+
+/* Start of a side of `length` around `middle`, inside [0, limit). */
+static int start_of(int middle, int length, int limit) {
+    int start = middle - length / 2;
+    if (start > limit - length) start = limit - length;
+    return start > 0 ? start : 0;
+}
+
+stk_rect stk_ray_cache_place(const stk_ray_cache *cache, const float *share, int32_t frame,
+                             int width, int height, stk_rng *rng) {
+    int x, y;
+    if (share != NULL) {
+        const int class = present_class(stk_ray_index_of(cache, frame), drawn_class(share, rng));
+        const spot s = draw_spot(cache, frame, class, rng);
+        x = start_of(s.x, width, cache->width);
+        y = start_of(s.y, height, cache->height);
+    } else {
+        x = (int)stk_rng_below(rng, (uint32_t)(cache->width - width + 1));
+        y = (int)stk_rng_below(rng, (uint32_t)(cache->height - height + 1));
+    }
+    x += cache->header.rect.x0, y += cache->header.rect.y0;
+    return (stk_rect){x, y, x + width, y + height};
+}
+
 /* --- batches ---------------------------------------------------------------------------------- */
 
 uint64_t stk_ray_cache_frames(const stk_ray_cache *cache, const stk_batch_settings *settings,

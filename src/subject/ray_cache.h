@@ -53,6 +53,18 @@ uint64_t stk_ray_cache_frames(const stk_ray_cache *cache, const stk_batch_settin
  * nothing. */
 void stk_ray_cache_rays(const stk_ray_cache *cache, const stk_batch_settings *settings,
                         uint64_t seed, int slot, int32_t frame, stk_ray_pick *picks);
+/* n rays drawn uniformly over the whole rectangle, as the published training does over the
+ * picture; else as above. */
+void stk_ray_cache_uniform(const stk_ray_cache *cache, uint64_t seed, int slot, int32_t frame,
+                           int n, stk_ray_pick *picks);
+/* n pixels of a window (picture px, inside the rectangle) in row-major order, from number `first`
+ * on. Any thread; allocates nothing. */
+void stk_ray_cache_window(const stk_ray_cache *cache, int slot, int32_t frame, stk_rect window,
+                          int first, int n, stk_ray_pick *picks);
+/* A window of the given size in the frame: its middle is a pixel of a class drawn by `share`, as
+ * far as the rectangle lets it; share NULL: anywhere, uniformly. */
+stk_rect stk_ray_cache_place(const stk_ray_cache *cache, const float *share, int32_t frame,
+                             int width, int height, stk_rng *rng);
 /* Both, for all slots: picks [settings->rays], grouped by slot. */
 void stk_ray_cache_batch(const stk_ray_cache *cache, const stk_batch_settings *settings,
                          stk_rng *rng, int32_t *epoch_order, int32_t *epoch_position,

@@ -1,7 +1,7 @@
 /* blinks.c - frames with lids down, which chance shows too seldom to be learned from.
  *
  *   lids [train_frames][2] -> frames whose lids are more than half way down -> an eighth of the
- *   slots of every step, most of whose rays go to the eyes
+ *   pictures of every step, most of whose rays go to the eyes
  *
  * Lids are down in about one frame of a hundred, on a fiftieth of the head: one ray in a few
  * thousand. What the field makes of the lids' coefficients then stays a hint (doc/SPEED.md).
@@ -52,16 +52,16 @@ stk_status stk_train_blinks_init(stk_trainer *t) {
 }
 
 static int listed(const stk_trainer *t, int32_t frame) {
-    for (int slot = 0; slot < t->batch.frames; slot++)
-        if (t->frame_list[slot] == frame) return 1;
+    for (int i = 0; i < t->plan.pictures; i++)
+        if (t->drawn[i] == frame) return 1;
     return 0;
 }
 
 void stk_train_blinks_draw(stk_trainer *t) {
     if (t->blink_count == 0) return;
-    for (int k = 0; k < t->batch.frames / SLOTS_PER_BLINK; k++) {
+    for (int k = 0; k < t->plan.pictures / SLOTS_PER_BLINK; k++) {
         const int32_t frame = t->blinks[stk_rng_below(&t->rng, (uint32_t)t->blink_count)];
-        if (!listed(t, frame)) t->frame_list[t->batch.frames - 1 - k] = frame;
+        if (!listed(t, frame)) t->drawn[t->plan.pictures - 1 - k] = frame;
     }
 }
 

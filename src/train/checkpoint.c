@@ -13,20 +13,27 @@
 
 static const char FORMAT_NAME[] = "synctalk-train";
 static const int64_t STEPS_MAX = 1000000000000;
-enum { CHECKPOINT_VERSION = 2, STATE_WORDS = 7, CLOCK_WORDS = 4 };
+enum { CHECKPOINT_VERSION = 2, STATE_WORDS = 7, CLOCK_WORDS = 4, SETTINGS_TEXT = 320 };
 
 /* What must agree for a resumed run to be the same run. Penalties, which runs of before had, are
  * not named, nor is what is left as it is by default. */
-static void describe(const stk_trainer *t, char text[256]) {
+static void describe(const stk_trainer *t, char text[SETTINGS_TEXT]) {
     const stk_train_settings *s = &t->settings;
     char attention[32] = "";
     if (s->attention != STK_ATTENTION_PENALTIES)
         snprintf(attention, sizeof attention, "attention=%d ", (int)s->attention);
+    char schedule[64] = "";
+    if (s->schedule != STK_SCHEDULE_FAST || strcmp(stk_perceptual_name(t->perceptual), "none") != 0)
+        snprintf(schedule, sizeof schedule, "schedule=%s perceptual=%s%s%.16s ", t->schedule->name,
+                 stk_perceptual_name(t->perceptual),
+                 stk_perceptual_sha256(t->perceptual)[0] != '\0' ? "-" : "",
+                 stk_perceptual_sha256(t->perceptual));
     char encoder[32] = "";
     if (t->nets.encoder.sha256[0] != '\0')
         snprintf(encoder, sizeof encoder, "encoder=%.16s ", t->nets.encoder.sha256);
-    snprintf(text, 256, "v%d seed=%d rays=%d frames=%d %s%s%s%slr=%.9g lr_net=%.9g params=%zu",
-             CHECKPOINT_VERSION, s->seed, s->rays, s->frames, attention, encoder,
+    snprintf(text, SETTINGS_TEXT,
+             "v%d seed=%d rays=%d frames=%d %s%s%s%s%slr=%.9g lr_net=%.9g params=%zu",
+             CHECKPOINT_VERSION, s->seed, s->rays, s->frames, attention, schedule, encoder,
              s->expression == STK_EXPRESSION_BLINK ? "expression=blink " : "",
              s->coarse_poses ? "poses=coarse " : "", (double)s->lr_grid, (double)s->lr_net,
              t->nets.params.total);
@@ -68,7 +75,7 @@ static stk_status write_planes(stk_safetensors_writer *writer, const stk_trainer
                 t->epoch_position, t->rollbacks, t->rollback_step},
                {t->fraction, t->trained_s, t->mean_loss, t->mean_lips}};
     plane planes[PLANES];
-    char settings[256];
+    char settings[SETTINGS_TEXT];
     list_planes(t, &w, planes);
     describe(t, settings);
     STK_TRY(stk_safetensors_writer_metadata(writer, "format", FORMAT_NAME));
@@ -97,7 +104,7 @@ static stk_status check_binding(const stk_trainer *t, const stk_safetensors *fil
     const char *format = stk_safetensors_metadata(file, "format");
     const char *identity = stk_safetensors_metadata(file, "subject_identity");
     const char *settings = stk_safetensors_metadata(file, "settings");
-    char expected[256];
+    char expected[SETTINGS_TEXT];
     describe(t, expected);
     if (format == NULL || strcmp(format, FORMAT_NAME) != 0 || identity == NULL || settings == NULL)
         return stk_fail(STK_ERR_FORMAT, "%s: is not a training checkpoint", path);

@@ -20,13 +20,14 @@ enum { MAPPED_AROUND = 64 << 10, TRIM_STEPS = 4, HEADER_BYTES = 16 << 10, DECODE
 
 /* Bytes of blocks that no step has touched yet. */
 static double untouched(const stk_trainer *t) {
-    const double floats = sizeof(float), frames = t->batch.frames;
-    const double tiles = frames * t->slot_tiles, threads = stk_pool_threads(t->pool);
+    const double floats = sizeof(float), threads = stk_pool_threads(t->pool);
+    const double tiles = (double)stk_train_most_tiles(t);
     double bytes = 2 * floats * (double)t->nets.params.total; /* gradients, v */
-    bytes += floats * frames * (double)t->dense_total;
+    bytes += floats * t->slots_max * (double)t->dense_total;
     bytes += tiles * STK_TILE * (3 + t->nets.field.shape.enc) * floats;
     bytes += threads * BLOCK_TILES * (double)t->field_act_floats * floats;
     bytes += threads * BLOCK_TILES * STK_TILE * 36 * floats; /* the other planes of the scratch */
+    if (t->seen != NULL) bytes += (double)stk_train_most_rays(t) * (sizeof *t->seen + 10 * floats);
     return bytes;
 }
 
@@ -34,7 +35,8 @@ static double untouched(const stk_trainer *t) {
 static double ray_pages(const stk_trainer *t) {
     const stk_rect r = stk_ray_cache_rect(t->cache);
     const double frame = (double)(r.x1 - r.x0) * (r.y1 - r.y0) * STK_RAY_BYTES;
-    return TRIM_STEPS * (double)t->batch.frames * fmin(frame, (double)t->slot_rays * MAPPED_AROUND);
+    return TRIM_STEPS * (double)t->batch.frames *
+           fmin(frame, (double)(t->batch.rays / t->batch.frames) * MAPPED_AROUND);
 }
 
 void stk_train_needs_of(const stk_trainer *t, const char *torso, stk_train_needs *needs) {

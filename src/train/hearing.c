@@ -45,8 +45,9 @@ static void hear_mel(stk_trainer *t, int slot, stk_rng *rng) {
 }
 
 void stk_train_hear(stk_trainer *t, int slot) {
+    const uint64_t picture = (uint64_t)(slot / t->plan.parts); /* its parts hear the same */
     stk_rng rng;
-    stk_rng_seed(&rng, (uint64_t)t->settings.seed ^ ((uint64_t)t->step << 8), (uint64_t)slot + 16);
+    stk_rng_seed(&rng, (uint64_t)t->settings.seed ^ ((uint64_t)t->step << 8), picture + 16);
     if (t->encoded != NULL)
         hear_encoded(t, slot, &rng);
     else

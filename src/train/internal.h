@@ -6,6 +6,8 @@
 #include "kernels/march.h"
 #include "kernels/optimiser.h"
 #include "render/frame.h"
+#include "train/perceptual.h"
+#include "train/schedule.h"
 #include "train/trainer.h"
 
 enum {
@@ -37,20 +39,33 @@ typedef struct block_scratch {
     float transmittance[BLOCK_RAYS]; /* after them */
     int32_t *lane_of;                /* [BLOCK_RAYS * RAY_SAMPLES] place in the tiles */
     float *dt, *t_after;             /* [BLOCK_TILES][64] each, like all below */
-    float *ray_sigma, *ray_rgb, *ray_aud, *ray_exp;
-    float *dray_sigma, *dray_rgb, *dray_aud, *dray_exp;
+    float *ray_sigma, *ray_rgb, *ray_aud, *ray_exp, *ray_unc;
+    float *dray_sigma, *dray_rgb, *dray_aud, *dray_exp, *dray_unc;
     /* in tiles */
-    float *dir;                             /* [BLOCK_TILES][3][64] */
-    uint16_t *cond_row;                     /* [BLOCK_TILES][64] */
-    float *sigma, *rgb, *amb_aud, *amb_exp; /* outputs */
-    float *dsigma, *drgb, *damb_aud, *damb_exp;
+    float *dir;                                   /* [BLOCK_TILES][3][64] */
+    uint16_t *cond_row;                           /* [BLOCK_TILES][64] */
+    float *sigma, *rgb, *amb_aud, *amb_exp, *unc; /* outputs */
+    float *dsigma, *drgb, *damb_aud, *damb_exp, *dunc;
     float *acts; /* [BLOCK_TILES][act_floats] */
 } block_scratch;
 
-/* What a slot (one frame's rays) leaves behind, reduced in slot order. */
+/* How the rays of a step are laid out: pictures (frames), each shared out over `parts` slots. Ray
+ * k of picture p is number p * picture_rays + k; part i of a picture has its rays from
+ * i * slot_rays on. In steps of patches and lips a picture is a window of width x height pixels,
+ * row by row. */
+typedef struct step_plan {
+    stk_schedule_step now;
+    int pictures, parts, picture_rays, slot_rays, slot_tiles;
+    int width, height;
+    int slots, rays; /* in all */
+    int two_passes;  /* what a ray's gradient is depends on other rays */
+} step_plan;
+
+/* What a slot (a part of one frame's rays) leaves behind, reduced in slot order. */
 typedef struct slot_result {
-    double loss; /* sum over rays of the colour term */
-    double lips; /* mean squared error of the probe */
+    double loss;   /* sum over rays of the colour term */
+    double smooth; /* share of the term (h) */
+    double lips;   /* mean squared error of the probe */
     int64_t samples;
 } slot_result;
 
@@ -85,10 +100,16 @@ struct stk_trainer {
     int32_t epoch_position;
 
     /* batch */
-    stk_batch_settings batch;
-    uint64_t ray_seed; /* of this step's rays */
-    int slot_rays, slot_tiles;
-    int32_t *frame_list;
+    const stk_schedule *schedule;
+    stk_batch_settings batch; /* of steps of rays */
+    uint64_t ray_seed;        /* of this step's rays */
+    int slots_max;
+    step_plan layout[STK_STEP_KINDS]; /* by kind; pictures 0: no such steps */
+    step_plan plan;                   /* of this step */
+    int32_t *drawn;                   /* [pictures] frames of the step */
+    int32_t *frame_list;              /* [slots] the slot's frame */
+    stk_rect *window;                 /* [slots] of the slot's picture */
+    stk_rect *lips;                   /* [train_frames], all of one size; with lip steps only */
     stk_ray_pick *picks;
     float *audio_code, *daudio; /* [F][32] */
     float *expression;          /* [F][STK_EXP_MAX] */
@@ -103,6 +124,14 @@ struct stk_trainer {
     int blink_count;
     uint8_t *row_present; /* [F][8], 0 = outside the clip: zeros */
     size_t audio_act_floats, field_act_floats;
+
+    /* first pass of a step with two: what every ray composites to */
+    stk_ray_out *seen;          /* [rays] */
+    float *shares;              /* [rays], with the uncertainty term */
+    float *made, *real, *dmade; /* [rays][3] */
+    stk_perceptual *perceptual;
+    double step_perceptual, mean_perceptual; /* its value in patch steps */
+    int64_t seen_samples;
 
     /* work */
     stk_field_kernels field; /* those for training */
@@ -163,13 +192,12 @@ float stk_loss_entropy(const stk_ray_out *out, float scale, stk_ray_dout *dout);
 float stk_loss_ambient(const stk_ray_target *target, const stk_ray_out *out, float fraction,
                        float scale, stk_ray_dout *dout); /* (f), (g) */
 /* (a): shares [n] of all rays of a step; what a ray's colour error is multiplied by; what is added
- * to it. Not in the trainer's loss: for parity with the published one. */
+ * to it. */
 void stk_loss_shares(int n, const stk_ray_out *rays, float *shares);
 float stk_loss_attention(float share, float fraction);
 float stk_loss_uncertainty(const stk_ray_target *target, const stk_ray_out *out, float distance,
                            float fraction, float scale, stk_ray_dout *dout);
-/* (h) weight * mean |moved - still| over n values; its gradient by moved is written. As (a): for
- * parity. */
+/* (h) weight * mean |moved - still| over n values; its gradient by moved is written. */
 double stk_loss_smoothness(int64_t n, const float *still, const float *moved, double weight,
                            float *dmoved);
 /* All of them but (h), of one ray; dout is written. */
@@ -186,11 +214,42 @@ stk_ray_loss stk_train_ray_loss(const stk_ray_pick *pick, const float backdrop[3
                                 const stk_ray_out *out, float fraction, float inverse,
                                 stk_ray_dout *dout);
 
-/* step.c: march, field, loss and their gradients for the rays of one slot. */
+/* A colour as the picture shows it, over what stands behind, in [0,1]; and d, the gradient by it,
+ * into dout. */
+void stk_loss_shown(const stk_ray_target *target, const stk_ray_out *out, float colour[3]);
+void stk_loss_push(const stk_ray_target *target, const stk_ray_out *out, const float d[3],
+                   stk_ray_dout *dout);
+stk_ray_target stk_train_target(const stk_ray_pick *pick, const float backdrop[3]);
+
+/* trainer.c: weights as the kernels want them; rays, sound and conditions of every slot. */
+void stk_trainer_prepare(stk_trainer *trainer);
+
+/* step.c: march, field, loss and their gradients for the rays of one slot; and the first pass of
+ * steps that have two: march, field, what is seen. */
 void stk_train_slot(void *trainer, int slot, int worker);
+void stk_train_look(void *trainer, int slot, int worker);
+/* Number of the slot's first ray within the step, and how many it has. */
+int stk_train_first_ray(const step_plan *plan, int slot, int *count);
+/* Uniform [0,1) from seed, step and a number: reproducible whatever the order of work. */
+float stk_train_noise(uint64_t seed, int64_t step, int64_t number);
+
+/* smooth.c: term (h) over the samples of a slot, whose tiles must be in the store. Returns its
+ * share of the term; gradients go to grads and, through further tiles, to the hash planes. */
+double stk_train_smooth(stk_trainer *trainer, int slot, int worker, stk_field_grads *grads);
+
+/* plan.c: layouts of all kinds of step and what their sizes make necessary; then, per step, frames,
+ * windows and the rays of a slot. */
+stk_status stk_train_plan_init(stk_trainer *trainer);
+size_t stk_train_most_rays(const stk_trainer *trainer); /* of any step */
+size_t stk_train_most_tiles(const stk_trainer *trainer);
+void stk_train_plan_step(stk_trainer *trainer, double position);
+void stk_train_plan_rays(stk_trainer *trainer, int slot);
 
 /* hull.c: cells outside the silhouettes of the training frames become -1 in the occupancy grid. */
 stk_status stk_train_carve_hull(stk_trainer *trainer);
+
+/* What the model file says of the training. */
+stk_training stk_train_provenance(const stk_trainer *trainer);
 
 /* checkpoint.c */
 stk_status stk_checkpoint_save(const stk_trainer *trainer, const char *path);

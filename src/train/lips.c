@@ -44,7 +44,7 @@ float stk_train_lips(const stk_trainer *t, int slot, float *daudio, float *dweig
     const float *bias = stk_params_value(&t->nets.params, t->nets.lip_bias);
     const float *target = t->lip_targets[t->frame_list[slot]];
     float scale =
-        LIP_WEIGHT * powf(LIP_WEIGHT_END, (float)t->fraction) / (float)(STK_LIPS * t->batch.frames);
+        LIP_WEIGHT * powf(LIP_WEIGHT_END, (float)t->fraction) / (float)(STK_LIPS * t->plan.slots);
     float loss = 0;
     for (int k = 0; k < STK_LIPS; k++) {
         float error = bias[k] - target[k];

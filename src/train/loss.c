@@ -12,8 +12,8 @@
  * the ray's share in a softmax of U over all rays, times their number; f the fraction of training
  * done. W and r pass no gradient. Every function gives its term and adds scale times its gradient.
  *
- * DIFFERS: the trainer leaves out (a) and (h): stk_train_ray_loss. They are here for parity with
- * the published training step: stk_loss_published.
+ * Two sums of them are in use: that of the published coarse stage, stk_loss_published, and the one
+ * without (a), stk_train_ray_loss, of all else. (b) and (c) come through stk_loss_push.
  */
 #include "train/internal.h"
 
@@ -37,6 +37,24 @@ float stk_loss_colour(const stk_ray_target *target, const stk_ray_out *out, floa
     }
     if (distance != NULL) *distance = sqrtf(square);
     return sum;
+}
+
+static float value_of(const stk_ray_target *target, const stk_ray_out *out, int c) {
+    return out->rgb[c] + (1.0f - out->weight) * target->behind[c];
+}
+
+void stk_loss_shown(const stk_ray_target *target, const stk_ray_out *out, float colour[3]) {
+    for (int c = 0; c < 3; c++) colour[c] = stk_clampf(value_of(target, out, c), 0.0f, 1.0f);
+}
+
+void stk_loss_push(const stk_ray_target *target, const stk_ray_out *out, const float d[3],
+                   stk_ray_dout *dout) {
+    for (int c = 0; c < 3; c++) {
+        const float value = value_of(target, out, c);
+        if (value < 0.0f || value > 1.0f) continue;
+        dout->rgb[c] += d[c];
+        dout->weight -= d[c] * target->behind[c];
+    }
 }
 
 float stk_loss_entropy(const stk_ray_out *out, float scale, stk_ray_dout *dout) {
@@ -111,14 +129,19 @@ float stk_loss_published(const stk_ray_target *target, const stk_ray_out *out, f
     return loss + stk_loss_ambient(target, out, fraction, scale, dout);
 }
 
-stk_ray_loss stk_train_ray_loss(const stk_ray_pick *pick, const float backdrop[3],
-                                const stk_ray_out *out, float fraction, float inverse,
-                                stk_ray_dout *dout) {
-    stk_ray_target target = {.in_low_face = pick->in_low_face};
+stk_ray_target stk_train_target(const stk_ray_pick *pick, const float backdrop[3]) {
+    stk_ray_target target = {.in_face = pick->in_face, .in_low_face = pick->in_low_face};
     for (int c = 0; c < 3; c++) {
         target.rgb[c] = (float)pick->target[c] * (1.0f / 255.0f);
         target.behind[c] = backdrop[c];
     }
+    return target;
+}
+
+stk_ray_loss stk_train_ray_loss(const stk_ray_pick *pick, const float backdrop[3],
+                                const stk_ray_out *out, float fraction, float inverse,
+                                stk_ray_dout *dout) {
+    const stk_ray_target target = stk_train_target(pick, backdrop);
     stk_ray_loss loss;
     *dout = (stk_ray_dout){0};
     loss.colour = stk_loss_colour(&target, out, inverse, dout, NULL);

@@ -70,6 +70,7 @@ static double position(const run *r) {
 static stk_status save_model(run *r) {
     stk_trainer *t = r->trainer;
     STK_TRY(stk_train_heard(t, t->nets.params.ema, &t->nets));
+    const stk_training training = stk_train_provenance(t);
     const stk_model_contents contents = {
         .nets = &t->nets,
         .values = t->nets.params.ema,
@@ -77,6 +78,7 @@ static stk_status save_model(run *r) {
         .bits = t->occupancy.bits,
         .torso_path = r->torso,
         .steps = t->step,
+        .training = &training,
     };
     return stk_model_save(t->settings.output, &contents);
 }

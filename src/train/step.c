@@ -30,9 +30,9 @@ typedef struct block {
     stk_ngp_camera camera;
 } block;
 
-/* Uniform [0,1) from step and ray: reproducible whatever the order of work. */
-static float ray_noise(uint64_t seed, int64_t step, int ray) {
-    uint64_t x = seed * 0x9E3779B97F4A7C15u + (uint64_t)step * 0xD1B54A32D192ED03u + (uint64_t)ray;
+float stk_train_noise(uint64_t seed, int64_t step, int64_t number) {
+    uint64_t x =
+        seed * 0x9E3779B97F4A7C15u + (uint64_t)step * 0xD1B54A32D192ED03u + (uint64_t)number;
     x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9u;
     x = (x ^ (x >> 27)) * 0x94D049BB133111EBu;
     return (float)((x ^ (x >> 31)) >> 40) * 0x1p-24f;
@@ -50,7 +50,7 @@ static void march_block(block *b) {
         s->count[r] = s->used[r] = 0;
         s->transmittance[r] = 1.0f;
         if (near_far[0] == FLT_MAX) continue;
-        float noise = ray_noise((uint64_t)t->settings.seed, t->step, b->ray_base + r);
+        float noise = stk_train_noise((uint64_t)t->settings.seed, t->step, b->ray_base + r);
         s->count[r] = t->march.march(
             b->camera.origin, d, near_far[0] + noise * STK_STEP_NGP, near_far[1], t->occupancy.bits,
             RAY_SAMPLES, s->xyz + 3 * RAY_SAMPLES * r, s->dt_t + 2 * RAY_SAMPLES * r, &end);
@@ -138,6 +138,11 @@ static stk_field_cond conditions(const stk_trainer *t) {
     return (stk_field_cond){t->audio_code, t->expression, t->code};
 }
 
+/* Whether this step's loss asks for the uncertainty. */
+static int uncertain(const stk_trainer *t) {
+    return (t->plan.now.terms & STK_TERM_UNCERTAINTY) != 0;
+}
+
 static void forward_tiles(block *b, int first, int count) {
     stk_trainer *t = b->trainer;
     block_scratch *s = b->scratch;
@@ -146,7 +151,7 @@ static void forward_tiles(block *b, int first, int count) {
         stk_field_in in = tile_input(b, i);
         size_t lane = (size_t)i * STK_TILE;
         stk_field_out out = {s->sigma + lane, s->rgb + 3 * lane, s->amb_aud + lane,
-                             s->amb_exp + lane, NULL};
+                             s->amb_exp + lane, uncertain(t) ? s->unc + lane : NULL};
         t->field.forward(&t->nets.field.shape, &t->weights, &cond, &in,
                          s->acts + (size_t)i * t->field_act_floats, &out);
     }
@@ -167,6 +172,7 @@ static void collect_round(block *b) {
             s->ray_sigma[sample] = s->sigma[lane];
             s->ray_aud[sample] = s->amb_aud[lane];
             s->ray_exp[sample] = s->amb_exp[lane];
+            s->ray_unc[sample] = s->unc[lane];
             for (int c = 0; c < 3; c++)
                 s->ray_rgb[rgb_index(sample, c)] = s->rgb[rgb_index(lane, c)];
             s->transmittance[r] *= 1.0f - stk_march_alpha(s->sigma[lane], s->dt[sample]);
@@ -187,15 +193,20 @@ static void forward_block(block *b) {
     }
 }
 
-/* What stands behind a ray. DIFFERS: inside the face it is a random colour, new at every step. The
- * torso picture holds skin there (the neck continued upward), and a face learned over skin stays
- * half transparent: the edge of the continued neck then shows through the jaw. */
+/* What stands behind a ray. DIFFERS: inside the face it is a random colour, new at every step and
+ * ray, in patches one of the picture. The torso picture holds skin there (the neck continued
+ * upward), and a face learned over skin stays half transparent: the edge of the continued neck then
+ * shows through the jaw. The published schedules have the picture. */
 static void backdrop_of(const block *b, int r, float behind[3]) {
+    const stk_trainer *t = b->trainer;
     const stk_ray_pick *pick = &b->picks[r];
-    int random = pick->label == STK_LABEL_HEAD && pick->in_face;
-    uint64_t seed = (uint64_t)b->trainer->settings.seed + 77;
+    const int random =
+        !t->schedule->published_rays && pick->label == STK_LABEL_HEAD && pick->in_face;
+    const int number =
+        t->plan.now.kind == STK_STEP_RAYS ? b->ray_base + r : b->slot / t->plan.parts;
+    const uint64_t seed = (uint64_t)t->settings.seed + 77;
     for (int c = 0; c < 3; c++)
-        behind[c] = random ? ray_noise(seed, b->trainer->step, 3 * (b->ray_base + r) + c)
+        behind[c] = random ? stk_train_noise(seed, t->step, 3 * (int64_t)number + c)
                            : (float)pick->backdrop[c] * (1.0f / 255.0f);
 }
 
@@ -206,8 +217,48 @@ static void scatter_gradients(block_scratch *s, int r) {
         s->dsigma[lane] = s->dray_sigma[sample];
         s->damb_aud[lane] = s->dray_aud[sample];
         s->damb_exp[lane] = s->dray_exp[sample];
+        s->dunc[lane] = s->dray_unc[sample];
         for (int c = 0; c < 3; c++) s->drgb[rgb_index(lane, c)] = s->dray_rgb[rgb_index(sample, c)];
     }
+}
+
+/* The block's samples by ray, for compositing. */
+static stk_samples samples_of(const block *b) {
+    const block_scratch *s = b->scratch;
+    return (stk_samples){
+        s->ray_sigma, s->ray_rgb, s->ray_aud, s->ray_exp, uncertain(b->trainer) ? s->ray_unc : NULL,
+        s->dt,        s->t_after};
+}
+
+/* Composites ray r; a ray without samples shows what is behind it. */
+static stk_ray_out composite_ray(const block *b, int r) {
+    const stk_samples samples = samples_of(b);
+    const int used = b->scratch->used[r];
+    stk_ray_out out = {0};
+    if (used > 0) b->trainer->march.composite(&samples, (int64_t)r * RAY_SAMPLES, used, &out);
+    return out;
+}
+
+/* The loss of ray r and its gradient; returns the colour term. */
+static double ray_loss(const block *b, int r, const stk_ray_out *out, stk_ray_dout *dout) {
+    const stk_trainer *t = b->trainer;
+    const size_t ray = (size_t)(b->ray_base + r);
+    const unsigned terms = t->plan.now.terms;
+    const float inverse = 1.0f / (float)t->plan.rays;
+    float behind[3], ramp = t->plan.now.ramp; /* of the ambient terms */
+    if (t->settings.attention == STK_ATTENTION_FREE) ramp = 0;
+    backdrop_of(b, r, behind);
+    const stk_ray_target target = stk_train_target(&b->picks[r], behind);
+    double colour;
+    if (terms & STK_TERM_UNCERTAINTY) {
+        stk_ray_dout unused = {0};
+        colour = (double)stk_loss_colour(&target, out, 0.0f, &unused, NULL);
+        stk_loss_published(&target, out, t->shares[ray], ramp, inverse, dout);
+    } else {
+        colour = (double)stk_train_ray_loss(&b->picks[r], behind, out, ramp, inverse, dout).colour;
+    }
+    if (terms & STK_TERM_PERCEPTUAL) stk_loss_push(&target, out, t->dmade + 3 * ray, dout);
+    return colour;
 }
 
 /* Composites every ray, its loss, and both backwards into the tiles' gradients; returns the colour
@@ -215,29 +266,23 @@ static void scatter_gradients(block_scratch *s, int r) {
 static double composite_block(block *b) {
     stk_trainer *t = b->trainer;
     block_scratch *s = b->scratch;
-    const stk_samples samples = {s->ray_sigma, s->ray_rgb, s->ray_aud, s->ray_exp,
-                                 NULL,         s->dt,      s->t_after};
-    stk_dsamples gradient = {s->dray_sigma, s->dray_rgb, s->dray_aud, s->dray_exp, NULL};
-    const float inverse = 1.0f / (float)t->batch.rays;
+    const stk_samples samples = samples_of(b);
+    stk_dsamples gradient = {s->dray_sigma, s->dray_rgb, s->dray_aud, s->dray_exp,
+                             uncertain(t) ? s->dray_unc : NULL};
     size_t lanes = (size_t)b->tiles * STK_TILE; /* lanes that no ray owns get no gradient */
     memset(s->dsigma, 0, lanes * sizeof(float));
     memset(s->damb_aud, 0, lanes * sizeof(float));
     memset(s->damb_exp, 0, lanes * sizeof(float));
+    memset(s->dunc, 0, lanes * sizeof(float));
     memset(s->drgb, 0, 3 * lanes * sizeof(float));
     double sum = 0;
     for (int r = 0; r < b->rays; r++) {
-        stk_ray_out out = {0};
+        const stk_ray_out out = composite_ray(b, r);
         stk_ray_dout dout;
-        int64_t first = (int64_t)r * RAY_SAMPLES;
-        if (s->used[r] > 0) t->march.composite(&samples, first, s->used[r], &out);
-        float behind[3];
-        backdrop_of(b, r, behind);
-        const int unbound = t->settings.attention == STK_ATTENTION_FREE;
-        float fraction = unbound ? 0 : (float)t->fraction; /* of the ambient terms */
-        sum +=
-            (double)stk_train_ray_loss(&b->picks[r], behind, &out, fraction, inverse, &dout).colour;
+        sum += ray_loss(b, r, &out, &dout);
         if (s->used[r] == 0) continue;
-        t->march.composite_backward(&samples, first, s->used[r], &out, &dout, &gradient);
+        t->march.composite_backward(&samples, (int64_t)r * RAY_SAMPLES, s->used[r], &out, &dout,
+                                    &gradient);
         scatter_gradients(s, r);
     }
     return sum;
@@ -270,7 +315,7 @@ static void backward_block(block *b, stk_field_grads *grads, stk_field_dcond *dc
         stk_field_in in = tile_input(b, i);
         size_t lane = (size_t)i * STK_TILE;
         const stk_field_dout dout = {s->dsigma + lane, s->drgb + 3 * lane, s->damb_aud + lane,
-                                     s->damb_exp + lane, NULL};
+                                     s->damb_exp + lane, uncertain(t) ? s->dunc + lane : NULL};
         float *denc =
             t->tiles.denc + (size_t)(b->tile_base + i) * (size_t)t->nets.field.shape.enc * STK_TILE;
         t->field.backward(&t->nets.field.shape, &t->weights, &cond, &in,
@@ -289,33 +334,74 @@ static void audio_backward(stk_trainer *t, int slot) {
                            t->slot_grads + (size_t)slot * t->dense_total);
 }
 
+/* The slot's block from its ray `first` on (of `count`), its tiles from `tile` on, marched and
+ * evaluated. */
+static void open_block(block *b, int first, int count, int tile) {
+    const stk_trainer *t = b->trainer;
+    int all;
+    b->ray_base = stk_train_first_ray(&t->plan, b->slot, &all) + first;
+    b->picks = t->picks + b->ray_base;
+    b->rays = count - first < BLOCK_RAYS ? count - first : BLOCK_RAYS;
+    b->tile_base = tile;
+    march_block(b);
+    forward_block(b);
+}
+
+static void open_slot(block *b, stk_trainer *t, int slot, int worker) {
+    const int tiles = t->plan.slot_tiles;
+    *b = (block){.trainer = t, .scratch = &t->scratch[worker], .slot = slot};
+    stk_ngp_camera_from_pose(&t->performance.camera, &t->performance.poses[t->frame_list[slot]],
+                             &b->camera);
+    for (int i = 0; i < BLOCK_TILES * STK_TILE; i++) b->scratch->cond_row[i] = (uint16_t)slot;
+    memset(t->tiles.counts + slot * tiles, 0, (size_t)tiles * sizeof(int));
+}
+
+/* DIFFERS in cost, not in result: what the second pass needs is computed again in it. Keeping it
+ * would take 2 KiB a sample (256 MiB for 16 patches), and reading that back costs about as much. */
+void stk_train_look(void *ctx, int slot, int worker) {
+    stk_trainer *t = ctx;
+    block b;
+    int count;
+    stk_train_first_ray(&t->plan, slot, &count);
+    open_slot(&b, t, slot, worker);
+    t->results[slot].samples = 0;
+    for (int first = 0; first < count; first += BLOCK_RAYS) {
+        open_block(&b, first, count, slot * t->plan.slot_tiles);
+        for (int r = 0; r < b.rays; r++) {
+            const size_t ray = (size_t)(b.ray_base + r);
+            float behind[3];
+            backdrop_of(&b, r, behind);
+            const stk_ray_target target = stk_train_target(&b.picks[r], behind);
+            t->seen[ray] = composite_ray(&b, r);
+            stk_loss_shown(&target, &t->seen[ray], t->made + 3 * ray);
+            memcpy(t->real + 3 * ray, target.rgb, sizeof target.rgb);
+        }
+        t->results[slot].samples += b.samples;
+    }
+}
+
 void stk_train_slot(void *ctx, int slot, int worker) {
     stk_trainer *t = ctx;
     memset(t->slot_grads + (size_t)slot * t->dense_total, 0, t->dense_total * sizeof(float));
     memset(t->daudio + (size_t)slot * STK_AUD, 0, STK_AUD * sizeof(float));
     memset(t->dcode + (size_t)slot * STK_CODE, 0, STK_CODE * sizeof(float));
-    memset(t->tiles.counts + slot * t->slot_tiles, 0, (size_t)t->slot_tiles * sizeof(int));
     stk_field_grads grads = {0};
     stk_field_dcond dcond = {t->daudio, t->dcode};
     slot_gradient_views(t, slot, &grads);
-    block b = {.trainer = t, .scratch = &t->scratch[worker], .slot = slot};
-    stk_ngp_camera_from_pose(&t->performance.camera, &t->performance.poses[t->frame_list[slot]],
-                             &b.camera);
-    for (int i = 0; i < BLOCK_TILES * STK_TILE; i++) b.scratch->cond_row[i] = (uint16_t)slot;
+    block b;
+    open_slot(&b, t, slot, worker);
     slot_result result = {0};
-    int tile = slot * t->slot_tiles;
-    for (int first = 0; first < t->slot_rays; first += BLOCK_RAYS) {
-        b.ray_base = slot * t->slot_rays + first;
-        b.picks = t->picks + b.ray_base;
-        b.rays = t->slot_rays - first < BLOCK_RAYS ? t->slot_rays - first : BLOCK_RAYS;
-        b.tile_base = tile;
-        march_block(&b);
-        forward_block(&b);
+    int tile = slot * t->plan.slot_tiles, count;
+    stk_train_first_ray(&t->plan, slot, &count);
+    for (int first = 0; first < count; first += BLOCK_RAYS) {
+        open_block(&b, first, count, tile);
         result.loss += composite_block(&b);
         backward_block(&b, &grads, &dcond);
         result.samples += b.samples;
         tile += b.tiles;
     }
+    if (t->plan.now.terms & STK_TERM_SMOOTHNESS)
+        result.smooth = stk_train_smooth(t, slot, worker, &grads);
     result.lips = (double)stk_train_lips(t, slot, t->daudio + (size_t)slot * STK_AUD,
                                          slot_gradient(t, slot, t->nets.lip_weight),
                                          slot_gradient(t, slot, t->nets.lip_bias));

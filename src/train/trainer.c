@@ -1,8 +1,9 @@
 /* trainer.c - allocation, and the phases of one step:
  *
- *   draw frames -> rays and audio net per frame -> slots (step.c)
- *   -> reduce dense gradients in slot order -> scatter into the hash tables per (plane, level)
- *   -> AdamW -> now and then EMA, occupancy
+ *   plan (plan.c) -> rays and audio net per slot
+ *   -> with terms that look at more than one ray: colours of all rays -> those terms' gradients
+ *   -> slots (step.c) -> reduce dense gradients in slot order
+ *   -> scatter into the hash tables per (plane, level) -> AdamW -> now and then EMA, occupancy
  *
  * DIFFERS from reference.md 5: a step mixes rays of many frames (the published one takes 65,536
  * rays of one frame); rays are drawn where the head is (ray_cache.h); the occupancy grid starts
@@ -27,7 +28,6 @@ enum {
     PUBLISHED_LEVELS = 12
 };
 static const float EMA_DECAY = 0.99f;
-static const float LR_END = 0.03f; /* learning rate at the end, as a fraction of the start */
 static const float BETA2 = 0.99f, EPSILON = 1e-8f;
 /* Shares of the rays: far backdrop, border band, head, eyes and brows, mouth. */
 static const float RAY_SHARES[STK_RAY_CLASSES] = {0.04f, 0.18f, 0.46f, 0.12f, 0.20f};
@@ -37,7 +37,7 @@ static const float RAY_SHARES[STK_RAY_CLASSES] = {0.04f, 0.18f, 0.46f, 0.12f, 0.
 /* The frame that the next step will have in this slot, unless an epoch ends there. */
 static void prefetch_slot(const stk_trainer *t, int slot) {
     int next = t->epoch_position + slot;
-    if (t->epoch_position > 0 && next < t->performance.train_frames)
+    if (slot < t->batch.frames && t->epoch_position > 0 && next < t->performance.train_frames)
         stk_ray_cache_prefetch(t->cache, t->epoch_order[next]);
 }
 
@@ -46,8 +46,7 @@ static void prepare_slot(void *ctx, int slot, int worker) {
     stk_trainer *t = ctx;
     int frame = t->frame_list[slot];
     prefetch_slot(t, slot);
-    const stk_batch_settings batch = stk_train_blinks_shares(t, frame);
-    stk_ray_cache_rays(t->cache, &batch, t->ray_seed, slot, frame, t->picks + slot * t->slot_rays);
+    stk_train_plan_rays(t, slot);
     const float *window[STK_AUDIO_WINDOW];
     stk_train_hear(t, slot);
     stk_train_window(t, slot, window);
@@ -68,10 +67,10 @@ static void reduce_dense(void *ctx, int k, int worker) {
     stk_trainer *t = ctx;
     const dense_param *dense = &t->dense[k];
     const float *sources[64];
-    for (int slot = 0; slot < t->batch.frames; slot++)
+    for (int slot = 0; slot < t->plan.slots; slot++)
         sources[slot] = t->slot_grads + (size_t)slot * t->dense_total + dense->offset;
     size_t count = (t->nets.params.list[dense->index].count + 15) & ~(size_t)15;
-    t->optimiser.accumulate(count, t->batch.frames, sources,
+    t->optimiser.accumulate(count, t->plan.slots, sources,
                             stk_params_grad(&t->nets.params, dense->index));
 }
 
@@ -80,7 +79,7 @@ static void scatter_level(void *ctx, int task, int worker) {
     stk_trainer *t = ctx;
     const stk_field *field = &t->nets.field;
     int plane = task % STK_PLANES, level = task / STK_PLANES;
-    field->kernels.grid_backward(&field->shape, plane, level, t->batch.frames * t->slot_tiles,
+    field->kernels.grid_backward(&field->shape, plane, level, t->plan.slots * t->plan.slot_tiles,
                                  t->tiles.counts, t->tiles.xyz, t->tiles.denc,
                                  stk_params_grad(&t->nets.params, field->plane[plane]));
 }
@@ -89,7 +88,7 @@ static void optimise_chunk(void *ctx, int task, int worker) {
     (void)worker;
     stk_trainer *t = ctx;
     const optimiser_task *chunk = &t->optimiser_tasks[task];
-    float decay = powf(LR_END, (float)t->fraction);
+    const float decay = t->plan.now.rate;
     const struct {
         float lr, weight_decay;
     } groups[STK_GROUPS] = {
@@ -130,7 +129,7 @@ static void update_occupancy(stk_trainer *t) {
 
 static void add_code_gradients(stk_trainer *t) {
     float *dcodes = stk_params_grad(&t->nets.params, t->nets.field.codes);
-    for (int slot = 0; slot < t->batch.frames; slot++)
+    for (int slot = 0; slot < t->plan.slots; slot++)
         for (int c = 0; c < STK_CODE; c++)
             dcodes[(size_t)t->frame_list[slot] * STK_CODE + (size_t)c] +=
                 t->dcode[(size_t)slot * STK_CODE + (size_t)c];
@@ -142,36 +141,64 @@ static void view_weights(stk_trainer *t) {
     if (t->weight_pairs != NULL) t->field.pack(&t->nets.field.shape, &t->weights, t->weight_pairs);
 }
 
-stk_status stk_trainer_step(stk_trainer *t, double fraction) {
-    t->fraction = fraction;
-    if (t->step % TRIM_EVERY == 0) stk_ray_cache_trim(t->cache);
-    t->ray_seed = stk_ray_cache_frames(t->cache, &t->batch, &t->rng, t->epoch_order,
-                                       &t->epoch_position, t->frame_list);
-    stk_train_blinks_draw(t);
+void stk_trainer_prepare(stk_trainer *t) {
     view_weights(t);
-    stk_pool_run(t->pool, t->batch.frames, prepare_slot, t);
+    stk_pool_run(t->pool, t->plan.slots, prepare_slot, t);
+}
+
+/* The first pass of a step that has two: the colours of all rays, and from them what each ray's own
+ * pass cannot know: its share of the uncertainty, the perceptual gradient of its pixel. */
+static stk_status look(stk_trainer *t) {
+    const step_plan *plan = &t->plan;
+    stk_pool_run(t->pool, plan->slots, stk_train_look, t);
+    t->seen_samples = 0;
+    for (int slot = 0; slot < plan->slots; slot++) t->seen_samples += t->results[slot].samples;
+    if (plan->now.terms & STK_TERM_UNCERTAINTY) stk_loss_shares(plan->rays, t->seen, t->shares);
+    if (plan->now.terms & STK_TERM_PERCEPTUAL)
+        STK_TRY(stk_perceptual_gradient(t->perceptual, (int)plan->now.kind, t->made, t->real,
+                                        t->schedule->perceptual[plan->now.kind],
+                                        &t->step_perceptual, t->dmade));
+    return STK_OK;
+}
+
+static void add_up(stk_trainer *t, double *loss, double *lips) {
+    *loss = *lips = 0;
+    t->step_samples = 0;
+    for (int slot = 0; slot < t->plan.slots; slot++) {
+        *loss += t->results[slot].loss / t->plan.rays;
+        *lips += t->results[slot].lips / t->plan.slots;
+        t->step_samples += t->results[slot].samples;
+    }
+}
+
+/* mean += 0.01 (value - mean), beginning with the first value. */
+static void follow(double *mean, double value, int first) {
+    *mean = first ? value : *mean + 0.01 * (value - *mean);
+}
+
+stk_status stk_trainer_step(stk_trainer *t, double fraction) {
+    if (t->step % TRIM_EVERY == 0) stk_ray_cache_trim(t->cache);
+    stk_train_plan_step(t, fraction);
+    stk_trainer_prepare(t);
     update_occupancy(t);
-    stk_pool_run(t->pool, t->batch.frames, stk_train_slot, t);
+    if (t->plan.two_passes) STK_TRY(look(t));
+    stk_pool_run(t->pool, t->plan.slots, stk_train_slot, t);
     stk_pool_run(t->pool, t->dense_count, reduce_dense, t);
     stk_pool_run(t->pool, STK_PLANES * t->nets.field.shape.grid.levels, scatter_level, t);
     add_code_gradients(t);
     stk_pool_run(t->pool, t->optimiser_count, optimise_chunk, t);
-    double loss = 0, lips = 0;
+    double lips;
     int bad = 0;
-    t->step_samples = 0;
-    for (int slot = 0; slot < t->batch.frames; slot++) {
-        loss += t->results[slot].loss;
-        lips += t->results[slot].lips / t->batch.frames;
-        t->step_samples += t->results[slot].samples;
-    }
+    add_up(t, &t->step_loss, &lips);
     for (int i = 0; i < t->optimiser_count; i++) bad |= t->optimiser_bad[i];
-    t->step_loss = loss / t->batch.rays;
+    if (t->plan.now.terms & STK_TERM_PERCEPTUAL) bad |= !isfinite(t->step_perceptual);
     if (bad || !isfinite(t->step_loss))
         return stk_fail(STK_ERR_NUMERIC, "step %lld: the loss or a gradient is not a number",
                         (long long)t->step);
-    t->mean_loss =
-        t->step == 0 ? t->step_loss : t->mean_loss + 0.01 * (t->step_loss - t->mean_loss);
-    t->mean_lips = t->step == 0 ? lips : t->mean_lips + 0.01 * (lips - t->mean_lips);
+    follow(&t->mean_loss, t->step_loss, t->step == 0);
+    follow(&t->mean_lips, lips, t->step == 0);
+    if (t->plan.now.terms & STK_TERM_PERCEPTUAL)
+        follow(&t->mean_perceptual, t->step_perceptual, t->mean_perceptual == 0);
     t->step++;
     if (t->step % EMA_EVERY == 0) {
         stk_pool_run(t->pool, t->optimiser_count, average_chunk, t);
@@ -231,9 +258,10 @@ static void *take(size_t count, size_t size, int *failed) {
 
 static void take_scratch(block_scratch *s, const stk_trainer *t, int *failed) {
     size_t lanes = (size_t)BLOCK_TILES * STK_TILE;
-    float **planes[] = {&s->dt,      &s->t_after,    &s->sigma,    &s->amb_aud,   &s->amb_exp,
-                        &s->dsigma,  &s->damb_aud,   &s->damb_exp, &s->ray_sigma, &s->ray_aud,
-                        &s->ray_exp, &s->dray_sigma, &s->dray_aud, &s->dray_exp};
+    float **planes[] = {&s->unc,        &s->dunc,     &s->ray_unc,   &s->dray_unc, &s->dt,
+                        &s->t_after,    &s->sigma,    &s->amb_aud,   &s->amb_exp,  &s->dsigma,
+                        &s->damb_aud,   &s->damb_exp, &s->ray_sigma, &s->ray_aud,  &s->ray_exp,
+                        &s->dray_sigma, &s->dray_aud, &s->dray_exp};
     float **triples[] = {&s->dir, &s->rgb, &s->drgb, &s->ray_rgb, &s->dray_rgb, &s->xyz};
     for (size_t i = 0; i < STK_ARRAY_SIZE(planes); i++)
         *planes[i] = take(lanes, sizeof(float), failed);
@@ -246,17 +274,31 @@ static void take_scratch(block_scratch *s, const stk_trainer *t, int *failed) {
     s->acts = take((size_t)BLOCK_TILES * t->field_act_floats, sizeof(float), failed);
 }
 
+/* What first passes leave, where the schedule has any. */
+static void take_looks(stk_trainer *t, size_t rays, int *failed) {
+    const unsigned terms = stk_schedule_terms(t->schedule);
+    if (t->layout[STK_STEP_PATCHES].rays == 0 && t->layout[STK_STEP_LIPS].rays == 0 &&
+        !(terms & STK_TERM_UNCERTAINTY))
+        return;
+    t->seen = take(rays, sizeof *t->seen, failed);
+    t->shares = take(rays, sizeof(float), failed);
+    t->made = take(3 * rays, sizeof(float), failed);
+    t->real = take(3 * rays, sizeof(float), failed);
+    t->dmade = take(3 * rays, sizeof(float), failed);
+}
+
 static stk_status take_work(stk_trainer *t) {
     int failed = 0;
-    size_t frames = (size_t)t->batch.frames, threads = (size_t)stk_pool_threads(t->pool);
-    int blocks = (t->slot_rays + BLOCK_RAYS - 1) / BLOCK_RAYS;
-    t->slot_tiles = blocks * BLOCK_TILES;
-    size_t tiles = frames * (size_t)t->slot_tiles;
+    size_t frames = (size_t)t->slots_max, threads = (size_t)stk_pool_threads(t->pool);
+    size_t tiles = stk_train_most_tiles(t), rays = stk_train_most_rays(t);
     t->audio_act_floats = (stk_audio_net_act_floats(&t->nets.audio) + 15) & ~(size_t)15;
     t->field_act_floats = stk_field_act_floats(&t->nets.field.shape);
     t->epoch_order = take((size_t)t->performance.train_frames, sizeof(int32_t), &failed);
     t->frame_list = take(frames, sizeof(int32_t), &failed);
-    t->picks = take((size_t)t->batch.rays, sizeof *t->picks, &failed);
+    t->drawn = take(frames, sizeof(int32_t), &failed);
+    t->window = take(frames, sizeof *t->window, &failed);
+    t->picks = take(rays, sizeof *t->picks, &failed);
+    take_looks(t, rays, &failed);
     t->audio_code = take(frames * STK_AUD, sizeof(float), &failed);
     t->daudio = take(frames * STK_AUD, sizeof(float), &failed);
     t->expression = take(frames * STK_EXP_MAX, sizeof(float), &failed);
@@ -312,6 +354,18 @@ static stk_status read_performance(stk_trainer *t) {
     return STK_OK;
 }
 
+static stk_status create_perceptual(stk_trainer *t) {
+    _Static_assert((int)STK_STEP_KINDS <= STK_PICTURE_SHAPES, "a shape for every kind of step");
+    stk_perceptual_settings settings = {.kind = t->settings.perceptual,
+                                        .models = t->settings.models};
+    for (int k = 0; k < STK_STEP_KINDS; k++) {
+        const step_plan *p = &t->layout[k];
+        settings.shapes[k] =
+            (stk_picture_shape){p->width, p->height, p->width > 0 ? p->pictures : 0};
+    }
+    return stk_perceptual_create(&t->perceptual, &settings, t->pool);
+}
+
 static stk_status build(stk_trainer *t, const stk_job *job) {
     const stk_train_settings *s = &t->settings;
     STK_TRY(check_settings(s));
@@ -332,7 +386,9 @@ static stk_status build(stk_trainer *t, const stk_job *job) {
     stk_optimiser_kernels_init(&t->optimiser);
     t->batch = (stk_batch_settings){.frames = s->frames, .rays = s->rays};
     memcpy(t->batch.share, RAY_SHARES, sizeof RAY_SHARES);
-    t->slot_rays = s->rays / s->frames;
+    t->schedule = stk_schedule_of(s->schedule);
+    STK_TRY(stk_train_plan_init(t));
+    STK_TRY(create_perceptual(t));
     STK_TRY(list_dense(t));
     STK_TRY(list_optimiser_tasks(t));
     STK_TRY(take_work(t));
@@ -361,11 +417,11 @@ stk_status stk_trainer_create(stk_trainer **out, const stk_train_settings *setti
 }
 
 static void free_scratch(block_scratch *s) {
-    void *blocks[] = {s->dt,      s->t_after,    s->sigma,    s->amb_aud,   s->amb_exp,
-                      s->dsigma,  s->damb_aud,   s->damb_exp, s->ray_sigma, s->ray_aud,
-                      s->ray_exp, s->dray_sigma, s->dray_aud, s->dray_exp,  s->dir,
-                      s->rgb,     s->drgb,       s->ray_rgb,  s->dray_rgb,  s->xyz,
-                      s->ray_dir, s->dt_t,       s->lane_of,  s->cond_row,  s->acts};
+    void *blocks[] = {s->unc,       s->dunc,    s->ray_unc, s->dray_unc,   s->dt,       s->t_after,
+                      s->sigma,     s->amb_aud, s->amb_exp, s->dsigma,     s->damb_aud, s->damb_exp,
+                      s->ray_sigma, s->ray_aud, s->ray_exp, s->dray_sigma, s->dray_aud, s->dray_exp,
+                      s->dir,       s->rgb,     s->drgb,    s->ray_rgb,    s->dray_rgb, s->xyz,
+                      s->ray_dir,   s->dt_t,    s->lane_of, s->cond_row,   s->acts};
     for (size_t i = 0; i < STK_ARRAY_SIZE(blocks); i++) stk_free(blocks[i]);
 }
 
@@ -376,6 +432,14 @@ void stk_trainer_free(stk_trainer **handle) {
         free_scratch(&t->scratch[i]);
     void *blocks[] = {t->lids_down,
                       t->blinks,
+                      t->drawn,
+                      t->window,
+                      t->lips,
+                      t->seen,
+                      t->shares,
+                      t->made,
+                      t->real,
+                      t->dmade,
                       t->lip_targets,
                       t->audio_rows,
                       t->encoded,
@@ -403,6 +467,7 @@ void stk_trainer_free(stk_trainer **handle) {
     for (size_t i = 0; i < STK_ARRAY_SIZE(blocks); i++) stk_free(blocks[i]);
     stk_occupancy_clear(&t->occupancy);
     stk_nets_clear(&t->nets);
+    stk_perceptual_free(&t->perceptual);
     stk_ray_cache_close(&t->cache);
     stk_subject_close(&t->subject);
     stk_pool_free(&t->pool);

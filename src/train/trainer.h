@@ -17,6 +17,8 @@
 #include "portrait/occupancy.h"
 #include "render/model.h"
 #include "subject/ray_cache.h"
+#include "train/perceptual.h"
+#include "train/schedule.h"
 
 /* What keeps sound to the lips and expression to the upper face. */
 typedef enum stk_attention {
@@ -35,6 +37,7 @@ typedef struct stk_train_settings {
     const char *subject, *output; /* folder, model file */
     const char *preview;          /* PNG or NULL = output + ".png" */
     const char *curve;            /* CSV to append to, or NULL */
+    const char *models;           /* folder of the weights of LPIPS, or NULL */
     const char *encoder;          /* a file or STK_AVE_BUILTIN; NULL: mel, learned jointly */
     double minutes;               /* trained in all; 0: what fits the budget */
     double budget_s, begun_s; /* the run ends so many seconds after begun_s (stk_clock_s); 0: when
@@ -46,6 +49,8 @@ typedef struct stk_train_settings {
     stk_attention attention;
     stk_train_expression expression;
     int coarse_poses; /* 1: the motion tracker's poses and camera instead of the stabilizer's */
+    stk_schedule_kind schedule;
+    stk_perceptual_kind perceptual;
     float lr_grid, lr_net;
 } stk_train_settings;
 

@@ -3,7 +3,9 @@
 #include "support.h"
 #include "synthetic_subject.h"
 #include "base/file.h"
+#include "base/memory.h"
 #include "train/internal.h"
+#include "train/structure.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -156,6 +158,49 @@ static void smoothness_gradient_agrees_with_differences(void **state) {
     }
 }
 
+/* A chequered difference: the gradients differ by 0.04 at least everywhere, so no kink of |.| is
+ * near. Single values move the distance by less than its windows' rounding where several scales
+ * are averaged, so half of them move at once, each the way its gradient says: 2e-3 of a distance
+ * that is good to 1e-6. */
+static void check_structure(int width, int height) {
+    enum { MOST = 3 * 48 * 48, WAYS = 12 };
+    static float made[MOST], real[MOST], dmade[MOST], way[MOST], at_way[MOST], unused[MOST];
+    const int n = 3 * width * height;
+    assert_true(n <= MOST);
+    float *scratch = stk_calloc_aligned(stk_structure_scratch_floats(width, height), sizeof(float));
+    stk_rng rng;
+    stk_rng_seed(&rng, 8, 1);
+    for (int i = 0; i < n; i++) {
+        real[i] = uniform(&rng, 0.2f, 0.8f);
+        made[i] = 0.9f * real[i] + ((i / 3 % width + i / 3 / width) % 2 ? 0.1f : 0.0f);
+    }
+    const double value = stk_structure(width, height, made, real, 1, dmade, scratch);
+    assert_true(value > 0.03 && value < 1);
+    for (int k = 0; k < WAYS; k++) {
+        const float step = 0x1p-9f;
+        double slope = 0, at[2];
+        for (int i = 0; i < n; i++) {
+            way[i] = stk_rng_below(&rng, 2) ? 0.0f : dmade[i] > 0 ? step : -step;
+            slope += (double)way[i] * (double)dmade[i];
+        }
+        for (int side = 0; side < 2; side++) {
+            for (int i = 0; i < n; i++) at_way[i] = made[i] + (side ? way[i] : -way[i]);
+            at[side] = stk_structure(width, height, at_way, real, 1, unused, scratch);
+        }
+        if (!(fabs((at[1] - at[0]) / 2 / slope - 1) < 0.01))
+            fail_msg("%dx%d: %g against %g", width, height, slope, (at[1] - at[0]) / 2);
+    }
+    assert_true(stk_structure(width, height, real, real, 1, unused, scratch) < 1e-6);
+    stk_free(scratch);
+}
+
+static void structure_gradient_agrees_with_differences(void **state) {
+    (void)state;
+    check_structure(48, 47); /* three scales */
+    check_structure(23, 11); /* one */
+    check_structure(40, 9);  /* no window fits: gradients alone */
+}
+
 static stk_trainer *trainer_of_a_disc(void) {
     static char subject[STK_PATH_MAX];
     TEST_OK(stk_path_join(subject, sizeof subject, test_temporary_folder(), "disc"));
@@ -179,14 +224,14 @@ static float lips_at(const stk_trainer *t) {
 }
 
 /* d/dx of the quadratic loss: central differences are exact but for rounding (1e-7 of a loss of
- * order 1 over a step of 2^-4: 2e-6). The gradients carry the probe's weight 0.02 / frames. */
+ * order 1 over a step of 2^-4: 2e-6). The gradients carry the probe's weight 0.02 / slots. */
 static void lip_probe_gradient_agrees_with_differences(void **state) {
     (void)state;
     stk_trainer *t = trainer_of_a_disc();
     t->fraction = 0;
     float daudio[STK_AUD] = {0}, dweight[STK_LIPS * STK_AUD] = {0}, dbias[STK_LIPS] = {0};
     stk_train_lips(t, 1, daudio, dweight, dbias);
-    const float scale = 0.02f / (float)t->batch.frames, step = 0x1p-4f;
+    const float scale = 0.02f / (float)t->plan.slots, step = 0x1p-4f;
     const struct {
         float *values;
         const float *gradient;
@@ -220,6 +265,7 @@ int main(void) {
         cmocka_unit_test(published_loss_gradient_agrees_with_differences),
         cmocka_unit_test(shares_are_a_softmax),
         cmocka_unit_test(smoothness_gradient_agrees_with_differences),
+        cmocka_unit_test(structure_gradient_agrees_with_differences),
         cmocka_unit_test(lip_probe_gradient_agrees_with_differences),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

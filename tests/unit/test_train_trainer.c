@@ -35,6 +35,24 @@ static stk_train_settings settings_of(int threads) {
                                 .preview_s = 3600};
 }
 
+/* Steps of patches cost more: as many as go through every kind of step twice. */
+enum { FINE = 4 };
+
+static stk_trainer *scheduled(stk_schedule_kind schedule, int threads) {
+    stk_train_settings settings = settings_of(threads);
+    settings.schedule = schedule;
+    settings.perceptual = STK_PERCEPTUAL_STRUCTURE;
+    stk_trainer *t;
+    TEST_OK(stk_trainer_create(&t, &settings, NULL));
+    return t;
+}
+
+/* Two coarse steps, the first with the smoothness probe, then fine ones. */
+static void train_to_fine(stk_trainer *t) {
+    for (int i = 0; i < 2; i++) TEST_OK(stk_trainer_step(t, 0.1));
+    for (int i = 0; i < FINE; i++) TEST_OK(stk_trainer_step(t, 0.9));
+}
+
 static stk_trainer *trained(int threads, int steps) {
     stk_train_settings settings = settings_of(threads);
     stk_trainer *t;
@@ -68,6 +86,104 @@ static void step_thread_count_gives_equal_bits(void **state) {
     assert_memory_equal(one->occupancy.bits, three->occupancy.bits, STK_GRID_BYTES);
     stk_trainer_free(&one);
     stk_trainer_free(&three);
+}
+
+static void fine_step_thread_count_gives_equal_bits(void **state) {
+    (void)state;
+    stk_trainer *one = scheduled(STK_SCHEDULE_RELEASED, 1);
+    stk_trainer *three = scheduled(STK_SCHEDULE_RELEASED, 3);
+    train_to_fine(one);
+    train_to_fine(three);
+    assert_true(one->step_perceptual > 0);
+    assert_true(one->step_perceptual == three->step_perceptual);
+    assert_memory_equal(one->nets.params.value, three->nets.params.value,
+                        one->nets.params.total * sizeof(float));
+    stk_trainer_free(&one);
+    stk_trainer_free(&three);
+}
+
+/* A resumed run is told the position again and has the step number: nothing else decides. */
+static void fine_checkpoint_resumed_gives_equal_bits(void **state) {
+    (void)state;
+    char path[STK_PATH_MAX];
+    TEST_OK(stk_path_join(path, sizeof path, folder, "fine.train"));
+    stk_trainer *whole = scheduled(STK_SCHEDULE_RELEASED, 2);
+    train_to_fine(whole);
+    TEST_OK(stk_trainer_step(whole, 0.9)); /* so that patches are next, not the lips */
+    TEST_OK(stk_checkpoint_save(whole, path));
+    stk_trainer *resumed = scheduled(STK_SCHEDULE_RELEASED, 2), *other = trained(2, 0);
+    assert_int_equal(stk_checkpoint_load(other, path), STK_ERR_MISMATCH);
+    TEST_OK(stk_checkpoint_load(resumed, path));
+    for (int i = 0; i < 2; i++) {
+        TEST_OK(stk_trainer_step(whole, 0.95));
+        TEST_OK(stk_trainer_step(resumed, 0.95));
+        assert_int_equal(resumed->plan.now.kind, whole->plan.now.kind);
+        assert_true(resumed->step_perceptual == whole->step_perceptual);
+    }
+    assert_memory_equal(whole->nets.params.value, resumed->nets.params.value,
+                        whole->nets.params.total * sizeof(float));
+    stk_trainer_free(&whole);
+    stk_trainer_free(&resumed);
+    stk_trainer_free(&other);
+}
+
+static void fine_step_not_a_number_is_refused(void **state) {
+    (void)state;
+    stk_trainer *t = scheduled(STK_SCHEDULE_PAPER, 2);
+    TEST_OK(stk_trainer_step(t, 0.9));
+    assert_int_equal(t->plan.now.kind, STK_STEP_PATCHES);
+    stk_params_value(&t->nets.params, t->nets.field.sigma[0])[5] = NAN;
+    assert_int_equal(stk_trainer_step(t, 0.9), STK_ERR_NUMERIC);
+    stk_trainer_free(&t);
+}
+
+/* The loss of the last step's rays and the perceptual term, as the step's first pass sees them; the
+ * draws of a step depend on its number, which stays. */
+static double patch_loss(stk_trainer *t) {
+    double colour = 0, value;
+    for (int slot = 0; slot < t->plan.slots; slot++) stk_train_look(t, slot, 0);
+    const int values = 3 * t->plan.rays;
+    for (int i = 0; i < values; i++) colour += fabs((double)t->made[i] - (double)t->real[i]);
+    const float weight = t->schedule->perceptual[t->plan.now.kind];
+    TEST_OK(stk_perceptual_gradient(t->perceptual, (int)t->plan.now.kind, t->made, t->real, weight,
+                                    &value, t->dmade));
+    return colour / values + (double)weight * value;
+}
+
+/* The whole way from a pixel's gradient to a parameter: a fine step along the gradient that the
+ * optimiser was given must lower the loss by about |gradient|^2 h. Checked on the last layer of the
+ * colour net, whose gradient has no part in entropy and ambients. */
+static void patch_gradient_lowers_the_loss_as_it_says(void **state) {
+    (void)state;
+    stk_trainer *t = scheduled(STK_SCHEDULE_PAPER, 2);
+    for (int i = 0; i < 20; i++) TEST_OK(stk_trainer_step(t, 0.1));
+    stk_train_plan_step(t, 0.9);
+    const int index = t->nets.field.color[1];
+    const size_t count = t->nets.params.list[index].count;
+    float *weight = stk_params_value(&t->nets.params, index);
+    stk_trainer_prepare(t);
+    patch_loss(t);
+    for (int slot = 0; slot < t->plan.slots; slot++) stk_train_slot(t, slot, 0);
+    double square = 0;
+    float gradient[3 * STK_HIDDEN] = {0};
+    assert_true(count <= STK_ARRAY_SIZE(gradient));
+    for (int k = 0; k < t->dense_count; k++)
+        for (int slot = 0; t->dense[k].index == index && slot < t->plan.slots; slot++)
+            for (size_t i = 0; i < count; i++)
+                gradient[i] +=
+                    t->slot_grads[(size_t)slot * t->dense_total + t->dense[k].offset + i];
+    for (size_t i = 0; i < count; i++) square += (double)gradient[i] * (double)gradient[i];
+    const float h = (float)(2e-3 / sqrt(square));
+    double at[2];
+    for (int side = 0; side < 2; side++) {
+        for (size_t i = 0; i < count; i++) weight[i] += (side ? -2 : 1) * h * gradient[i];
+        stk_trainer_prepare(t);
+        at[side] = patch_loss(t);
+    }
+    const double slope = (at[0] - at[1]) / (2.0 * (double)h);
+    print_message("slope %.6g, |gradient|^2 %.6g\n", slope, square);
+    assert_true(square > 0 && fabs(slope / square - 1) < 0.05);
+    stk_trainer_free(&t);
 }
 
 static void checkpoint_resumed_gives_equal_bits(void **state) {
@@ -197,12 +313,10 @@ static void blinks_are_drawn_in_every_step(void **state) {
     assert_int_equal(t->blink_count, 2);
     for (int step = 0; step < 40; step++) {
         int blinks = 0;
-        stk_ray_cache_frames(t->cache, &t->batch, &t->rng, t->epoch_order, &t->epoch_position,
-                             t->frame_list);
-        stk_train_blinks_draw(t);
+        stk_train_plan_step(t, 0.1);
         for (int i = 0; i < 8; i++) {
-            blinks += t->frame_list[i] == 10 || t->frame_list[i] == 30;
-            for (int k = 0; k < i; k++) assert_int_not_equal(t->frame_list[i], t->frame_list[k]);
+            blinks += t->drawn[i] == 10 || t->drawn[i] == 30;
+            for (int k = 0; k < i; k++) assert_int_not_equal(t->drawn[i], t->drawn[k]);
         }
         assert_true(blinks > 0);
     }
@@ -320,7 +434,11 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(step_many_steps_loss_falls),
         cmocka_unit_test(step_thread_count_gives_equal_bits),
+        cmocka_unit_test(fine_step_thread_count_gives_equal_bits),
+        cmocka_unit_test(patch_gradient_lowers_the_loss_as_it_says),
         cmocka_unit_test(checkpoint_resumed_gives_equal_bits),
+        cmocka_unit_test(fine_checkpoint_resumed_gives_equal_bits),
+        cmocka_unit_test(fine_step_not_a_number_is_refused),
         cmocka_unit_test(checkpoint_damaged_is_refused),
         cmocka_unit_test(snapshot_restore_undoes_not_a_number),
         cmocka_unit_test(an_encoder_is_heard_through_and_named),
