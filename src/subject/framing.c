@@ -12,7 +12,8 @@
 static const float side_faces = 2.35f;    /* side in box heights */
 static const float face_from_top = 0.45f; /* the face's centre in the square: headroom, shoulders */
 static const float travel_room = 2.1f;    /* box heights kept around the travelling centre */
-static const float head_above = 1.0f;     /* box heights from the box's centre to above the hair */
+/* Box heights from the box's centre to above the hair: it is 1.0 to 1.1 high on tall2 and tall3. */
+static const float head_above = 1.2f;
 /* A square picture whose faces are this high (share of the side) is head and shoulders already. */
 static const float whole_min = 0.22f, whole_max = 0.80f;
 

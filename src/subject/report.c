@@ -81,6 +81,12 @@ static void judge_sound(report *r, const stk_manifest *m) {
 static void judge_face(report *r, const stk_manifest *m) {
     double frames = m->info.frames, found = stk_manifest_figure(m, "face", "faces_found", frames);
     if (found < frames) warn(r, "%.0f frames without a face were filled in", frames - found);
+    double cut = stk_manifest_figure(m, "face", "face_cut_frames", 0);
+    if (cut > 0.01 * frames)
+        warn(r,
+             "the face is cut off by the picture's border in %.0f frames: the square stands still "
+             "and the person moves out of it; cut the clip to a calmer part",
+             cut);
     char cuts[160];
     stk_pose_cuts_text(m, cuts, sizeof cuts);
     if (cuts[0] != '\0')

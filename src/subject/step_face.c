@@ -113,6 +113,22 @@ static stk_status check_second(const face_work *work, int frames, cJSON *figures
                     p->settings.clip, first, stk_prepare_time_s(p, first), count - 1, checked);
 }
 
+/* How many frames have a part of the face's mesh outside the square: it stands still, so that a
+ * person who walks leaves it. */
+static void count_cut_faces(const face_work *work, int frames, cJSON *figures) {
+    const float size = (float)work->prepare->settings.size;
+    int cut = 0;
+    for (int i = 0; i < frames; i++) {
+        int outside = 0;
+        for (int k = 0; k < STK_MESH_LANDMARKS && work->found[i]; k++) {
+            const float *p = work->landmarks[i].xyz[k];
+            outside |= p[0] < 0 || p[1] < 0 || p[0] > size || p[1] > size;
+        }
+        cut += outside;
+    }
+    stk_figure(figures, "face_cut_frames", cut, 0);
+}
+
 static stk_status check_found(const face_work *work, int frames, cJSON *figures) {
     const stk_prepare *p = work->prepare;
     int lost = 0, first = -1, first_long = -1, longest = 0, length = 0;
@@ -238,6 +254,7 @@ static stk_status capture_clip(stk_prepare *prepare, face_work *work, cJSON *fig
     STK_TRY(stk_frames_run(prepare, &frame_work));
     STK_TRY(check_second(work, frames, figures));
     STK_TRY(check_found(work, frames, figures));
+    count_cut_faces(work, frames, figures);
     STK_TRY(find_cuts(work, frames, figures));
     fill_gaps(work, frames);
     smooth_blendshapes(work, frames);

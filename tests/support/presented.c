@@ -241,7 +241,9 @@ static void inflate_map(const uint8_t *bytes, int64_t size, stk_image *map) {
     free(plain);
 }
 
-double presented_label_iou(const presented *p, int label) {
+/* was: 1 where the true part counts, 0 where not, 255 where it is not to be looked at; found: the
+ * subject's label that stands for it. */
+static double overlap_of(const presented *p, const uint8_t was_of[8], int label) {
     char path[STK_PATH_MAX];
     TEST_OK(stk_path_join(path, sizeof path, p->truth, "labels.safetensors"));
     stk_safetensors *file;
@@ -265,7 +267,9 @@ double presented_label_iou(const presented *p, int label) {
                 double px[2];
                 to_clip_px(p, here, px);
                 if (px[0] < 0 || px[1] < 0 || px[0] >= p->side || px[1] >= p->side) continue;
-                int was = class_of_part(stk_image_row(&truth, (int)px[1])[(int)px[0]]) == label;
+                int part = stk_image_row(&truth, (int)px[1])[(int)px[0]];
+                int was = part < 8 ? was_of[part] : 0;
+                if (was == 255) continue;
                 int is = stk_image_row(&found, y)[x] == label;
                 both += was && is;
                 either += was || is;
@@ -277,6 +281,17 @@ double presented_label_iou(const presented *p, int label) {
     stk_safetensors_close(&file);
     assert_true(either > 0);
     return (double)both / (double)either;
+}
+
+double presented_label_iou(const presented *p, int label) {
+    uint8_t was_of[8];
+    for (int part = 0; part < 8; part++) was_of[part] = class_of_part(part) == label;
+    return overlap_of(p, was_of, label);
+}
+
+double presented_hair_iou(const presented *p) {
+    static const uint8_t hair[8] = {0, 255, 1, 255, 0, 0, 0, 0}; /* not face, not ears */
+    return overlap_of(p, hair, STK_LABEL_HEAD);
 }
 
 void presented_parts(const presented *p, int frame, uint8_t *map, size_t area) {

@@ -52,6 +52,8 @@ double presented_landmark_error_px(const presented *p, double *steady);
 /* Intersection over union over all frames of a subject's class (0 background, 1 head, 2 neck,
  * 3 torso) with the truth's. */
 double presented_label_iou(const presented *p, int label);
+/* That of the head's class with the true hair, where neither face nor ears truly are. */
+double presented_hair_iou(const presented *p);
 /* The parts of truth.json of a frame, [area] bytes of the clip's picture. */
 void presented_parts(const presented *p, int frame, uint8_t *map, size_t area);
 /* Pearson correlation of a captured blendshape with the truth's. */

@@ -91,10 +91,11 @@ static void prepare_finds_the_landmarks(void **state) {
 static void prepare_finds_the_labels(void **state) {
     (void)state;
     presented_need_speed();
-    above("IoU background", presented_label_iou(&person, 0), 0.97);
-    above("IoU head", presented_label_iou(&person, 1), 0.92);
-    above("IoU neck", presented_label_iou(&person, 2), 0.80);
-    above("IoU torso", presented_label_iou(&person, 3), 0.96);
+    above("IoU background", presented_label_iou(&person, 0), 0.98);
+    above("IoU head", presented_label_iou(&person, 1), 0.96);
+    above("IoU of its hair", presented_hair_iou(&person), 0.90);
+    above("IoU neck", presented_label_iou(&person, 2), 0.94);
+    above("IoU torso", presented_label_iou(&person, 3), 0.98);
 }
 
 static void prepare_finds_the_expression(void **state) {
