@@ -9,13 +9,14 @@
  *   drive     where the brows' lift is given: the forehead moves with it (bundle_drive.h), then
  *             all together again; how far points are trusted stays as it was
  *   steadying poses once more, all points alike, from what changes quickly (bundle_steady.h)
- *   smoothing by the greatest stiffness that predicts held-out parts of the face no worse, or none
+ *   smoothing as stiff as held-out parts of the face and held-out frames allow (bundle_smooth.h)
  *   gaps      frames with too few observations: between their neighbours
  */
 #include "head_sync/bundle.h"
 #include "base/clock.h"
 #include "base/memory.h"
 #include "head_sync/bundle_drive.h"
+#include "head_sync/bundle_smooth.h"
 #include "head_sync/bundle_steady.h"
 #include "head_sync/pose_smooth.h"
 
@@ -197,127 +198,6 @@ static stk_status drive(stk_bundle_problem *b) {
     return enough(b);
 }
 
-/* --- smoothing -------------------------------------------------------------------------------- */
-
-typedef struct smoothing {
-    stk_bundle_problem *b;
-    stk_pose_smoother **smoothers; /* [takes] */
-    stk_se3 *smooth;               /* [frames] */
-    double *sums;                  /* [frames][2]: squared error, observations */
-} smoothing;
-
-static void smoothing_clear(smoothing *s) {
-    for (int i = 0; s->smoothers != NULL && i < s->b->takes; i++)
-        stk_pose_smoother_free(&s->smoothers[i]);
-    stk_free(s->smoothers);
-    stk_free(s->smooth);
-    stk_free(s->sums);
-}
-
-static int take_end(const stk_bundle_problem *b, int from) {
-    int to = from + 1;
-    while (to < b->frames && b->take[to] == b->take[from]) to++;
-    return to;
-}
-
-static stk_status open_smoothers(smoothing *s) {
-    stk_bundle_problem *b = s->b;
-    for (int from = 0; from < b->frames; from = take_end(b, from)) {
-        stk_pose_smoother **smoother = &s->smoothers[b->take[from]];
-        stk_pose_smoother_free(smoother);
-        STK_TRY(stk_pose_smoother_create(
-            smoother, b->poses + from, (const double(*)[36])b->information + from, b->usable + from,
-            NULL, take_end(b, from) - from, b->pool));
-    }
-    return STK_OK;
-}
-
-static void run_smoothers(smoothing *s, double stiffness) {
-    stk_bundle_problem *b = s->b;
-    memcpy(s->smooth, b->poses, (size_t)b->frames * sizeof *b->poses);
-    for (int from = 0; stiffness > 0 && from < b->frames; from = take_end(b, from))
-        stk_pose_smoother_run(s->smoothers[b->take[from]], stiffness, -1, s->smooth + from);
-}
-
-static void held_out_task(void *ctx, int frame, int worker) {
-    (void)worker;
-    const smoothing *s = ctx;
-    const stk_bundle_problem *b = s->b;
-    double *sum = s->sums + (ptrdiff_t)2 * frame, r[2];
-    sum[0] = sum[1] = 0;
-    for (int64_t k = b->frame_first[frame]; b->usable[frame] && k < b->frame_first[frame + 1];
-         k++) {
-        const stk_bundle_observation *o = &b->list[b->by_frame[k]];
-        if (o->dropped || !(o->weight > 0) || !b->kept[o->point] ||
-            stk_bundle_takes_part(b, b->by_frame[k]) ||
-            !stk_bundle_observe(b, b->by_frame[k], &b->camera, &s->smooth[frame],
-                                b->place[o->point], r, NULL))
-            continue;
-        double factor, weight = (double)o->weight * (double)b->trust[o->point];
-        sum[0] += weight * stk_bundle_loss(r[0] * r[0] + r[1] * r[1], b->width_px, &factor);
-        sum[1] += weight;
-    }
-}
-
-/* Mean squared error of the held-out observations at a stiffness. */
-static double held_out_square(smoothing *s, double stiffness) {
-    double sum = 0, count = 0;
-    run_smoothers(s, stiffness);
-    stk_pool_run(s->b->pool, s->b->frames, held_out_task, s);
-    for (int f = 0; f < s->b->frames; f++) {
-        sum += s->sums[2 * f];
-        count += s->sums[2 * f + 1];
-    }
-    return count > 0 ? sum / count : 0;
-}
-
-/* Each part of the face is held out of the poses by turns (the points stay where all observations
- * put them): the stiffest that predicts it no worse than poses that are not smoothed. */
-static stk_status choose_stiffness(smoothing *s, stk_bundle *result) {
-    static const double LADDER[] = {0,         1.0 / 2048, 1.0 / 1024, 1.0 / 512, 1.0 / 256,
-                                    1.0 / 128, 1.0 / 64,   1.0 / 16,   0.25,      1};
-    enum { STEPS = sizeof LADDER / sizeof LADDER[0] };
-    stk_bundle_problem *b = s->b;
-    double squares[STEPS] = {0};
-    for (b->fold = 0; b->fold < STK_BUNDLE_PARTS; b->fold++) {
-        stk_bundle_sweep_poses(b);
-        STK_TRY(open_smoothers(s));
-        for (int i = 0; i < STEPS; i++) squares[i] += held_out_square(s, LADDER[i]);
-    }
-    b->fold = -1;
-    int best = 0;
-    for (int i = 1; i < STEPS; i++)
-        if (squares[i] <= squares[0]) best = i;
-    result->smoothing = LADDER[best];
-    result->held_out_px = sqrt(squares[0] / STK_BUNDLE_PARTS);
-    result->held_out_smooth_px = sqrt(squares[best] / STK_BUNDLE_PARTS);
-    return STK_OK;
-}
-
-static stk_status smooth_poses(stk_bundle_problem *b, snapshot *held, stk_bundle *result) {
-    smoothing s = {.b = b};
-    s.smoothers = stk_calloc_aligned((size_t)b->takes, sizeof(stk_pose_smoother *));
-    s.smooth = stk_calloc_aligned((size_t)b->frames, sizeof *s.smooth);
-    s.sums = stk_calloc_aligned((size_t)b->frames, 2 * sizeof *s.sums);
-    stk_status status = STK_OK;
-    if (s.smoothers == NULL || s.smooth == NULL || s.sums == NULL)
-        status = stk_fail_memory("bundle adjustment");
-    save(b, held);
-    if (status == STK_OK) status = choose_stiffness(&s, result);
-    b->fold = -1;
-    restore(b, held);
-    if (status == STK_OK && result->smoothing > 0) {
-        stk_bundle_sweep_poses(b);
-        status = open_smoothers(&s);
-        if (status == STK_OK) {
-            run_smoothers(&s, result->smoothing);
-            memcpy(b->poses, s.smooth, (size_t)b->frames * sizeof *b->poses);
-        }
-    }
-    smoothing_clear(&s);
-    return status;
-}
-
 /* --- figures and result ----------------------------------------------------------------------- */
 
 /* Frames without a pose of their own: between their neighbours in the take, held at its ends. A
@@ -325,7 +205,7 @@ static stk_status smooth_poses(stk_bundle_problem *b, snapshot *held, stk_bundle
 static void fill_gaps(stk_bundle_problem *b) {
     for (int from = 0, to; from < b->frames; from = to) {
         int before = -1;
-        to = take_end(b, from);
+        to = stk_bundle_take_end(b, from);
         for (int f = from; f <= to; f++) {
             if (f < to && !b->usable[f]) continue;
             for (int k = before < 0 ? from : before + 1; k < f; k++) {
@@ -407,7 +287,7 @@ static stk_status adjust_robust(stk_bundle_problem *b, const stk_bundle_options 
     }
     result->focal_sd_px = b->focal_sd * b->camera.focal_px;
     if (status == STK_OK) status = stk_bundle_steady(b);
-    if (status == STK_OK && !options->no_smoothing) status = smooth_poses(b, &held, result);
+    if (status == STK_OK && !options->no_smoothing) status = stk_bundle_smooth(b, result);
     stk_bundle_steady_end(b);
     snapshot_clear(&held);
     return status;

@@ -83,6 +83,8 @@ static void observe(synthetic_tracks *clip, const int32_t *of_slot, stk_rng *rng
     stk_tracks *t = &clip->tracks;
     int64_t slots = clip->slots;
     for (int f = 0; f < clip->frames; f++) {
+        const double shared[2] = {clip->shared_px > 0 ? clip->shared_px * stk_rng_normal(rng) : 0,
+                                  clip->shared_px > 0 ? clip->shared_px * stk_rng_normal(rng) : 0};
         t->first[f] = f * slots;
         for (int s = 0; s < slots; s++) {
             stk_observation *o = &t->list[f * slots + s];
@@ -93,8 +95,10 @@ static void observe(synthetic_tracks *clip, const int32_t *of_slot, stk_rng *rng
             if (clip->place[o->point][1] > -0.02) px[1] -= clip->lively_px * raised(f);
             if (clip->place[o->point][1] > 0.035) px[1] -= clip->brow_px * (double)clip->lift[f];
             if (stk_rng_float(rng) < clip->outliers) far = 5 + 25 * stk_rng_float(rng);
-            o->x_px = (float)(px[0] + clip->noise_px * stk_rng_normal(rng) + far * cos(angle));
-            o->y_px = (float)(px[1] + clip->noise_px * stk_rng_normal(rng) + far * sin(angle));
+            o->x_px = (float)(px[0] + shared[0] + clip->noise_px * stk_rng_normal(rng) +
+                              far * cos(angle));
+            o->y_px = (float)(px[1] + shared[1] + clip->noise_px * stk_rng_normal(rng) +
+                              far * sin(angle));
             o->weight = 1;
         }
         qsort(&t->list[f * slots], (size_t)slots, sizeof *t->list, compare_observations);

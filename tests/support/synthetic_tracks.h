@@ -15,8 +15,9 @@
 typedef struct synthetic_tracks {
     int frames, slots, size, cut; /* cut: first frame of the second take, 0 = none */
     int everlasting;              /* points live through the take */
-    double brow_px;   /* points of the forehead rise by this a unit of `lift` */
+    double brow_px;               /* points of the forehead rise by this a unit of `lift` */
     double lively_px; /* points above the eyes move up and down together, as the brows do */
+    double shared_px; /* all points of a frame are off by this, together */
     double focal_px, motion, noise_px, outliers; /* share of observations 5 to 30 px off */
     double landmark_px, shape_m;                 /* landmark noise; error of the mesh handed over */
     double start_focal, start_deg, start_px;     /* what the given poses are off by */

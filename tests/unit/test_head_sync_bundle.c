@@ -91,6 +91,27 @@ static void bundle_adjust_speaker_recovers_poses_and_focal(void **state) {
     }
 }
 
+/* What all points of a frame share, no part of the face tells: the frames' neighbours do. */
+static void bundle_adjust_noise_of_whole_frames_is_smoothed(void **state) {
+    (void)state;
+    numbers_not_memory();
+    synthetic_tracks clip = speaker();
+    stk_bundle plain, smooth;
+    clip.motion = 0.1;
+    clip.slots = 80;
+    clip.shared_px = 0.6;
+    synthetic_tracks_make(&clip);
+    TEST_OK(stk_bundle_adjust(&clip.input, &(stk_bundle_options){.no_smoothing = 1}, NULL, NULL,
+                              &plain));
+    TEST_OK(stk_bundle_adjust(&clip.input, &(stk_bundle_options){0}, NULL, NULL, &smooth));
+    print_message("stiffness %g\n", smooth.smoothing);
+    check("jitter of place", smooth.jitter_px, 0.4 * plain.jitter_px);
+    check("jitter of turn", smooth.jitter_deg, plain.jitter_deg);
+    stk_bundle_clear(&plain);
+    stk_bundle_clear(&smooth);
+    synthetic_tracks_clear(&clip);
+}
+
 /* Turns of +-4 degrees: the focal length is not better known than is said. */
 static void bundle_adjust_small_turns_tell_focal_honestly(void **state) {
     (void)state;
@@ -312,6 +333,7 @@ static void bundle_adjust_published_reaches_low_error(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bundle_adjust_speaker_recovers_poses_and_focal),
+        cmocka_unit_test(bundle_adjust_noise_of_whole_frames_is_smoothed),
         cmocka_unit_test(bundle_adjust_small_turns_tell_focal_honestly),
         cmocka_unit_test(bundle_adjust_lively_forehead_does_not_nod),
         cmocka_unit_test(bundle_adjust_raised_brows_are_no_nod),
