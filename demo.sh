@@ -43,7 +43,7 @@ fi
 mkdir -p "$out"
 key="$(sha256sum <$tool) $minutes"
 if [ "$(cat "$out/key" 2>/dev/null)" != "$key" ]; then
-  rm -rf "$out"/{clip.mp4,person,person.stk,new.wav,new.mp4,scores.json,frames,compare.png,part.*}
+  rm -rf "$out"/{clip.mp4,person,person.stk,person.run,new.wav,new.mp4,scores.json,frames,compare.png,part.*}
   echo "$key" >"$out/key"
 fi
 
@@ -57,7 +57,7 @@ step "train for $minutes minutes"
 if [ ! -f "$out/person.stk" ]; then # many small steps: the lips begin to move early
   again=()
   [ ! -f "$out/part.stk.train" ] || again=(--resume)
-  $tool train "$out/person" -o "$out/part.stk" --minutes "$minutes" --rays 2048 "${again[@]}"
+  $tool train "$out/person" -o "$out/part.stk" --run "$out/person.run" --minutes "$minutes" --rays 2048 "${again[@]}"
   rm "$out/part.stk.train"
   mv "$out/part.stk" "$out/person.stk"
 fi

@@ -46,10 +46,9 @@
     X(TEXT, models,   "--models",   NULL, 0, 0,         "FOLDER", "where the pretrained weights lie, for LPIPS") \
     X(REAL, lr_grid,  "--lr",       0.01, 0, 1,         "RATE",   "learning rate of the hash planes") \
     X(REAL, lr_net,   "--lr-net",   0.001, 0, 1,        "RATE",   "learning rate of the nets") \
-    X(TEXT, preview,  "--preview",  NULL, 0, 0,         "PNG",    "real | rendered picture, every minute; default MODEL.png") \
+    X(TEXT, run,      "--run",      NULL, 0, 0,         "FOLDER|none", "figures, previews and report.html of this run; default: MODEL without its ending + .run") \
     X(REAL, preview_s, "--preview-every", 60, 1, 86400, "S",      "seconds between previews") \
-    X(REAL, save_s,   "--save-every", 110, 0, 86400,    "S",      "seconds between savings of the state that --resume needs") \
-    X(TEXT, curve,    "--curve",    NULL, 0, 0,         "CSV",    "append the learning curve to this file")
+    X(REAL, save_s,   "--save-every", 110, 0, 86400,    "S",      "seconds between savings of the state that --resume needs")
 
 #define STK_RENDER_OPTIONS(X) \
     X(TEXT, model,   "-m",        NULL, 0, 0,       "MODEL",  "model file made by `synctalk train`") \

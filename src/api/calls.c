@@ -170,17 +170,14 @@ static stk_status read_word(const char *flag, const char *word, const char *cons
 
 /* --- train ----------------------------------------------------------------------------------- */
 
-/* The encoder is none of the files that are written: those named, and the model's two others. */
+/* The encoder is neither model nor training state. (A run folder holds nothing but runs.) */
 static stk_status keep_encoder(const stk_train_options *o) {
-    static const char *const endings[] = {"", ".train", ".png"};
-    const char *const named[] = {o->preview, o->curve};
+    static const char *const endings[] = {"", ".train"};
     for (size_t i = 0; i < STK_ARRAY_SIZE(endings); i++) {
         char path[STK_PATH_MAX];
         snprintf(path, sizeof path, "%.4080s%s", o->output, endings[i]);
         STK_TRY(stk_file_keep_input(path, o->encoder));
     }
-    for (size_t i = 0; i < STK_ARRAY_SIZE(named); i++)
-        STK_TRY(stk_file_keep_input(named[i], o->encoder));
     return STK_OK;
 }
 
@@ -211,12 +208,10 @@ static stk_status train(const stk_train_options *options, const stk_job *job,
                         stk_train_result *result) {
     const double begun_s = stk_clock_s();
     double budget_s;
-    const char *const written[] = {options->output, options->preview, options->curve};
     STK_TRY(check("train", options));
     STK_TRY(need(options->subject, "FOLDER"));
     STK_TRY(need(options->output, "-o MODEL"));
-    for (size_t i = 0; i < STK_ARRAY_SIZE(written); i++)
-        STK_TRY(keep_subject(written[i], options->subject));
+    STK_TRY(keep_subject(options->output, options->subject));
     STK_TRY(keep_encoder(options));
     static const char *const words[STK_ATTENTIONS] = {"masks", "penalties", "free"};
     static const stk_attention attentions[STK_ATTENTIONS] = {
@@ -243,8 +238,8 @@ static stk_status train(const stk_train_options *options, const stk_job *job,
         .encoder = encoder,
         .subject = options->subject,
         .output = options->output,
-        .preview = options->preview,
-        .curve = options->curve,
+        .run = options->run,
+        .program = stk_system_line(),
         .minutes = options->minutes == 0 && budget_s == 0 ? 30 : options->minutes,
         .budget_s = budget_s,
         .begun_s = begun_s,

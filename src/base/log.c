@@ -9,6 +9,8 @@
 static pthread_mutex_t log_lock = PTHREAD_MUTEX_INITIALIZER;
 static stk_log_sink log_sink;
 static void *log_user;
+static stk_log_sink copy_sink;
+static void *copy_user;
 
 void stk_log_set_sink(stk_log_sink sink, void *user) {
     pthread_mutex_lock(&log_lock);
@@ -23,6 +25,19 @@ void stk_log_clear_sink(const void *user) {
     pthread_mutex_unlock(&log_lock);
 }
 
+void stk_log_set_copy(stk_log_sink sink, void *user) {
+    pthread_mutex_lock(&log_lock);
+    copy_sink = sink;
+    copy_user = user;
+    pthread_mutex_unlock(&log_lock);
+}
+
+void stk_log_clear_copy(const void *user) {
+    pthread_mutex_lock(&log_lock);
+    if (copy_user == user) copy_sink = NULL;
+    pthread_mutex_unlock(&log_lock);
+}
+
 void stk_log(stk_log_level level, const char *format, ...) {
     char line[1024];
     va_list args;
@@ -31,5 +46,6 @@ void stk_log(stk_log_level level, const char *format, ...) {
     va_end(args);
     pthread_mutex_lock(&log_lock);
     if (log_sink != NULL) log_sink(log_user, level, line);
+    if (copy_sink != NULL) copy_sink(copy_user, level, line);
     pthread_mutex_unlock(&log_lock);
 }

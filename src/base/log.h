@@ -20,6 +20,9 @@ typedef void (*stk_log_sink)(void *user, stk_log_level level, const char *line);
 void stk_log_set_sink(stk_log_sink sink, void *user);
 /* Removes the sink if it is still the one installed with `user`. */
 void stk_log_clear_sink(const void *user);
+/* A second sink, besides; of the last one set. It must not log either. */
+void stk_log_set_copy(stk_log_sink sink, void *user);
+void stk_log_clear_copy(const void *user);
 void stk_log(stk_log_level level, const char *format, ...) STK_PRINTF(2, 3);
 
 #endif

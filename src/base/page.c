@@ -107,6 +107,7 @@ static const char style[] =
     "figcaption em{font-style:normal;font-weight:600;color:var(--ink);margin-right:.8em}"
     "figcaption u{display:inline-block;width:.9em;height:.25em;margin:0 .35em 0 0;"
     "vertical-align:middle}"
+    "figcaption span{white-space:nowrap;margin-right:.8em}"
     "svg text{fill:var(--soft)}svg .grid,svg .frame{stroke:var(--line)}"
     ".wide{overflow-x:auto}"
     "table{border-collapse:collapse;font-size:.92rem}"
@@ -185,6 +186,19 @@ void stk_page_table(stk_page *page, int columns, const char *const *names, int r
         }
     }
     literal(page, "\n</table></div>\n");
+}
+
+void stk_page_pairs(stk_page *page, int count, const char *const *names,
+                    const char *const *values) {
+    literal(page, "<div class=\"wide\"><table>\n");
+    for (int i = 0; i < count; i++) {
+        literal(page, "<tr><th>");
+        stk_page_words(page, names[i]);
+        literal(page, "<td>");
+        stk_page_words(page, values[i]);
+        literal(page, "\n");
+    }
+    literal(page, "</table></div>\n");
 }
 
 /* --- pictures --------------------------------------------------------------------------------- */

@@ -53,6 +53,8 @@ void stk_page_facts(stk_page *page, const stk_page_fact *facts, int count);
  * set to the right. Wider than the screen, the table scrolls by itself. */
 void stk_page_table(stk_page *page, int columns, const char *const *names, int rows,
                     const char *const *cells);
+/* A table of names and values. */
+void stk_page_pairs(stk_page *page, int count, const char *const *names, const char *const *values);
 /* Pictures side by side as there is room, at least min_px wide each. */
 void stk_page_pictures_open(stk_page *page, int min_px);
 void stk_page_pictures_close(stk_page *page);

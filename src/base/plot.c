@@ -167,7 +167,7 @@ void stk_panel_upright(stk_page *page, const stk_panel *p, double x, const char 
 /* --- charts ----------------------------------------------------------------------------------- */
 
 /* Wide enough for a desk, small enough that a telephone's reader can make out the words. */
-enum { CHART_WIDTH = 420, CHART_HEIGHT = 230, CHART_LEFT = 48, CHART_FOOT = 42 };
+enum { CHART_WIDTH = 420, CHART_HEIGHT = 230, CHART_LEFT = 56, CHART_FOOT = 42 };
 enum { CHART_POINTS = 400 }; /* of a line, at most */
 static const char *const colours[STK_CHART_SERIES_MAX] = {"#3584e4", "#e07b29", "#2a9d67",
                                                           "#c158c1", "#a08a1f", "#8b8f96"};
@@ -244,9 +244,9 @@ void stk_page_chart(stk_page *page, const stk_chart *chart) {
     stk_page_words(page, chart->title);
     stk_page_put(page, "</em>");
     for (int s = 0; s < chart->count && chart->count > 1; s++) {
-        stk_page_put(page, "<u style=\"background:%s\"></u>", colours[s]);
+        stk_page_put(page, "<span><u style=\"background:%s\"></u>", colours[s]);
         stk_page_words(page, chart->series[s].name);
-        stk_page_put(page, " &ensp; ");
+        stk_page_put(page, "</span> ");
     }
     stk_page_put(page, "</figcaption></figure>\n");
 }

@@ -273,8 +273,12 @@ void stk_snapshot_restore(const stk_snapshot *snapshot, stk_trainer *trainer);
 typedef struct stk_preview stk_preview;
 stk_status stk_preview_create(stk_preview **preview, stk_trainer *trainer);
 void stk_preview_free(stk_preview **preview);
-/* Mean whole-picture PSNR; writes real | rendered of the first to `path` unless NULL. */
-stk_status stk_preview_run(stk_preview *preview, stk_trainer *trainer, const char *path,
-                           double *psnr);
+/* Means over the frames, dB; NaN where no frame had a value (none held out; no such region). */
+typedef struct stk_preview_scores {
+    double psnr, psnr_head, psnr_mouth;
+} stk_preview_scores;
+stk_status stk_preview_run(stk_preview *preview, stk_trainer *trainer, stk_preview_scores *scores);
+/* real | rendered of the first frame at the last run; NULL when none is held out. */
+const stk_image *stk_preview_sheet(const stk_preview *preview);
 
 #endif

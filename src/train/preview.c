@@ -7,13 +7,16 @@
 #include "metrics/picture.h"
 #include "render/voice.h"
 
+#include <math.h>
+
 enum { PREVIEW_FRAMES = 4 };
 
 struct stk_preview {
     stk_frame_store *pictures, *torsos;
     stk_frame_renderer *renderer;
-    stk_image made, sheet;
+    stk_image made, sheet, labels;
     float *acts;
+    int shown;
 };
 
 stk_status stk_preview_create(stk_preview **out, stk_trainer *t) {
@@ -27,6 +30,7 @@ stk_status stk_preview_create(stk_preview **out, stk_trainer *t) {
     if (status == STK_OK) status = stk_subject_open_torsos(t->subject, &p->torsos);
     if (status == STK_OK) status = stk_frame_renderer_create(&p->renderer, w, h, t->pool);
     if (status == STK_OK) status = stk_image_init(&p->made, w, h, 3);
+    if (status == STK_OK) status = stk_image_init(&p->labels, w, h, 1);
     if (status == STK_OK) status = stk_image_init(&p->sheet, 2 * w, h, 3);
     if (status != STK_OK) {
         stk_preview_free(&p);
@@ -40,6 +44,7 @@ void stk_preview_free(stk_preview **handle) {
     if (handle == NULL || *handle == NULL) return;
     stk_preview *p = *handle;
     stk_image_clear(&p->sheet);
+    stk_image_clear(&p->labels);
     stk_image_clear(&p->made);
     stk_frame_renderer_free(&p->renderer);
     stk_frame_store_close(&p->torsos);
@@ -71,30 +76,58 @@ static stk_status render_frame(stk_preview *p, stk_trainer *t, int frame) {
     return STK_OK;
 }
 
-static stk_status write_sheet(stk_preview *p, const stk_image *real, const char *path) {
+static void fill_sheet(stk_preview *p, const stk_image *real) {
     int w = real->width, h = real->height;
     stk_image left = stk_image_view(&p->sheet, (stk_rect){0, 0, w, h});
     stk_image right = stk_image_view(&p->sheet, (stk_rect){w, 0, 2 * w, h});
     stk_image_copy(&left, real);
     stk_image_copy(&right, &p->made);
-    return stk_png_write(path, &p->sheet);
+    p->shown = 1;
 }
 
-stk_status stk_preview_run(stk_preview *p, stk_trainer *t, const char *path, double *psnr) {
+const stk_image *stk_preview_sheet(const stk_preview *p) {
+    return p->shown ? &p->sheet : NULL;
+}
+
+/* A frame in which the region is empty does not count. */
+static void add_psnr(const stk_preview *p, const stk_image *real, stk_rect rect,
+                     const stk_image *mask, double *sum, int *count) {
+    int64_t pixels;
+    const double mse = stk_mse(real, &p->made, rect, mask, &pixels);
+    if (pixels == 0) return;
+    *sum += stk_psnr_from_mse(mse);
+    *count += 1;
+}
+
+/* labels -> 1 where the head is */
+static void keep_head(stk_image *labels) {
+    for (int y = 0; y < labels->height; y++) {
+        uint8_t *row = stk_image_row(labels, y);
+        for (int x = 0; x < labels->width; x++) row[x] = row[x] == STK_LABEL_HEAD;
+    }
+}
+
+stk_status stk_preview_run(stk_preview *p, stk_trainer *t, stk_preview_scores *scores) {
     const stk_performance *s = &t->performance;
     int held_out = s->frames - s->train_frames;
     int n = held_out < PREVIEW_FRAMES ? held_out : PREVIEW_FRAMES;
-    *psnr = 0;
-    if (n <= 0) return STK_OK;
+    double sum[3] = {0};
+    int count[3] = {0};
     for (int i = 0; i < n; i++) {
         int frame = s->train_frames + (int)((int64_t)i * held_out / n);
         const stk_image *real;
         STK_TRY(render_frame(p, t, frame));
         STK_TRY(stk_frame_store_get(p->pictures, frame, &real));
-        int64_t pixels;
-        stk_rect whole = {0, 0, real->width, real->height};
-        *psnr += stk_psnr_from_mse(stk_mse(real, &p->made, whole, NULL, &pixels)) / n;
-        if (i == 0 && path != NULL) STK_TRY(write_sheet(p, real, path));
+        STK_TRY(stk_subject_labels(t->subject, frame, &p->labels));
+        keep_head(&p->labels);
+        const stk_rect whole = {0, 0, real->width, real->height};
+        const stk_rect mouth = stk_subject_regions(t->subject, frame).mouth;
+        add_psnr(p, real, whole, NULL, &sum[0], &count[0]);
+        add_psnr(p, real, whole, &p->labels, &sum[1], &count[1]);
+        add_psnr(p, real, mouth, NULL, &sum[2], &count[2]);
+        if (i == 0) fill_sheet(p, real);
     }
+    double *const means[] = {&scores->psnr, &scores->psnr_head, &scores->psnr_mouth};
+    for (int k = 0; k < 3; k++) *means[k] = count[k] > 0 ? sum[k] / count[k] : (double)NAN;
     return STK_OK;
 }

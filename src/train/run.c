@@ -7,10 +7,10 @@
  * command, with all that is left to write; where neither is given, training is as long as fits.
  */
 #include "train/forecast.h"
+#include "train/record.h"
 #include "base/clock.h"
 #include "base/log.h"
 
-#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -19,9 +19,10 @@
 enum { SNAPSHOT_EVERY = 256, ROLLBACKS_MAX = 5, REPORT_EVERY = 16 };
 /* The pace is said of it after so many steps, or seconds with fewer; the first steps do not count:
  * their rays take twice the samples. */
-enum { PACE_STEPS = 128, PACE_STEPS_MIN = 32, PACE_FROM = 16 };
-static const double PACE_S = 12.0;
-static const double PIXEL_S = 4e-6; /* of a preview, until one is measured */
+enum { PACE_STEPS = 144, PACE_STEPS_MIN = 64, PACE_FROM = 48 };
+static const double PACE_S = 20.0;
+static const double FIRST_PREVIEW_S = 10.0; /* then there is a page to look at */
+static const double PIXEL_S = 4e-6;         /* of a preview, until one is measured */
 static const double DISK_BYTES_PER_S =
     60e6; /* of a slow one, flushed; until one save is measured */
 
@@ -31,16 +32,25 @@ typedef struct run {
     stk_preview *preview;
     stk_snapshot snapshot;
     stk_outfile *held; /* open on the model's name all the time: one run at a time writes it */
-    char checkpoint[STK_PATH_MAX], picture[STK_PATH_MAX], torso[STK_PATH_MAX];
+    char checkpoint[STK_PATH_MAX], torso[STK_PATH_MAX];
     double start_s, before_s; /* this run's start; seconds trained before it */
     double checkpoint_s, preview_s;
     double save_took_s, show_took_s; /* the last time, or guessed */
     double pace_s;                   /* clock at step PACE_FROM of this run */
     int pace_said, save_failed;
     double psnr;
-    int64_t first_step, samples;
-    int show_failed; /* a preview or curve that cannot be written is complained of once */
+    int64_t first_step, samples, rays;
+    double row_s; /* of the last line of figures */
+    int64_t row_step, row_samples, row_rays;
+    int rollbacks; /* of this run */
+    int complete;
+    stk_record record;
+    int show_failed; /* a run folder that cannot be written is complained of once */
 } run;
+
+static const char RUNNING[] = "The run goes on; this page is written anew at every preview.",
+                  STOPPED[] = "The run was stopped before its end; --resume goes on from there.",
+                  DONE[] = "The run is complete.";
 
 static double trained_s(const run *r) {
     return r->before_s + stk_clock_s() - r->start_s;
@@ -104,20 +114,6 @@ static void try_save_checkpoint(run *r) {
     r->checkpoint_s = stk_clock_s();
 }
 
-/* Appends text to the curve; an empty one only proves that it can be written. */
-static stk_status append_curve(const char *path, const char *line) {
-    if (path == NULL) return STK_OK;
-    FILE *file = fopen(path, "a");
-    if (file == NULL)
-        return stk_fail(STK_ERR_IO, "%s: cannot be written: %s; give the curve another place", path,
-                        strerror(errno));
-    size_t length = strlen(line);
-    int failed = fwrite(line, 1, length, file) != length;
-    if (fclose(file) != 0 || failed)
-        return stk_fail(STK_ERR_IO, "%s: writing failed; free some space", path);
-    return STK_OK;
-}
-
 /* Share of the grid's cells in which rays take samples. */
 static double occupied_share(const uint8_t *bits) {
     int64_t set = 0;
@@ -125,31 +121,66 @@ static double occupied_share(const uint8_t *bits) {
     return (double)set / STK_GRID_CELLS;
 }
 
-static stk_status show(run *r) {
-    STK_TRY(stk_preview_run(r->preview, r->trainer, r->picture, &r->psnr));
+/* A line of figures, the rates since the last one; scores NULL between previews. */
+static stk_status keep_figures(run *r, const stk_preview_scores *scores) {
     const stk_trainer *t = r->trainer;
-    char line[128];
-    snprintf(line, sizeof line, "%.1f,%lld,%.6f,%.3f\n", trained_s(r), (long long)t->step,
-             t->mean_loss, r->psnr);
-    STK_TRY(append_curve(t->settings.curve, line));
+    const double now = stk_clock_s(), passed = fmax(now - r->row_s, 1e-6), none = (double)NAN;
+    const double steps = (double)(t->step - r->row_step), rays = (double)(r->rays - r->row_rays);
+    const record_row row = {
+        .figure = {[RECORD_SECONDS] = trained_s(r),
+                   [RECORD_STEP] = (double)t->step,
+                   [RECORD_LOSS] = t->mean_loss,
+                   [RECORD_LIPS] = t->mean_lips,
+                   [RECORD_PERCEPTUAL] = t->mean_perceptual > 0 ? t->mean_perceptual : none,
+                   [RECORD_RATE] = (double)(t->settings.lr_grid * t->plan.now.rate),
+                   [RECORD_STEPS_PER_S] = steps >= 0 ? steps / passed : none, /* < 0: rolled back */
+                   [RECORD_RAYS_PER_S] = rays / passed,
+                   [RECORD_SAMPLES_PER_S] = (double)(r->samples - r->row_samples) / passed,
+                   [RECORD_PSNR] = scores != NULL ? scores->psnr : none,
+                   [RECORD_PSNR_HEAD] = scores != NULL ? scores->psnr_head : none,
+                   [RECORD_PSNR_MOUTH] = scores != NULL ? scores->psnr_mouth : none,
+                   [RECORD_SAMPLES_PER_RAY] = (double)t->step_samples / t->plan.rays,
+                   [RECORD_OCCUPIED] = occupied_share(t->occupancy.bits),
+                   [RECORD_ROLLBACKS] = r->rollbacks,
+                   [RECORD_RESIDENT_MIB] = stk_rss_mib()}};
+    r->row_s = now;
+    r->row_step = t->step;
+    r->row_samples = r->samples;
+    r->row_rays = r->rays;
+    return stk_record_add(&r->record, &row);
+}
+
+static stk_status show(run *r, const char *state) {
+    const stk_trainer *t = r->trainer;
+    stk_preview_scores scores;
+    STK_TRY(stk_preview_run(r->preview, r->trainer, &scores));
+    r->psnr = scores.psnr;
+    STK_TRY(keep_figures(r, &scores));
+    const stk_image *sheet = stk_preview_sheet(r->preview);
+    if (sheet != NULL) STK_TRY(stk_record_picture(&r->record, sheet));
+    STK_TRY(stk_record_page(&r->record, state));
     stk_log(
         STK_LOG_DEBUG,
         "step=%lld loss=%.5f psnr=%.2f seconds=%.0f lips=%.3f samples_per_ray=%.2f occupied=%.4f "
         "threshold=%.3f",
         (long long)t->step, t->mean_loss, r->psnr, trained_s(r), t->mean_lips,
-        (double)t->step_samples / t->batch.rays, occupied_share(t->occupancy.bits),
+        (double)t->step_samples / t->plan.rays, occupied_share(t->occupancy.bits),
         (double)t->occupancy.threshold);
     return STK_OK;
 }
 
 /* Looking on must not stop the work. */
-static void try_show(run *r) {
-    const double start_s = stk_clock_s();
-    if (show(r) != STK_OK && !r->show_failed) {
+static void look_on(run *r, stk_status status) {
+    if (status != STK_OK && !r->show_failed) {
         stk_log(STK_LOG_WARN, "%s; training goes on", stk_error_text());
         r->show_failed = 1;
     }
-    r->preview_s = stk_clock_s();
+}
+
+static void try_show(run *r, const char *state) {
+    const double start_s = stk_clock_s();
+    look_on(r, show(r, state));
+    r->preview_s = r->row_s = stk_clock_s();
     r->show_took_s = r->preview_s - start_s;
 }
 
@@ -179,7 +210,7 @@ static void say_pace(run *r) {
 static void report(run *r, double at) {
     const stk_trainer *t = r->trainer;
     double elapsed = stk_clock_s() - r->start_s;
-    double rays = (double)(t->step - r->first_step) * t->batch.rays / elapsed;
+    double rays = (double)r->rays / elapsed;
     char detail[160], psnr[32] = "";
     if (r->psnr > 0) snprintf(psnr, sizeof psnr, " psnr=%.2f", r->psnr); /* after a preview */
     snprintf(detail, sizeof detail, "loss=%.4f%s rays/s=%.0fk samples/s=%.0fk", t->mean_loss, psnr,
@@ -202,6 +233,7 @@ static stk_status guarded_step(run *r, double at) {
     stk_trainer *t = r->trainer;
     stk_status status = stk_trainer_step(t, at);
     r->samples += t->step_samples;
+    r->rays += t->plan.rays;
     if (status == STK_OK) {
         if (t->step % SNAPSHOT_EVERY == 0) stk_snapshot_take(&r->snapshot, t);
         if (t->step >= t->rollback_step + 4 * SNAPSHOT_EVERY) t->rollbacks = 0;
@@ -211,6 +243,7 @@ static stk_status guarded_step(run *r, double at) {
     stk_log(STK_LOG_WARN, "%s; going back to step %lld", stk_error_text(),
             (long long)r->snapshot.step);
     t->rollback_step = r->snapshot.step;
+    r->rollbacks++;
     if (++t->rollbacks > ROLLBACKS_MAX)
         return stk_fail(STK_ERR_NUMERIC,
                         "training diverged %lld times near step %lld; train again with "
@@ -221,26 +254,35 @@ static stk_status guarded_step(run *r, double at) {
     return STK_OK;
 }
 
+/* 1 when a run whose length is given must stop before its end. */
+static int budget_spent(const run *r, double at) {
+    const stk_train_settings *s = &r->trainer->settings;
+    if (s->budget_s <= 0 || (s->steps <= 0 && s->minutes <= 0) || stk_clock_s() < deadline_s(r))
+        return 0;
+    stk_log(STK_LOG_INFO,
+            "the budget is spent at step %lld, %.0f %% of the way; `--resume` goes on from there",
+            (long long)r->trainer->step, 100 * at);
+    return 1;
+}
+
 static stk_status loop(run *r) {
     stk_trainer *t = r->trainer;
     for (;;) {
         double at = position(r);
-        if (at >= 1.0) return STK_OK;
+        if (at >= 1.0) {
+            r->complete = 1;
+            return STK_OK;
+        }
         if (stk_job_aborted(r->job))
             return stk_fail(STK_ERR_ABORTED, "stopped at step %lld; `--resume` goes on from there",
                             (long long)t->step);
-        if (t->settings.budget_s > 0 && stk_clock_s() >= deadline_s(r)) {
-            stk_log(STK_LOG_INFO,
-                    "the budget is spent at step %lld, %.0f %% of the way; `--resume` goes on "
-                    "from there",
-                    (long long)t->step, 100 * at);
-            return STK_OK;
-        }
+        if (budget_spent(r, at)) return STK_OK;
         STK_TRY(guarded_step(r, at));
         say_pace(r);
         if (t->step % REPORT_EVERY == 0) report(r, position(r));
+        if (stk_record_due(&r->record, trained_s(r))) look_on(r, keep_figures(r, NULL));
         double now = stk_clock_s();
-        if (now - r->preview_s >= t->settings.preview_s) try_show(r);
+        if (now - r->preview_s >= t->settings.preview_s) try_show(r, RUNNING);
         if (now - r->checkpoint_s >= t->settings.save_s) try_save_checkpoint(r);
     }
 }
@@ -253,33 +295,28 @@ static stk_status check_writable(const char *path) {
     return STK_OK;
 }
 
-static stk_status name_files(run *r, const stk_train_settings *s) {
-    int n = snprintf(r->checkpoint, sizeof r->checkpoint, "%s.train", s->output);
-    int m = s->preview != NULL ? snprintf(r->picture, sizeof r->picture, "%s", s->preview)
-                               : snprintf(r->picture, sizeof r->picture, "%s.png", s->output);
-    if (n < 0 || m < 0 || (size_t)n >= sizeof r->checkpoint || (size_t)m >= sizeof r->picture)
-        return stk_fail(STK_ERR_ARGUMENT, "the path is too long: %.60s...", s->output);
-    return STK_OK;
-}
-
 /* What replaces each other must not be one file. */
 static stk_status check_apart(const run *r, const stk_train_settings *s) {
-    const char *const paths[] = {s->output, r->checkpoint, r->picture, s->curve};
-    static const char *const names[] = {"the model", "its training state", "the preview",
-                                        "the curve"};
-    for (size_t i = 1; i < STK_ARRAY_SIZE(paths); i++)
-        for (size_t k = 0; k < i && paths[i] != NULL; k++)
-            if (stk_file_is_same(paths[k], paths[i]))
+    const char *const names[] = {"figures.csv", "settings.json", "log.txt", "report.html",
+                                 "preview.png"};
+    const char *const files[] = {s->output, r->checkpoint};
+    for (size_t i = 0; r->record.folder[0] != '\0' && i < STK_ARRAY_SIZE(names); i++) {
+        char path[STK_PATH_MAX];
+        STK_TRY(stk_record_path(&r->record, names[i], path));
+        for (size_t k = 0; k < STK_ARRAY_SIZE(files); k++)
+            if (stk_file_is_same(files[k], path))
                 return stk_fail(STK_ERR_ARGUMENT,
-                                "%s: would be both %s and %s; give one of them another name",
-                                paths[i], names[k], names[i]);
+                                "%s: is a file of the run folder, too; give --run another folder",
+                                files[k]);
+    }
     return STK_OK;
 }
 
 /* The places of the outputs: found unfit before the work, not after it. */
 static stk_status reserve(run *r, const stk_train_settings *s) {
-    STK_TRY(name_files(r, s));
-    STK_TRY(check_apart(r, s));
+    const int n = snprintf(r->checkpoint, sizeof r->checkpoint, "%s.train", s->output);
+    if (n < 0 || (size_t)n >= sizeof r->checkpoint)
+        return stk_fail(STK_ERR_ARGUMENT, "the path is too long: %.60s...", s->output);
     STK_TRY(stk_outfile_create(&r->held, s->output));
     if (stk_outfile_has_rival(r->held))
         return stk_fail(STK_ERR_IO,
@@ -287,10 +324,8 @@ static stk_status reserve(run *r, const stk_train_settings *s) {
                         "model another name",
                         s->output);
     STK_TRY(check_writable(r->checkpoint));
-    const int made = s->curve != NULL && !stk_file_exists(s->curve);
-    STK_TRY(append_curve(s->curve, ""));
-    if (made) remove(s->curve); /* it may yet turn out that there is nothing to train on */
-    return STK_OK;
+    STK_TRY(stk_record_open(&r->record, s->run, s->output));
+    return check_apart(r, s);
 }
 
 /* What the run needs, and whether the disk and the budget have it. */
@@ -298,7 +333,11 @@ static stk_status plan(run *r) {
     const stk_train_settings *s = &r->trainer->settings;
     stk_train_needs needs = {0};
     stk_train_needs_of(r->trainer, r->torso, &needs);
-    STK_TRY(stk_train_needs_check(&needs, s->output, r->checkpoint, NULL));
+    const char *folder = r->record.folder[0] != '\0' ? r->record.folder : NULL;
+    if (folder != NULL)
+        needs.folder_bytes =
+            stk_record_bytes(r->trainer->performance.width, r->trainer->performance.height);
+    STK_TRY(stk_train_needs_check(&needs, s->output, r->checkpoint, folder));
     r->save_took_s = (double)(needs.model_bytes + needs.state_bytes) / DISK_BYTES_PER_S;
     r->show_took_s = PIXEL_S * r->trainer->performance.width * r->trainer->performance.height;
     if (s->budget_s <= 0 || deadline_s(r) > r->start_s) return STK_OK;
@@ -317,8 +356,11 @@ static stk_status start(run *r) {
     stk_snapshot_take(&r->snapshot, t);
     r->before_s = t->trained_s;
     r->first_step = t->step;
-    r->start_s = r->checkpoint_s = r->preview_s = stk_clock_s();
-    return plan(r);
+    r->start_s = r->checkpoint_s = r->preview_s = r->row_s = stk_clock_s();
+    r->preview_s -= fmax(0, t->settings.preview_s - FIRST_PREVIEW_S);
+    r->row_step = t->step;
+    STK_TRY(plan(r));
+    return stk_record_begin(&r->record, t);
 }
 
 static stk_status finish(run *r, stk_train_figures *figures) {
@@ -327,13 +369,14 @@ static stk_status finish(run *r, stk_train_figures *figures) {
     const stk_status saved = save_model(r); /* that at least, where there is no room for both */
     STK_TRY(save_checkpoint(r));
     STK_TRY(saved);
-    try_show(r);
+    stk_log(STK_LOG_DEBUG, "saved %s after %lld steps", t->settings.output, (long long)t->step);
+    try_show(r, r->complete ? DONE : STOPPED);
     *figures = (stk_train_figures){
         .steps = t->step,
         .seconds = elapsed,
         .loss = t->mean_loss,
-        .held_out_psnr = r->psnr,
-        .rays_per_s = (double)(t->step - r->first_step) * t->batch.rays / elapsed,
+        .held_out_psnr = isfinite(r->psnr) ? r->psnr : 0,
+        .rays_per_s = (double)r->rays / elapsed,
         .samples_per_s = (double)r->samples / elapsed,
     };
     return STK_OK;
@@ -362,5 +405,6 @@ stk_status stk_train_run(const stk_train_settings *settings, const stk_job *job,
     stk_preview_free(&r.preview);
     stk_trainer_free(&r.trainer);
     stk_outfile_discard(&r.held);
+    stk_record_close(&r.record);
     return status;
 }

@@ -35,8 +35,8 @@ typedef enum stk_train_expression {
 
 typedef struct stk_train_settings {
     const char *subject, *output; /* folder, model file */
-    const char *preview;          /* PNG or NULL = output + ".png" */
-    const char *curve;            /* CSV to append to, or NULL */
+    const char *run;              /* folder; NULL: by the model's name; "none": none (record.h) */
+    const char *program;          /* one line on program and machine, for the record; or NULL */
     const char *models;           /* folder of the weights of LPIPS, or NULL */
     const char *encoder;          /* a file or STK_AVE_BUILTIN; NULL: mel, learned jointly */
     double minutes;               /* trained in all; 0: what fits the budget */

@@ -195,11 +195,8 @@ static void outputs_over_inputs_are_refused(void **state) {
     program_assert_refuses(program_run("render -m %s -a %s -o %s", film, sound, film), 2, part);
     program_assert_refuses(program_run("prepare %s -o %s", film, subject), 2, part);
     program_assert_refuses(program_run("train %s -o %s", subject, film), 2, part);
-    program_assert_refuses(
-        program_run("train %s -o %s.stk --preview %s/plate.png", subject, subject, subject), 2,
-        part);
-    program_assert_refuses(
-        program_run("train %s -o %s.stk --curve %s/audio.wav", subject, subject, subject), 2, part);
+    program_assert_refuses(program_run("train %s -o %s.stk --run %s", subject, subject, subject), 2,
+                           "holds other things than a run");
     program_assert_refuses(program_run("bench -m %s --csv %s", model, model), 2, part);
     program_assert_refuses(program_run("bench -m %s --audio %s --csv %s", model, sound, sound), 2,
                            part);

@@ -6,7 +6,9 @@
 #include "synthetic_subject.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/memory.h"
 
+#include <cjson/cJSON.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -75,7 +77,7 @@ static void killed_at_any_moment_and_resumed_is_bit_equal(void **state) {
  * on. Both end in time; the second gives what one run would have. */
 static void budget_ends_the_run_in_time(void **state) {
     (void)state;
-    enum { BUDGET_S = SANITIZED ? 8 : 3 };
+    enum { BUDGET_S = SANITIZED ? 8 : 2 };
     double start_s = stk_clock_s();
     const program_result *r = must_run(
         program_run("train %s -o %s/b.stk " SMALL " --budget %ds", subject, folder, BUDGET_S));
@@ -112,9 +114,59 @@ static void a_full_disk_ends_in_one_sentence(void **state) {
     assert_nothing_half_made();
 }
 
+static char *text_of(const char *name) {
+    char path[STK_PATH_MAX], *text;
+    TEST_OK(stk_path_join(path, sizeof path, folder, name));
+    TEST_OK(stk_file_read_text(path, 1 << 24, &text));
+    return text;
+}
+
+static int count_of(const char *text, const char *part) {
+    int n = 0;
+    for (; (text = strstr(text, part)) != NULL; text++) n++;
+    return n;
+}
+
+/* A run and one that goes on from it share a folder; a fresh run begins it anew. */
+static void run_folder_tells_of_the_run(void **state) {
+    (void)state;
+    must_run(program_run("train %s -o %s/r.stk " SMALL " --steps 2", subject, folder));
+    const program_result *r =
+        must_run(program_run("train %s -o %s/r.stk " SMALL " --steps 4 --resume", subject, folder));
+    assert_non_null(strstr(r->err, "run folder"));
+    char *figures = text_of("r.run/figures.csv"), *page = text_of("r.run/report.html");
+    char *settings = text_of("r.run/settings.json"), *log = text_of("r.run/log.txt");
+    assert_int_equal(strncmp(figures, "seconds,step,loss,", 18), 0);
+    assert_int_equal(count_of(figures, "\n"), 3); /* names, and the two ends */
+    assert_non_null(strstr(settings, "\"format\": \"synctalk-run\""));
+    assert_non_null(strstr(settings, "\"resumed_at_step\": 2"));
+    cJSON *parsed = cJSON_Parse(settings);
+    assert_non_null(parsed);
+    cJSON_Delete(parsed);
+    assert_int_equal(count_of(log, "will need: memory"), 2);
+    assert_non_null(strstr(page, "The run is complete."));
+    assert_int_equal(count_of(page, "data:image/jpeg;base64,"), 2);
+    assert_int_equal(count_of(page, "data:image/png;base64,"), 1);
+    assert_int_equal(count_of(page, "<script"), 0);
+    assert_true(count_of(page, "<polyline") >= 6);
+    assert_true(is_there("r.run/previews/000000002.jpg") &&
+                is_there("r.run/previews/000000004.jpg"));
+    must_run(program_run("train %s -o %s/r.stk " SMALL " --steps 3 -q", subject, folder));
+    assert_false(is_there("r.run/previews/000000002.jpg"));
+    assert_true(is_there("r.run/previews/000000003.jpg"));
+    must_run(
+        program_run("train %s -o %s/s.stk " SMALL " --steps 2 --run none -q", subject, folder));
+    assert_false(is_there("s.run/figures.csv"));
+    stk_free(figures);
+    stk_free(page);
+    stk_free(settings);
+    stk_free(log);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(killed_at_any_moment_and_resumed_is_bit_equal),
+        cmocka_unit_test(run_folder_tells_of_the_run),
         cmocka_unit_test(budget_ends_the_run_in_time),
         cmocka_unit_test(a_full_disk_ends_in_one_sentence),
     };

@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static const char *const commands[] = {"prepare", "train", "render",    "eval",
                                        "info",    "sheet", "presenter", "bench"};
@@ -82,29 +83,27 @@ static void unwritable_folder_is_refused(void **state) {
 static void train_outputs_that_meet_are_refused(void **state) {
     (void)state;
     const char *folder = test_temporary_folder(), *stk = in_folder(folder, "m.stk");
-    static const char *const meeting[][2] = {
-        {"--curve", "m.stk"},       {"--preview", "m.stk"},   {"--curve", "./m.stk"},
-        {"--curve", "m.stk.train"}, {"--curve", "m.stk.png"}, {"--preview", "m.stk.train"}};
-    for (size_t i = 0; i < sizeof meeting / sizeof *meeting; i++)
-        program_assert_refuses(program_run("train /nonexistent -o %s %s %s/%s", stk, meeting[i][0],
-                                           folder, meeting[i][1]),
-                               2, "give one of them another name");
     program_assert_refuses(
-        program_run("train /nonexistent -o %s --preview %s/c --curve %s/c", stk, folder, folder), 2,
-        "both the preview and the curve");
+        program_run("train /nonexistent -o %s/new/report.html --run %s/new", folder, folder), 1,
+        "new/report.html");
+    mkdir(in_folder(folder, "new"), 0755);
+    program_assert_refuses(
+        program_run("train /nonexistent -o %s/new/report.html --run %s/new", folder, folder), 2,
+        "is a file of the run folder, too");
+    program_assert_refuses(program_run("train /nonexistent -o %s --run %s", stk, folder), 2,
+                           "holds other things than a run");
+    program_assert_refuses(
+        program_run("train /nonexistent -o %s --run %s", stk, in_folder(folder, "m.stk")), 2,
+        "both the model and its run folder");
     stk_outfile *rival;
     TEST_OK(stk_outfile_create(&rival, stk)); /* as a run that trains it has it */
     program_assert_refuses(program_run("train /nonexistent -o %s", stk), 1,
                            "another run is training it; wait");
     stk_outfile_discard(&rival);
-    program_assert_refuses(program_run("train /nonexistent -o %s --curve %s/new.csv", stk, folder),
-                           1, "/nonexistent");
-    char curve[STK_PATH_MAX];
-    TEST_OK(stk_path_join(curve, sizeof curve, folder, "new.csv"));
-    assert_false(stk_file_exists(curve));
-    program_assert_refuses(program_run("train /nonexistent -o %s --curve /nonexistent/c", stk), 1,
-                           "give the curve another place");
+    program_assert_refuses(program_run("train /nonexistent -o %s --run /proc/nowhere", stk), 1,
+                           "/proc/nowhere");
     program_assert_refuses(program_run("train /nonexistent -o %s", stk), 1, "/nonexistent");
+    assert_false(stk_file_is_directory(in_folder(folder, "m.run"))); /* nothing was trained */
 }
 
 static void info_names_what_it_sees(void **state) {
