@@ -338,6 +338,8 @@ static void list_facts(stk_record *r, const stk_trainer *t) {
     fact(r, 1, "model", "%s", s->output);
     fact(r, 1, "encoder", "%s", s->encoder != NULL ? t->nets.encoder.name : "mel");
     fact(r, 1, "attention", "%s", attentions[s->attention]);
+    fact(r, 1, "schedule", "%s", t->schedule->name);
+    fact(r, 1, "perceptual", "%s", stk_perceptual_name(t->perceptual));
     fact(r, 1, "expression", "%s", s->expression == STK_EXPRESSION_BLINK ? "blink" : "all");
     fact(r, 1, "poses", "%s", s->coarse_poses ? "coarse" : "stabilised");
     if (s->steps > 0) fact(r, 0, "steps", "%lld", (long long)s->steps);
