@@ -2,6 +2,7 @@
 #include "api/context.h"
 #include "api/report.h"
 #include "api/scores.h"
+#include "base/attr.h"
 #include "base/memory.h"
 #include "metrics/lpips.h"
 #include "render/compare.h"
@@ -46,16 +47,21 @@ static stk_status read_list(table *t) {
 /* --- JSON ------------------------------------------------------------------------------------- */
 
 static void add_sync(cJSON *object, const stk_comparison *c) {
-    static const char *const keys[2] = {"sync_offset_frames", "sync_confidence"};
-    const double values[2] = {c->sync.offset_frames, c->sync.confidence};
+    const struct {
+        const char *key, *reason;
+        double value;
+    } rows[] = {{"sync_offset_frames", c->sync_reason, c->sync.offset_frames},
+                {"sync_confidence", c->sync_reason, c->sync.confidence},
+                {"lse_c", c->lse_reason, c->lse.c},
+                {"lse_d", c->lse_reason, c->lse.d}};
     cJSON *reasons = cJSON_GetObjectItemCaseSensitive(object, "not_computed");
-    for (int i = 0; i < 2; i++) {
-        if (c->sync_reason[0] == '\0') {
-            cJSON_AddNumberToObject(object, keys[i], values[i]);
+    for (size_t i = 0; i < STK_ARRAY_SIZE(rows); i++) {
+        if (rows[i].reason[0] == '\0') {
+            cJSON_AddNumberToObject(object, rows[i].key, rows[i].value);
             continue;
         }
-        cJSON_AddNullToObject(object, keys[i]);
-        cJSON_AddStringToObject(reasons, keys[i], c->sync_reason);
+        cJSON_AddNullToObject(object, rows[i].key);
+        cJSON_AddStringToObject(reasons, rows[i].key, rows[i].reason);
     }
 }
 
@@ -119,6 +125,7 @@ static void put_reasons(page *p, const stk_comparison *c) {
             put(p, "  %s: %s\n", stk_quality_names[k].key, c->quality.reason[k]);
     if (c->quality.jitter_reason[0] != '\0') put(p, "  jitter: %s\n", c->quality.jitter_reason);
     if (c->sync_reason[0] != '\0') put(p, "  sync: %s\n", c->sync_reason);
+    if (c->lse_reason[0] != '\0') put(p, "  lse_c, lse_d: %s\n", c->lse_reason);
 }
 
 static char *as_text(const table *t) {
@@ -134,21 +141,27 @@ static char *as_text(const table *t) {
         for (int i = 0; i < t->count; i++)
             put_cell(&p, t->of[i].quality.figure[k].mean, t->of[i].quality.figure[k].count > 0);
     }
-    const char *const rest[] = {"jitter_rot_deg", "jitter_rot_deg_real", "sync_offset_frames",
-                                "sync_confidence"};
-    for (int k = 0; k < 4; k++) {
+    const char *const rest[] = {
+        "jitter_rot_deg", "jitter_rot_deg_real", "sync_offset_frames", "sync_confidence", "lse_c",
+        "lse_d"};
+    for (int k = 0; k < 6; k++) {
         put(&p, "\n%-20s", rest[k]);
         for (int i = 0; i < t->count; i++) {
             const stk_comparison *c = &t->of[i];
-            const double values[] = {c->quality.jitter_rot_deg, c->quality.jitter_rot_deg_real,
-                                     c->sync.offset_frames, c->sync.confidence};
-            put_cell(&p, values[k], k < 2 ? !isnan(values[k]) : c->sync_reason[0] == '\0');
+            const double values[] = {c->quality.jitter_rot_deg,
+                                     c->quality.jitter_rot_deg_real,
+                                     c->sync.offset_frames,
+                                     c->sync.confidence,
+                                     c->lse.c,
+                                     c->lse.d};
+            const char *reason = k < 4 ? c->sync_reason : c->lse_reason;
+            put_cell(&p, values[k], k < 2 ? !isnan(values[k]) : reason[0] == '\0');
         }
     }
     for (int i = 0; i < t->count; i++) {
         put(&p, "\n%s, not computed:\n", t->video[i]);
         put_reasons(&p, &t->of[i]);
-        put(&p, "  fid, lse_c, lse_d: no networks for them (--json)\n");
+        put(&p, "  fid: no network for it (--json)\n");
     }
     char *text = stk_text_copy(p.text);
     stk_free(p.text);

@@ -21,6 +21,22 @@ static void add_figure(cJSON *to, const stk_sync_figure *f) {
     cJSON_AddNumberToObject(to, "confidence", rounded(f->confidence, 0.001));
 }
 
+/* Null with the reason where SyncNet is not there. */
+static void add_lse(cJSON *root, const stk_sync_report *sync) {
+    static const char *const keys[] = {"lse_c", "lse_d", "lse_offset_frames"};
+    const double values[] = {rounded(sync->lse.c, 1e-4), rounded(sync->lse.d, 1e-4),
+                             sync->lse.offset_frames};
+    cJSON *reasons = sync->lse.windows > 0 ? NULL : cJSON_AddObjectToObject(root, "not_computed");
+    for (int i = 0; i < 3; i++) {
+        if (sync->lse.windows > 0) {
+            cJSON_AddNumberToObject(root, keys[i], values[i]);
+            continue;
+        }
+        cJSON_AddNullToObject(root, keys[i]);
+        cJSON_AddStringToObject(reasons, keys[i], sync->lse_reason);
+    }
+}
+
 static char *as_json(const stk_sync_options *options, const stk_sync_report *sync) {
     cJSON *root = cJSON_CreateObject();
     cJSON_AddStringToObject(root, "clip", options->clip);
@@ -28,6 +44,7 @@ static char *as_json(const stk_sync_options *options, const stk_sync_report *syn
     cJSON_AddStringToObject(root, "measure", sync->by[sync->chosen].measure);
     cJSON_AddBoolToObject(root, "sure", sync->by[sync->chosen].confidence >= STK_SYNC_SURE);
     cJSON_AddNumberToObject(root, "windows", sync->windows);
+    add_lse(root, sync);
     cJSON *measures = cJSON_AddObjectToObject(root, "measures");
     for (int i = 0; i < sync->count; i++) {
         cJSON *one = cJSON_AddObjectToObject(measures, sync->by[i].measure);
@@ -70,6 +87,10 @@ static char *as_text(const stk_sync_report *sync) {
                              f->confidence_syncnet);
         if (used < TEXT_MAX) used += snprintf(text + used, sizeof text - (size_t)used, "\n");
     }
+    if (sync->lse.windows > 0 && used < TEXT_MAX)
+        snprintf(text + used, sizeof text - (size_t)used,
+                 "SyncNet: LSE-C %.3f, LSE-D %.3f at %+d frames, %d windows\n", sync->lse.c,
+                 sync->lse.d, sync->lse.offset_frames, sync->lse.windows);
     return stk_text_copy(text);
 }
 
@@ -81,7 +102,7 @@ static stk_status measure(const stk_sync_options *options, const stk_job *job,
     if (options->clip == NULL) return stk_fail(STK_ERR_ARGUMENT, "CLIP is missing");
     const stk_speech_settings settings = {
         .clip = options->clip, .models = options->models, .threads = options->threads};
-    return stk_sync_clip(&settings, options->encoder, NULL, job, sync);
+    return stk_sync_clip_lse(&settings, options->encoder, job, sync);
 }
 
 stk_status stk_sync(stk_context *ctx, const stk_sync_options *options, stk_sync_result *result,

@@ -79,13 +79,16 @@ static stk_status measure_sync(const stk_compare_settings *settings, const stk_j
     const stk_speech_settings speech = {
         .clip = settings->video, .models = settings->models, .threads = settings->threads};
     stk_sync_report sync;
-    const stk_status status = stk_sync_clip(&speech, settings->encoder, NULL, job, &sync);
+    const stk_status status = stk_sync_clip_lse(&speech, settings->encoder, job, &sync);
     if (status == STK_OK) {
         c->sync = sync.by[sync.chosen];
+        c->lse = sync.lse;
+        memcpy(c->lse_reason, sync.lse_reason, sizeof c->lse_reason);
         return STK_OK;
     }
     if (status != STK_ERR_CONTENT && status != STK_ERR_WEIGHTS) return status;
     snprintf(c->sync_reason, sizeof c->sync_reason, "%s", stk_error_text());
+    snprintf(c->lse_reason, sizeof c->lse_reason, "%s", stk_error_text());
     return STK_OK;
 }
 

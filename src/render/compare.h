@@ -27,6 +27,8 @@ typedef struct stk_comparison {
     stk_quality_report quality;
     stk_sync_figure sync; /* of the video; what it is worth with sync_reason "" */
     char sync_reason[STK_QUALITY_REASON];
+    stk_lse lse; /* of the video, with lse_reason "" */
+    char lse_reason[STK_SYNC_REASON];
 } stk_comparison;
 
 /* STK_ERR_MISMATCH when the pictures are not of one size. */

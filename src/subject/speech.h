@@ -17,6 +17,7 @@
 #include "base/job.h"
 #include "base/status.h"
 #include "base/types.h"
+#include "face_sync/syncnet.h"
 
 enum {
     STK_SPEECH_FORMAT = 1,                    /* of the file */
@@ -49,12 +50,14 @@ typedef struct stk_speech {
 } stk_speech;
 
 typedef struct stk_speech_settings {
-    const char *clip;   /* anything FFmpeg reads, with picture and sound */
-    const char *models; /* weights folder or NULL */
-    const char *sound;  /* a sound file whose first sample belongs to frame 0; NULL = the clip's */
-    int align;          /* 1: sound that is early or late beyond doubt is moved to fit the lips */
-    int frames_most;    /* the first so many only; 0 = all */
-    int threads;        /* 0 = all */
+    const char *clip;    /* anything FFmpeg reads, with picture and sound */
+    const char *models;  /* weights folder or NULL */
+    const char *sound;   /* a sound file whose first sample belongs to frame 0; NULL = the clip's */
+    int align;           /* 1: sound that is early or late beyond doubt is moved to fit the lips */
+    int frames_most;     /* the first so many only; 0 = all */
+    int threads;         /* 0 = all */
+    const char *syncnet; /* weights of SyncNet, by which *lse is measured; or NULL */
+    stk_lse *lse;        /* with syncnet: of the sound as it is in the file */
 } stk_speech_settings;
 
 /* Cuts the clip into `file`, which appears when it is whole. The largest face is followed. Memory:

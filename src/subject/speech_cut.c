@@ -10,6 +10,7 @@
 #include "subject/cuts.h"
 #include "subject/speech_codes.h"
 #include "subject/speech_crop.h"
+#include "subject/speech_lse.h"
 #include "subject/speech_state.h"
 #include "subject/sync.h"
 
@@ -38,7 +39,7 @@ static const float LEVEL_MIN = 3e-4f; /* root mean square below which a clip is 
 
 typedef struct slot {
     stk_image picture;
-    uint8_t crop[STK_SPEECH_CROP], face[STK_SPEAKER_FACE];
+    uint8_t crop[STK_SPEECH_CROP], face[STK_SPEAKER_FACE], wide[STK_SYNCNET_FACE];
 } slot;
 
 typedef struct cut_work {
@@ -59,13 +60,14 @@ typedef struct cut_work {
     float *opening;
     int frames;
     slot *slots;
-    float (*floats)[3 * STK_SPEAKER_FACE]; /* one a worker */
+    float (*floats)[STK_SYNCNET_FACE]; /* one a worker */
     stk_sound sound;
     float *mel;
     int columns;
     stk_active_speaker *speaker; /* NULL where its weights are absent */
     stk_speech_eyes *eyes;
     float *seen, *heard, *score;
+    stk_speech_lse *lse; /* NULL: not asked for */
     double moved_ms;
     stk_safetensors_writer *writer;
 } cut_work;
@@ -151,6 +153,14 @@ static void crop_grey(const stk_image *rgb, const stk_face_roi *roi, float *valu
     }
 }
 
+/* SyncNet's square: that of the active speaker and as much again round it. */
+static void crop_wide(const stk_image *rgb, const stk_face_roi *face, float *values, uint8_t *out) {
+    stk_face_roi roi = *face;
+    roi.size_px *= 2;
+    stk_face_crop(values, STK_SYNCNET_SIDE, rgb, &roi, 1, 0.5f, 0);
+    for (int i = 0; i < STK_SYNCNET_FACE; i++) out[i] = (uint8_t)stk_clampf(values[i], 0, 255);
+}
+
 static stk_status crop(void *ctx, stk_line_place *at) {
     cut_work *work = ctx;
     slot *s = &work->slots[at->slot];
@@ -159,6 +169,7 @@ static stk_status crop(void *ctx, stk_line_place *at) {
     if (k->crop.size_px < 1) return STK_OK;
     crop_colour(&s->picture, &k->crop, work->floats[at->worker], s->crop);
     if (work->speaker != NULL) crop_grey(&s->picture, &k->face, work->floats[at->worker], s->face);
+    if (work->lse != NULL) crop_wide(&s->picture, &k->face, work->floats[at->worker], s->wide);
     return STK_OK;
 }
 
@@ -166,10 +177,11 @@ static stk_status keep(void *ctx, stk_line_place *at) {
     cut_work *work = ctx;
     const slot *s = &work->slots[at->slot];
     const int i = at->item, face = work->looks[i].crop.size_px >= 1;
+    const int fresh = i > 0 && work->take[i] != work->take[i - 1];
     STK_TRY(stk_safetensors_writer_data(work->writer, s->crop, STK_SPEECH_CROP));
     if (work->speaker != NULL)
-        STK_TRY(stk_speech_eyes_push(work->eyes, i, face ? s->face : NULL,
-                                     i > 0 && work->take[i] != work->take[i - 1]));
+        STK_TRY(stk_speech_eyes_push(work->eyes, i, face ? s->face : NULL, fresh));
+    if (work->lse != NULL) STK_TRY(stk_speech_lse_push(work->lse, face ? s->wide : NULL, fresh));
     return tick(work, i + 1);
 }
 
@@ -419,11 +431,16 @@ static stk_status cut(cut_work *work) {
     STK_TRY(look_at_clip(work));
     STK_TRY(find_takes(work));
     STK_TRY(open_speaker(work));
+    if (work->settings->syncnet != NULL)
+        STK_TRY(stk_speech_lse_create(&work->lse, work->settings->syncnet, work->frames,
+                                      STK_LSE_RUN_MIN));
     STK_TRY(read_sound(work));
     STK_TRY(declare(work));
     STK_TRY(write_crops(work));
     STK_TRY(mark_speakers(work));
     STK_TRY(write_tables(work));
+    if (work->lse != NULL)
+        STK_TRY(stk_speech_lse_end(work->lse, &work->sound, work->settings->lse));
     return stk_safetensors_writer_finish(&work->writer);
 }
 
@@ -449,6 +466,7 @@ stk_status stk_speech_cut(const stk_speech_settings *settings, const stk_job *jo
     stk_free(work.heard);
     stk_free(work.score);
     stk_speech_eyes_free(&work.eyes);
+    stk_speech_lse_free(&work.lse);
     stk_active_speaker_free(&work.speaker);
     stk_pool_free(&work.pool);
     return status;

@@ -27,6 +27,7 @@ enum {
     STK_SYNC_WINDOW = 50,
     STK_SYNC_WINDOWS_MAX = 150, /* five minutes; of longer clips, spread over them */
     STK_SYNC_MEASURES = 4,
+    STK_SYNC_REASON = 256,
     STK_SYNC_FRAMES_MIN = STK_SYNC_WINDOW / 2 + 2 * STK_SYNC_REACH, /* of a take */
 };
 
@@ -47,7 +48,9 @@ typedef struct stk_sync_report {
     int windows, count;
     stk_sync_window at[STK_SYNC_WINDOWS_MAX]; /* the windows */
     stk_sync_figure by[STK_SYNC_MEASURES];
-    int chosen; /* index of the one that counts */
+    int chosen;                       /* index of the one that counts */
+    stk_lse lse;                      /* by SyncNet, where it was asked for: stk_sync_clip */
+    char lse_reason[STK_SYNC_REASON]; /* why it is not there; "" where it is */
 } stk_sync_report;
 
 /* Windows that can be looked at: for each of their frames all shifts lie within the take. At most
@@ -89,5 +92,9 @@ stk_status stk_discriminator_distances(stk_discriminator *discriminator,
  * opens, or else that in the program (face_sync/lip_sync.h). settings->align does not count. */
 stk_status stk_sync_clip(const stk_speech_settings *settings, const char *encoder,
                          const char *folder, const stk_job *job, stk_sync_report *sync);
+/* The same, and LSE-C and LSE-D where SyncNet is among the weights (more time: doc/METRICS.md);
+ * where it is not, sync->lse_reason says so. */
+stk_status stk_sync_clip_lse(const stk_speech_settings *settings, const char *encoder,
+                             const stk_job *job, stk_sync_report *sync);
 
 #endif

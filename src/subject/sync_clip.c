@@ -1,5 +1,6 @@
 /* sync_clip.c - sync of a clip: cut it, measure it, throw the cut away. */
 #include "subject/sync.h"
+#include "subject/speech_lse.h"
 
 #include "base/file.h"
 #include "base/log.h"
@@ -83,4 +84,24 @@ stk_status stk_sync_clip(const stk_speech_settings *settings, const char *encode
     }
     stk_lip_sync_free(&nets);
     return status;
+}
+
+stk_status stk_sync_clip_lse(const stk_speech_settings *settings, const char *encoder,
+                             const stk_job *job, stk_sync_report *sync) {
+    stk_speech_settings with = *settings;
+    stk_lse lse = {0};
+    char path[STK_PATH_MAX], reason[STK_SYNC_REASON] = "";
+    const int found = stk_syncnet_locate(settings->models, path) == STK_OK;
+    if (found)
+        with.syncnet = path, with.lse = &lse;
+    else
+        stk_error_take(reason, sizeof reason);
+    STK_TRY(stk_sync_clip(&with, encoder, NULL, job, sync));
+    if (found && lse.windows == 0)
+        snprintf(reason, sizeof reason,
+                 "a face is not seen for %d frames in a row, as SyncNet's figures want",
+                 STK_LSE_RUN_MIN);
+    sync->lse = lse;
+    memcpy(sync->lse_reason, reason, sizeof reason);
+    return STK_OK;
 }

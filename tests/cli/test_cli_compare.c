@@ -116,7 +116,8 @@ static void compare_tells_a_film_from_itself_and_from_a_brighter_one(void **stat
     assert_true(fabs(number(second, "psnr", 0) - 20 * log10(255.0 / BRIGHTER)) < 0.6);
     assert_true(number(second, "ms_ssim", 0) > 0.9 && number(second, "ms_ssim", 0) < 1);
     /* Not to be had of noise without sound, each with its reason. */
-    static const char *const without[] = {"lmd", "aue", "psnr_head", "lpips", "sync_confidence"};
+    static const char *const without[] = {"lmd",   "aue",   "psnr_head", "sync_confidence",
+                                          "lpips", "lse_c", "lse_d"};
     for (size_t i = 0; i < STK_ARRAY_SIZE(without); i++) {
         char null[64], reason[64];
         snprintf(null, sizeof null, "\"%s\":null", without[i]);
