@@ -1,6 +1,6 @@
-/* evaluate.c - for every held-out frame: render it with its own pose, expression and sound over
- * its own torso composite (over what the torso branch paints, where the model has one), and
- * compare with the real frame (reference.md 10).
+/* evaluate.c - for every held-out frame, or as many trained ones: render it with its own pose,
+ * expression and sound over its own torso composite (over what the torso branch paints, where the
+ * model has one), and compare with the real frame (reference.md 10).
  */
 #include "render/evaluate.h"
 #include "base/clock.h"
@@ -36,6 +36,7 @@ typedef struct evaluation {
     stk_portrait_frame real;
     stk_portrait_tally tally;
     float *acts;
+    int first, end; /* frames measured */
     double render_seconds;
 } evaluation;
 
@@ -44,7 +45,7 @@ static stk_status open_quality(evaluation *e, const stk_subject_info *info) {
         .models = e->settings->models,
         .perceptual = e->settings->perceptual,
         .camera = info->camera,
-        .frames = info->frames - info->train_frames,
+        .frames = e->end - e->first,
         .pool = e->pool,
     };
     return stk_quality_create(&e->quality, &settings);
@@ -59,9 +60,13 @@ static stk_status open_evaluation(evaluation *e) {
     const stk_subject_info *info = stk_subject_get_info(e->subject);
     if (info->frames <= info->train_frames)
         return stk_fail(STK_ERR_CONTENT, "%s: has no held-out frames", e->settings->subject);
+    const int held_out = info->frames - info->train_frames;
+    e->first = e->settings->trained ? info->train_frames - held_out : info->train_frames;
+    if (e->first < 0) e->first = 0;
+    e->end = e->first + held_out;
     int w = info->width, h = info->height;
     STK_TRY(stk_subject_rows_init(&e->rows, e->subject, &e->model->nets,
-                                  info->train_frames - STK_AUDIO_WINDOW / 2, e->settings->encoder));
+                                  e->first - STK_AUDIO_WINDOW / 2, e->settings->encoder));
     STK_TRY(stk_pool_create(&e->pool, e->settings->threads));
     STK_TRY(stk_subject_open_pictures(e->subject, &e->pictures));
     STK_TRY(stk_subject_open_torsos(e->subject, &e->torsos));
@@ -81,9 +86,8 @@ static stk_status open_evaluation(evaluation *e) {
     if (e->settings->frames != NULL) STK_TRY(stk_directory_create(e->settings->frames));
     const int every = e->settings->every > 0 ? e->settings->every : 1;
     if (e->settings->album == NULL) return STK_OK;
-    return stk_album_init(e->settings->album,
-                          (info->frames - info->train_frames + every - 1) / every, every,
-                          info->train_frames);
+    return stk_album_init(e->settings->album, (e->end - e->first + every - 1) / every, every,
+                          e->first);
 }
 
 static void close_evaluation(evaluation *e) {
@@ -249,14 +253,12 @@ stk_status stk_evaluate(const stk_evaluate_settings *settings, const stk_job *jo
     evaluation e = {.settings = settings};
     stk_status status = open_evaluation(&e);
     if (status == STK_OK) {
-        const stk_subject_info *info = stk_subject_get_info(e.subject);
         int every = settings->every > 0 ? settings->every : 1;
         double start_s = stk_clock_s();
-        for (int i = info->train_frames; status == STK_OK && i < info->frames; i += every) {
+        for (int i = e.first; status == STK_OK && i < e.end; i += every) {
             if (stk_job_aborted(job)) status = stk_fail(STK_ERR_ABORTED, "stopped");
             if (status == STK_OK) status = score_frame(&e, i);
-            stk_job_report(job, "eval", i + 1 - info->train_frames,
-                           info->frames - info->train_frames, start_s, NULL);
+            stk_job_report(job, "eval", i + 1 - e.first, e.end - e.first, start_s, NULL);
         }
         if (status == STK_OK) status = finish_scores(&e, scores);
     }

@@ -1,4 +1,5 @@
-/* evaluate.h - held-out frames, driven by their own sound, against the real ones. */
+/* evaluate.h - held-out frames (or trained ones), driven by their own sound, against the real ones.
+ */
 #ifndef STK_RENDER_EVALUATE_H
 #define STK_RENDER_EVALUATE_H
 
@@ -16,6 +17,7 @@ typedef struct stk_evaluate_settings {
     const char *encoder;    /* of voice.h, for "ave" models */
     const char *perceptual; /* the network of LPIPS; NULL: alex */
     int every;              /* every N-th held-out frame */
+    int trained;            /* the last frames trained on, as many, instead of held-out ones */
     int threads;
     int reference_march;     /* the published marching rule over the whole picture */
     int every_pixel;         /* a ray through every pixel, none interpolated */
