@@ -94,7 +94,7 @@ typedef stk_status (*read_part)(stk_lpips *lpips, const stk_state_dict *dict, fl
 
 static stk_status read_file(stk_lpips *lpips, const char *path, read_part part, float **at) {
     stk_state_dict *dict;
-    STK_TRY(stk_state_dict_open(&dict, path));
+    STK_TRY(stk_state_dict_open_without(&dict, path, "classifier."));
     const stk_status status = part(lpips, dict, at);
     stk_state_dict_close(&dict);
     return status;

@@ -466,7 +466,9 @@ stk_status stk_pickle_read(stk_pickle *pickle, const uint8_t *bytes, size_t size
 }
 
 void stk_pickle_resolve(stk_pickle *pickle) {
-    for (stk_pickle_tensor *t = pickle->tensors; t != NULL; t = t->next)
-        t->tensor.data =
-            pickle->storages[t->storage].data + (size_t)t->offset * stk_dtype_size(t->tensor.dtype);
+    for (stk_pickle_tensor *t = pickle->tensors; t != NULL; t = t->next) {
+        const uint8_t *data = pickle->storages[t->storage].data;
+        if (data != NULL)
+            t->tensor.data = data + (size_t)t->offset * stk_dtype_size(t->tensor.dtype);
+    }
 }

@@ -40,7 +40,7 @@ typedef struct stk_pickle_storage {
 } stk_pickle_storage;
 
 typedef struct stk_pickle_tensor {
-    stk_pth_tensor tensor;
+    stk_pth_tensor tensor; /* first: values point to it */
     int storage;
     int64_t offset; /* elements */
     struct stk_pickle_tensor *next;
@@ -64,7 +64,7 @@ void stk_pickle_clear(stk_pickle *pickle);
 /* Reads one pickle from the front of `bytes`; *used receives its length. */
 stk_status stk_pickle_read(stk_pickle *pickle, const uint8_t *bytes, size_t size, size_t *used,
                            stk_pth_value **root);
-/* Once every storage has its data. */
+/* Once the storages have their data; tensors of those without have none. */
 void stk_pickle_resolve(stk_pickle *pickle);
 
 /* --- shared by pickle.c and pickle_object.c --------------------------------------------------- */

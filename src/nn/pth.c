@@ -17,7 +17,8 @@ enum { LEGACY_PROTOCOL = 1001 };
 
 struct stk_pth {
     char *path;
-    stk_map map; /* the legacy form: storages point into it */
+    const char *without; /* while it is opened; NULL: all is read */
+    stk_map map;         /* the legacy form: storages point into it */
     zip_t *zip;
     stk_pickle pickle;
     stk_pth_value *root;
@@ -64,15 +65,34 @@ static stk_status read_entry(stk_pth *file, const char *name, int64_t expected, 
     return status;
 }
 
-/* Loads every storage the pickle named: "<stem>/data/<key>". The entries are stored, so honest
+/* wanted [storages]: 0 where only tensors of the state dict with that beginning of a name lie. */
+static void mark_wanted(const stk_pth *file, uint8_t *wanted) {
+    const stk_pth_value *model = file->without != NULL ? stk_pth_model(file) : NULL;
+    memset(wanted, 1, (size_t)file->pickle.storage_count);
+    for (int keep = 0; model != NULL && keep < 2; keep++)
+        for (int i = 0; i < model->count; i++) {
+            const stk_pth_value *key = model->keys[i], *item = model->items[i];
+            if (key->type != STK_PTH_STRING || item->type != STK_PTH_TENSOR ||
+                item->tensor->data != NULL) /* an array, which has its own */
+                continue;
+            const int named = strncmp(key->text, file->without, strlen(file->without)) == 0;
+            const stk_pickle_tensor *tensor = (const stk_pickle_tensor *)(const void *)item->tensor;
+            if (named != keep) wanted[tensor->storage] = (uint8_t)keep;
+        }
+}
+
+/* Loads the storages the pickle named: "<stem>/data/<key>". The entries are stored, so honest
  * files cannot need more memory than they are long; overlapping entries could, and are stopped by
  * that. */
-static stk_status load_storages(stk_pth *file, const char *stem, int stem_length) {
+static stk_status load_storages(stk_pth *file, const char *stem, int stem_length,
+                                const uint8_t *wanted) {
     stk_pickle *pickle = &file->pickle;
     size_t left = file->map.size;
     file->blocks = stk_calloc_aligned((size_t)pickle->storage_count, sizeof *file->blocks);
     if (file->blocks == NULL) return stk_fail_memory(file->path);
     for (int i = 0; i < pickle->storage_count; i++) {
+        file->block_count = i + 1;
+        if (!wanted[i]) continue;
         stk_pickle_storage *storage = &pickle->storages[i];
         int64_t bytes;
         if (__builtin_mul_overflow(storage->count, (int64_t)stk_dtype_size(storage->dtype), &bytes))
@@ -81,7 +101,6 @@ static stk_status load_storages(stk_pth *file, const char *stem, int stem_length
         size_t size = 0;
         snprintf(name, sizeof name, "%.*s/data/%s", stem_length, stem, storage->key);
         STK_TRY(read_entry(file, name, bytes, left, &file->blocks[i], &size));
-        file->block_count = i + 1;
         left -= size;
         storage->data = file->blocks[i];
     }
@@ -108,7 +127,12 @@ static stk_status read_zip(stk_pth *file) {
         stk_status status = stk_pickle_read(&file->pickle, bytes, size, &used, &file->root);
         stk_free(bytes);
         STK_TRY(status);
-        return load_storages(file, name, (int)(length - (sizeof SUFFIX - 1)));
+        uint8_t *wanted = stk_calloc_aligned((size_t)file->pickle.storage_count + 1, 1);
+        if (wanted == NULL) return stk_fail_memory(file->path);
+        mark_wanted(file, wanted);
+        status = load_storages(file, name, (int)(length - (sizeof SUFFIX - 1)), wanted);
+        stk_free(wanted);
+        return status;
     }
     return stk_fail(STK_ERR_FORMAT,
                     "%s: is an archive, but not one that torch.save wrote (it has no data.pkl); "
@@ -182,17 +206,23 @@ static stk_status read_file(stk_pth *file) {
     return STK_OK;
 }
 
-stk_status stk_pth_open(stk_pth **out, const char *path) {
+stk_status stk_pth_open(stk_pth **file, const char *path) {
+    return stk_pth_open_without(file, path, NULL);
+}
+
+stk_status stk_pth_open_without(stk_pth **out, const char *path, const char *without) {
     *out = NULL;
     stk_pth *file = stk_calloc_aligned(1, sizeof *file);
     if (file == NULL) return stk_fail_memory(path);
     file->path = strdup(path);
+    file->without = without;
     stk_pickle_init(&file->pickle, file->path);
     stk_status status = file->path != NULL ? STK_OK : stk_fail_memory(path);
     if (status == STK_OK) status = stk_map_open(&file->map, path);
     if (status == STK_OK) status = read_file(file);
     if (file->zip != NULL) zip_discard(file->zip);
     file->zip = NULL;
+    file->without = NULL; /* the caller's */
     if (status == STK_OK)
         *out = file;
     else
@@ -254,7 +284,7 @@ double stk_pth_number(const stk_pth_value *value, double otherwise) {
     case STK_PTH_FLOAT:
         return value->real;
     case STK_PTH_TENSOR:
-        if (value->tensor->count != 1) return otherwise;
+        if (value->tensor->count != 1 || value->tensor->data == NULL) return otherwise;
         stk_dtype_to_f32(value->tensor->dtype, value->tensor->data, 1, &number);
         return (double)number;
     default:
@@ -270,6 +300,9 @@ static stk_status check_count(const stk_pth_value *value, int64_t count, const c
     if (value->tensor->count != count)
         return stk_fail(STK_ERR_MISMATCH, "%s: the tensor has %lld elements, %lld are needed",
                         label, (long long)value->tensor->count, (long long)count);
+    if (count > 0 && value->tensor->data == NULL)
+        return stk_fail(STK_ERR_ARGUMENT, "%s: the tensor was left out when the file was opened",
+                        label);
     return STK_OK;
 }
 

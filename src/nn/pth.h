@@ -53,6 +53,9 @@ typedef struct stk_pth_value {
 
 typedef struct stk_pth stk_pth;
 stk_status stk_pth_open(stk_pth **file, const char *path);
+/* Without the elements of the state dict's tensors whose names begin so ("classifier."), unless
+ * others share them: they stay on disk, `data` is NULL, copying them is refused. NULL: all. */
+stk_status stk_pth_open_without(stk_pth **file, const char *path, const char *without);
 void stk_pth_close(stk_pth **file);
 /* The tree; it and everything below live until the file is closed. */
 const stk_pth_value *stk_pth_root(const stk_pth *file);

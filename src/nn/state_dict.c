@@ -51,13 +51,18 @@ static stk_state_tensor from_pth(const char *name, const stk_pth_value *value) {
     return tensor;
 }
 
-static stk_status list_pth(stk_state_dict *dict) {
-    STK_TRY(stk_pth_open(&dict->pth, dict->path));
+static int is_without(const char *name, const char *without) {
+    return without != NULL && strncmp(name, without, strlen(without)) == 0;
+}
+
+static stk_status list_pth(stk_state_dict *dict, const char *without) {
+    STK_TRY(stk_pth_open_without(&dict->pth, dict->path, without));
     const stk_pth_value *model = stk_pth_model(dict->pth);
     if (model == NULL) return make_room(dict, 0);
     STK_TRY(make_room(dict, model->count));
     for (int i = 0; i < model->count; i++) {
-        if (model->items[i]->type != STK_PTH_TENSOR || model->keys[i]->type != STK_PTH_STRING)
+        if (model->items[i]->type != STK_PTH_TENSOR || model->keys[i]->type != STK_PTH_STRING ||
+            is_without(model->keys[i]->text, without))
             continue;
         const stk_state_tensor tensor = from_pth(plain_name(model->keys[i]->text), model->items[i]);
         add(dict, &tensor);
@@ -65,12 +70,13 @@ static stk_status list_pth(stk_state_dict *dict) {
     return STK_OK;
 }
 
-static stk_status list_safetensors(stk_state_dict *dict) {
+static stk_status list_safetensors(stk_state_dict *dict, const char *without) {
     STK_TRY(stk_safetensors_open(&dict->safetensors, dict->path));
     int count = stk_safetensors_count(dict->safetensors);
     STK_TRY(make_room(dict, count));
     for (int i = 0; i < count; i++) {
         const stk_tensor_info *t = stk_safetensors_at(dict->safetensors, i);
+        if (is_without(t->name, without)) continue;
         stk_state_tensor tensor = {plain_name(t->name), t->dtype, t->rank, {0}, t->count, t};
         memcpy(tensor.shape, t->shape, sizeof tensor.shape);
         add(dict, &tensor);
@@ -78,15 +84,20 @@ static stk_status list_safetensors(stk_state_dict *dict) {
     return STK_OK;
 }
 
-static stk_status list_tensors(stk_state_dict *dict) {
+static stk_status list_tensors(stk_state_dict *dict, const char *without) {
     stk_map map;
     STK_TRY(stk_map_open(&map, dict->path));
     int json = map.size > 8 && map.data[8] == '{'; /* the header of safetensors */
     stk_map_close(&map);
-    return json ? list_safetensors(dict) : list_pth(dict);
+    return json ? list_safetensors(dict, without) : list_pth(dict, without);
 }
 
-stk_status stk_state_dict_open(stk_state_dict **out, const char *path) {
+stk_status stk_state_dict_open(stk_state_dict **dict, const char *path) {
+    return stk_state_dict_open_without(dict, path, NULL);
+}
+
+stk_status stk_state_dict_open_without(stk_state_dict **out, const char *path,
+                                       const char *without) {
     *out = NULL;
     stk_state_dict *dict = stk_calloc_aligned(1, sizeof *dict);
     if (dict == NULL) return stk_fail_memory(path);
@@ -94,7 +105,7 @@ stk_status stk_state_dict_open(stk_state_dict **out, const char *path) {
     stk_status status = dict->path != NULL ? STK_OK : stk_fail_memory(path);
     if (status == STK_OK && stk_file_is_directory(path))
         status = stk_fail(STK_ERR_FORMAT, "%s: is a folder; give a checkpoint file", path);
-    if (status == STK_OK) status = list_tensors(dict);
+    if (status == STK_OK) status = list_tensors(dict, without);
     if (status != STK_OK)
         stk_state_dict_close(&dict);
     else

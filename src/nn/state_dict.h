@@ -24,6 +24,9 @@ typedef struct stk_state_tensor {
 
 typedef struct stk_state_dict stk_state_dict;
 stk_status stk_state_dict_open(stk_state_dict **dict, const char *path);
+/* The list without tensors whose names begin so, which are not read from a .pth (pth.h). */
+stk_status stk_state_dict_open_without(stk_state_dict **dict, const char *path,
+                                       const char *without);
 void stk_state_dict_close(stk_state_dict **dict);
 /* Owned by the handle. */
 const char *stk_state_dict_path(const stk_state_dict *dict);

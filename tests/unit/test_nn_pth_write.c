@@ -250,6 +250,34 @@ static void state_dict_of_safetensors_is_the_same(void **state) {
     stk_state_dict_close(&dict);
 }
 
+/* Left out: listed nowhere, its elements refused, the others as they are. */
+static void open_without_leaves_the_named_on_disk(void **state) {
+    (void)state;
+    static const int64_t shape[] = {2, 3};
+    float out[6];
+    stk_pth_writer *writer;
+    stk_pth *file;
+    stk_state_dict *dict;
+    TEST_OK(stk_pth_writer_create(&writer, path));
+    TEST_OK(stk_pth_writer_tensor(writer, "classifier.1.weight", STK_F32, 2, shape, bytes));
+    TEST_OK(stk_pth_writer_tensor(writer, "features.0.weight", STK_F32, 2, shape, bytes + 24));
+    TEST_OK(stk_pth_writer_finish(&writer));
+    TEST_OK(stk_pth_open_without(&file, path, "classifier."));
+    const stk_pth_value *left = stk_pth_get(stk_pth_root(file), "classifier.1.weight");
+    const stk_pth_value *kept = stk_pth_get(stk_pth_root(file), "features.0.weight");
+    assert_null(left->tensor->data);
+    assert_int_equal(stk_pth_read_f32(left, out, 6, "left"), STK_ERR_ARGUMENT);
+    assert_non_null(strstr(stk_error_text(), "left out"));
+    TEST_OK(stk_pth_read_f32(kept, out, 6, "kept"));
+    assert_memory_equal(out, bytes + 24, sizeof out);
+    stk_pth_close(&file);
+    TEST_OK(stk_state_dict_open_without(&dict, path, "classifier."));
+    assert_int_equal(stk_state_dict_count(dict), 1);
+    assert_null(stk_state_dict_find(dict, "classifier.1.weight"));
+    assert_non_null(stk_state_dict_find(dict, "features.0.weight"));
+    stk_state_dict_close(&dict);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(write_every_type_and_shape_reads_back),
@@ -259,6 +287,7 @@ int main(void) {
         cmocka_unit_test(write_impossible_is_refused_and_leaves_nothing),
         cmocka_unit_test(state_dict_names_numbers_and_averages),
         cmocka_unit_test(state_dict_of_safetensors_is_the_same),
+        cmocka_unit_test(open_without_leaves_the_named_on_disk),
     };
     return cmocka_run_group_tests(tests, make_folder, NULL);
 }
