@@ -5,9 +5,9 @@
 #   scripts/get-models.sh [-n] [-f] [-p] [folder]
 #     -n  only say what is there and what is missing
 #     -f  only what prepare and eval need; exit status 0 when that is enough to go on
-#     -p  only what LPIPS measures with: torchvision's AlexNet (244 MB), VGG16 (553 MB), SqueezeNet 1.1
-#         (5 MB) and the heads over them. PyTorch publishes the first 8 digits of their SHA-256, in
-#         their names; that is what is checked
+#     -p  only what LPIPS and FID measure with: torchvision's AlexNet (244 MB), VGG16 (553 MB), SqueezeNet
+#         1.1 (5 MB) and the heads over them; pytorch-fid's Inception v3 (96 MB). Of the networks the first
+#         8 digits of the SHA-256 are published, in their names; that is what is checked
 #
 # Sources: the upstream addresses with curl, and MediaPipe's npm packages with `npm pack` (which runs
 # no package scripts). A source that cannot be reached is skipped and announced; the program says which
@@ -44,6 +44,7 @@ mediapipe=https://github.com/google-ai-edge/mediapipe/raw/master/mediapipe
 eos=https://github.com/patrikhuber/eos/raw/master/share
 lpips=https://github.com/richzhang/PerceptualSimilarity/raw/master/lpips/weights/v0.1
 torchvision=https://download.pytorch.org/models
+inception=https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights
 
 good() { # file sum-or-its-beginning
     [ -f "$1" ] || return 1
@@ -116,6 +117,8 @@ if [ $perceptual = 1 ]; then
     for name in alexnet-owt-7be5be79 vgg16-397923af squeezenet1_1-b8a52dc0; do
         from_url "$name.pth" "${name##*-}" "$torchvision/$name.pth"
     done
+    from_url pt_inception-2015-12-05-6726825d.pth 6726825d \
+        $inception/pt_inception-2015-12-05-6726825d.pth
     exit $missing
 fi
 

@@ -84,7 +84,7 @@ def show(kind, count, height, width, seed):
 if __name__ == "__main__":
     torch.set_num_threads(1)
     show("alex", 2, 64, 64, 77)
-    show("vgg", 2, 64, 64, 109)  # 77: a unit so near its ReLU's kink that float32 is on the other side
+    show("vgg", 2, 64, 64, 109)  # 77: a unit so near its ReLU's kink that float32 is beyond it
     show("squeeze", 2, 64, 64, 77)
     show("alex", 5, 33, 47, 77)
     show("alex", 1, 20, 37, 77)

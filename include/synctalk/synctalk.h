@@ -205,6 +205,7 @@ typedef struct stk_eval_result {
     int flicker_frames; /* that follow on their neighbour; 0: no flicker was computed (every > 1) */
     /* < 0: not computed; the JSON says why. Means over frames, doc/METRICS.md. */
     double ms_ssim, niqe, brisque, lpips, lpips_portrait;
+    double fid, fid_portrait; /* of all frames together */
     double lmd_face, aue; /* px, 68 points; upper-face coefficients, of [0, 1] */
     double pose_error_deg, jitter_rot_deg, jitter_rot_deg_real;
     int worst_count, worst_frame[10]; /* by psnr_portrait, the worst first */

@@ -124,6 +124,7 @@ static void put_reasons(page *p, const stk_comparison *c) {
         if (has_row(k) && c->quality.figure[k].count == 0)
             put(p, "  %s: %s\n", stk_quality_names[k].key, c->quality.reason[k]);
     if (c->quality.jitter_reason[0] != '\0') put(p, "  jitter: %s\n", c->quality.jitter_reason);
+    if (c->quality.fid_reason[0][0] != '\0') put(p, "  fid: %s\n", c->quality.fid_reason[0]);
     if (c->sync_reason[0] != '\0') put(p, "  sync: %s\n", c->sync_reason);
     if (c->lse_reason[0] != '\0') put(p, "  lse_c, lse_d: %s\n", c->lse_reason);
 }
@@ -142,26 +143,28 @@ static char *as_text(const table *t) {
             put_cell(&p, t->of[i].quality.figure[k].mean, t->of[i].quality.figure[k].count > 0);
     }
     const char *const rest[] = {
-        "jitter_rot_deg", "jitter_rot_deg_real", "sync_offset_frames", "sync_confidence", "lse_c",
-        "lse_d"};
-    for (int k = 0; k < 6; k++) {
+        "fid",   "jitter_rot_deg", "jitter_rot_deg_real", "sync_offset_frames", "sync_confidence",
+        "lse_c", "lse_d"};
+    for (int k = 0; k < 7; k++) {
         put(&p, "\n%-20s", rest[k]);
         for (int i = 0; i < t->count; i++) {
             const stk_comparison *c = &t->of[i];
-            const double values[] = {c->quality.jitter_rot_deg,
+            const double values[] = {c->quality.fid,
+                                     c->quality.jitter_rot_deg,
                                      c->quality.jitter_rot_deg_real,
                                      c->sync.offset_frames,
                                      c->sync.confidence,
                                      c->lse.c,
                                      c->lse.d};
-            const char *reason = k < 4 ? c->sync_reason : c->lse_reason;
-            put_cell(&p, values[k], k < 2 ? !isnan(values[k]) : reason[0] == '\0');
+            const char *reason = k < 5 ? c->sync_reason : c->lse_reason;
+            put_cell(&p, values[k], k < 3 ? !isnan(values[k]) : reason[0] == '\0');
         }
     }
     for (int i = 0; i < t->count; i++) {
         put(&p, "\n%s, not computed:\n", t->video[i]);
+        const size_t before = p.used;
         put_reasons(&p, &t->of[i]);
-        put(&p, "  fid: no network for it (--json)\n");
+        if (p.used == before) put(&p, "  nothing\n");
     }
     char *text = stk_text_copy(p.text);
     stk_free(p.text);

@@ -5,11 +5,6 @@
 #include <math.h>
 #include <stdio.h>
 
-/* A figure of the paper's tables that needs a network which is not there. */
-static const char *const absent[][2] = {
-    {"fid", "its Inception network is not among the weights, and this version does not run it; use "
-            "pytorch-fid"},
-};
 static const char NO_SOUND[] = "held-out frames have no sound track; `synctalk render` the sound, "
                                "then `synctalk compare` the video";
 
@@ -57,8 +52,15 @@ void stk_quality_add_json(cJSON *object, const stk_quality_report *quality, int 
         cJSON_AddNumberToObject(object, "jitter_rot_deg", quality->jitter_rot_deg);
         cJSON_AddNumberToObject(object, "jitter_rot_deg_real", quality->jitter_rot_deg_real);
     }
-    for (size_t i = 0; i < STK_ARRAY_SIZE(absent); i++)
-        add_absent(object, reasons, absent[i][0], absent[i][1]);
+    const struct {
+        const char *key;
+        double value;
+    } fid[2] = {{"fid", quality->fid}, {"fid_portrait", quality->fid_portrait}};
+    for (int i = 0; i < 2; i++)
+        if (isnan(fid[i].value))
+            add_absent(object, reasons, fid[i].key, quality->fid_reason[i]);
+        else
+            cJSON_AddNumberToObject(object, fid[i].key, fid[i].value);
     if (!synced) {
         add_absent(object, reasons, "sync_offset_frames", NO_SOUND);
         add_absent(object, reasons, "sync_confidence", NO_SOUND);

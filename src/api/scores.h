@@ -7,7 +7,7 @@
 #include <cjson/cJSON.h>
 
 /* Adds KEY (the mean, or null) and KEY_stats {mean, median, ci95, frames, worst} (or null) for
- * every figure, and not_computed {KEY: reason}, with what is always absent, too. synced: the caller
+ * every figure, and not_computed {KEY: reason}. synced: the caller
  * adds sync_offset_frames, sync_confidence, lse_c and lse_d itself. Memory that runs out leaves
  * members out; printing then fails. */
 void stk_quality_add_json(cJSON *object, const stk_quality_report *quality, int synced);

@@ -14,6 +14,7 @@
 #include "head_sync/pose_smooth.h"
 #include "metrics/naturalness.h"
 #include "metrics/picture.h"
+#include "render/fid_tally.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -60,6 +61,9 @@ struct stk_quality {
     stk_brisque *brisque;
     stk_lpips *lpips;
     stk_lpips_pass *lpips_pass; /* NULL: no weights */
+    stk_inception *inception;
+    stk_fid_tally fid; /* without a net: no weights */
+    char fid_reason[STK_QUALITY_REASON];
     float *ssim_scratch, *ms_ssim_scratch;
     char reason[STK_QUALITY_COLUMNS][STK_QUALITY_REASON];
     const stk_image *now_real, *now_made;
@@ -117,6 +121,19 @@ static stk_status open_lpips(stk_quality *q) {
     return excuse(q, status, STK_QUALITY_LPIPS, STK_QUALITY_LPIPS_PORTRAIT);
 }
 
+static stk_status open_fid(stk_quality *q) {
+    stk_inception *net = q->settings.inception;
+    if (net == NULL) {
+        const stk_status status =
+            stk_inception_open(&q->inception, q->settings.models, q->settings.pool);
+        if (status == STK_ERR_WEIGHTS)
+            snprintf(q->fid_reason, sizeof q->fid_reason, "%s", stk_error_text());
+        if (status != STK_OK) return status == STK_ERR_WEIGHTS ? STK_OK : status;
+        net = q->inception;
+    }
+    return stk_fid_tally_init(&q->fid, net, q->settings.frames);
+}
+
 static stk_status open_weights(stk_quality *q) {
     const int w = q->settings.camera.width, h = q->settings.camera.height;
     const char *models = q->settings.models;
@@ -128,6 +145,7 @@ static stk_status open_weights(stk_quality *q) {
                  "pictures of %dx%d are too small for five scales; %d pixels are needed both ways",
                  w, h, STK_MS_SSIM_SIDE);
     STK_TRY(open_lpips(q));
+    STK_TRY(open_fid(q));
     for (int i = 0; q->settings.without_regions && i < STK_QUALITY_COLUMNS; i++)
         if (stk_quality_names[i].of_a_subject)
             snprintf(q->reason[i], STK_QUALITY_REASON,
@@ -160,6 +178,8 @@ void stk_quality_free(stk_quality **handle) {
     stk_quality *q = *handle;
     stk_face_capture_free(&q->made.capture);
     stk_face_capture_free(&q->real.capture);
+    stk_fid_tally_clear(&q->fid);
+    stk_inception_close(&q->inception);
     stk_lpips_pass_free(&q->lpips_pass);
     stk_lpips_close(&q->lpips);
     stk_brisque_close(&q->brisque);
@@ -238,7 +258,9 @@ static stk_status measure_lpips(stk_quality *q, stk_quality_column column,
 }
 
 stk_status stk_quality_add_portrait(stk_quality *q, const stk_image *portrait) {
-    if (portrait != q->now_made) return measure_lpips(q, STK_QUALITY_LPIPS_PORTRAIT, portrait);
+    const int same = portrait == q->now_made;
+    if (q->fid.net != NULL) STK_TRY(stk_fid_tally_add_portrait(&q->fid, same ? NULL : portrait));
+    if (!same) return measure_lpips(q, STK_QUALITY_LPIPS_PORTRAIT, portrait);
     stk_quality_set(q, STK_QUALITY_LPIPS_PORTRAIT, q->column[STK_QUALITY_LPIPS][q->frames - 1]);
     return STK_OK;
 }
@@ -257,6 +279,7 @@ stk_status stk_quality_add(stk_quality *q, int frame, const stk_image *real,
     q->column[STK_QUALITY_PSNR][i] = stk_psnr_from_mse(stk_mse(real, made, whole, NULL, NULL));
     stk_pool_run(q->settings.pool, PICTURE_TASKS, measure_picture, q);
     STK_TRY(measure_lpips(q, STK_QUALITY_LPIPS, made));
+    if (q->fid.net != NULL) STK_TRY(stk_fid_tally_add(&q->fid, real, made));
     return measure_faces(q);
 }
 
@@ -297,6 +320,19 @@ static void measure_jitter(const stk_quality *q, stk_quality_report *report) {
                     &report->jitter_rot_deg_real, &shift_px);
 }
 
+static stk_status measure_fid(const stk_quality *q, stk_quality_report *report) {
+    static const char *const few = "it is of the spread of frames, and takes two at least";
+    report->fid = report->fid_portrait = (double)NAN;
+    if (q->fid.net != NULL)
+        STK_TRY(stk_fid_tally_finish(&q->fid, &report->fid, &report->fid_portrait));
+    const char *reason = q->fid.net == NULL ? q->fid_reason : few;
+    if (isnan(report->fid)) snprintf(report->fid_reason[0], STK_QUALITY_REASON, "%s", reason);
+    if (q->settings.without_regions) reason = q->reason[STK_QUALITY_PSNR_PORTRAIT];
+    if (isnan(report->fid_portrait))
+        snprintf(report->fid_reason[1], STK_QUALITY_REASON, "%s", reason);
+    return STK_OK;
+}
+
 static const char *why_empty(stk_quality_column column) {
     if (column >= STK_QUALITY_LMD) return "no frame shows a face in both pictures";
     if (column == STK_QUALITY_NIQE || column == STK_QUALITY_BRISQUE)
@@ -318,5 +354,5 @@ stk_status stk_quality_finish(const stk_quality *q, stk_quality_report *report) 
                      q->reason[k][0] != '\0' ? q->reason[k] : why_empty((stk_quality_column)k));
     }
     measure_jitter(q, report);
-    return STK_OK;
+    return measure_fid(q, report);
 }

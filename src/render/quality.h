@@ -3,6 +3,7 @@
  *
  *   real, made --> SSIM, MS-SSIM, NIQE, BRISQUE (a task each)       one column a figure,
  *   real, made, portrait --> LPIPS (metrics/lpips.h)
+ *   real, made, portrait --> features --> FID over all frames (fid_tally.h)
  *   real, made --face capture--> landmarks, expression, pose        one row a frame
  *   columns --metrics/figure--> mean, median, interval, worst frames
  */
@@ -12,6 +13,7 @@
 #include "base/pool.h"
 #include "base/status.h"
 #include "base/types.h"
+#include "metrics/fid.h"
 #include "metrics/figure.h"
 #include "metrics/lpips.h"
 
@@ -50,16 +52,19 @@ typedef struct stk_quality_report {
     double jitter_rot_deg, jitter_rot_deg_real;
     const char *perceptual; /* of LPIPS; static */
     char jitter_reason[STK_QUALITY_REASON];
+    double fid, fid_portrait;               /* NaN with a reason */
+    char fid_reason[2][STK_QUALITY_REASON]; /* of each */
 } stk_quality_report;
 
 typedef struct stk_quality_settings {
-    const char *models;     /* weights folder or NULL */
-    const char *perceptual; /* the network of LPIPS; NULL: alex */
-    const stk_lpips *lpips; /* it, opened; borrowed. NULL: looked for in models */
-    stk_camera camera;      /* of the real pictures; its width and height are everybody's */
-    int frames;             /* at most */
-    stk_pool *pool;         /* borrowed; may be NULL */
-    int without_regions;    /* the caller has no head, mouth and portrait to tell of */
+    const char *models;       /* weights folder or NULL */
+    const char *perceptual;   /* the network of LPIPS; NULL: alex */
+    stk_inception *inception; /* of FID, opened; borrowed. NULL: looked for in models */
+    const stk_lpips *lpips;   /* it, opened; borrowed. NULL: looked for in models */
+    stk_camera camera;        /* of the real pictures; its width and height are everybody's */
+    int frames;               /* at most */
+    stk_pool *pool;           /* borrowed; may be NULL */
+    int without_regions;      /* the caller has no head, mouth and portrait to tell of */
 } stk_quality_settings;
 
 typedef struct stk_quality stk_quality;
@@ -69,7 +74,7 @@ void stk_quality_free(stk_quality **quality);
 /* The next frame; numbers rise. */
 stk_status stk_quality_add(stk_quality *quality, int frame, const stk_image *real,
                            const stk_image *made);
-/* The newest frame as a portrait: its LPIPS. */
+/* The newest frame as a portrait: its LPIPS and its part of FID. */
 stk_status stk_quality_add_portrait(stk_quality *quality, const stk_image *portrait);
 /* A figure of the newest frame. */
 void stk_quality_set(stk_quality *quality, stk_quality_column column, double value);

@@ -1,6 +1,7 @@
 /* formula_net.c - see formula_net.h. */
 #include "formula_net.h"
 #include "base/memory.h"
+#include "metrics/inception_private.h"
 #include "metrics/lpips_private.h"
 #include "nn/safetensors.h"
 #include "support.h"
@@ -109,4 +110,65 @@ void formula_lpips_write(const char *folder, stk_lpips_net net, formula_damage d
     TEST_OK(stk_path_join(heads, STK_PATH_MAX, folder, name));
     write_backbone(backbone, n, damage);
     write_heads(heads, n);
+}
+
+/* --- Inception v3 ----------------------------------------------------------------------------- */
+
+static const struct {
+    const char *part;
+    float least, gain;
+} norms[] = {{"bn.weight", 0.5f, 1},
+             {"bn.bias", -0.1f, 0.2f},
+             {"bn.running_mean", -0.1f, 0.2f},
+             {"bn.running_var", 0.5f, 1}};
+
+/* Declares a layer's tensors, or writes their values, made of the five seeds from `seed` on. */
+static void put_layer(stk_safetensors_writer *file, const inception_table *t, int i, float *values,
+                      uint32_t seed) {
+    const stk_frozen_layer *l = &t->layer[i];
+    const int64_t shape[4] = {l->out_c, stk_frozen_in_channels(t->layer, i, 3), l->kernel_h,
+                              l->kernel_w};
+    const size_t fan_in = (size_t)(shape[1] * shape[2] * shape[3]), out = (size_t)shape[0];
+    const float bound = (float)sqrt(6.0 / (double)fan_in);
+    char name[64];
+    if (values == NULL) {
+        snprintf(name, sizeof name, "%s.conv.weight", t->name[i]);
+        TEST_OK(stk_safetensors_writer_declare(file, name, STK_F32, 4, shape));
+    } else {
+        formula_floats(values, out * fan_in, seed);
+        for (size_t k = 0; k < out * fan_in; k++) values[k] = (2 * values[k] - 1) * bound;
+        write_data(file, values, out * fan_in);
+    }
+    for (uint32_t n = 0; n < 4; n++) {
+        snprintf(name, sizeof name, "%s.%s", t->name[i], norms[n].part);
+        if (values == NULL) {
+            TEST_OK(stk_safetensors_writer_declare(file, name, STK_F32, 1, shape));
+            continue;
+        }
+        formula_floats(values, out, seed + 1 + n);
+        for (size_t k = 0; k < out; k++) values[k] = norms[n].least + norms[n].gain * values[k];
+        write_data(file, values, out);
+    }
+}
+
+void formula_inception_write(const char *folder, formula_damage damage, char path[STK_PATH_MAX]) {
+    inception_table *t = stk_calloc_aligned(1, sizeof *t);
+    float *values = stk_calloc_aligned(448 * 384 * 9, sizeof *values);
+    stk_safetensors_writer *file;
+    assert_true(t != NULL && values != NULL);
+    inception_table_fill(t);
+    if (damage == FORMULA_LACKS_ONE) strcpy(t->name[0], "another");
+    TEST_OK(stk_path_join(path, STK_PATH_MAX, folder, "inception.safetensors"));
+    TEST_OK(stk_safetensors_writer_create(&file, path));
+    for (int pass = 0; pass < 2; pass++) {
+        uint32_t seed = 1;
+        for (int i = 0; i < t->count; i++)
+            if (t->name[i][0] != '\0') {
+                put_layer(file, t, i, pass == 1 ? values : NULL, seed);
+                seed += 5;
+            }
+    }
+    TEST_OK(stk_safetensors_writer_finish(&file));
+    stk_free(values);
+    stk_free(t);
 }

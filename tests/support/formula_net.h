@@ -1,4 +1,5 @@
-/* formula_net.h - weights and pictures made by a formula, which scripts/oracle_lpips.py repeats.
+/* formula_net.h - weights and pictures made by a formula, which scripts/oracle_lpips.py and
+ * oracle_fid.py repeat.
  *
  *   u(seed, i) = lowbias32(i + seed 0x9e3779b9) / 2^24, its upper 24 bits, in [0, 1)
  *   tensor number n of a file: weights (2 u(n, i) - 1) sqrt(6 / fan-in), biases (2 u(n, i) - 1) / 10
@@ -26,5 +27,8 @@ typedef enum formula_damage {
  * + k, i), into a folder as <net>.safetensors and <net>_heads.safetensors; the paths. */
 void formula_lpips_write(const char *folder, stk_lpips_net net, formula_damage damage,
                          char backbone[STK_PATH_MAX], char heads[STK_PATH_MAX]);
+/* Inception v3 into <folder>/inception.safetensors: of each convolution the weight, then of its norm
+ * gain and variance 0.5 + u, shift and mean u / 5 - 0.1. */
+void formula_inception_write(const char *folder, formula_damage damage, char path[STK_PATH_MAX]);
 
 #endif

@@ -281,7 +281,7 @@ static void quality_reports_the_distance_of_frame_and_portrait(void **state) {
     const stk_quality_settings settings = {
         .perceptual = "squeeze",
         .lpips = opened[STK_LPIPS_SQUEEZE],
-        .models = "/nowhere",
+        .models = "/nowhere", /* no landmarks, no FID */
         .camera = {70, 24, 24, SIDE, SIDE},
         .frames = 1,
     };
@@ -297,6 +297,7 @@ static void quality_reports_the_distance_of_frame_and_portrait(void **state) {
         TEST_OK(stk_quality_add_portrait(quality, &images[same ? 1 : 2]));
         TEST_OK(stk_quality_finish(quality, &report));
         assert_string_equal(report.perceptual, "squeeze");
+        assert_true(isnan(report.fid) && isnan(report.fid_portrait));
         for (int k = 0; k < 2; k++) {
             double expected;
             TEST_OK(stk_lpips_distance_images(pass, &images[0], &images[k && !same ? 2 : 1],

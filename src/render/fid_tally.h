@@ -1,0 +1,25 @@
+/* fid_tally.h - FID over the frames measured: features of the real, the made and the portrait
+ * pictures are kept (8 KB each) until the end.
+ */
+#ifndef STK_RENDER_FID_TALLY_H
+#define STK_RENDER_FID_TALLY_H
+
+#include "metrics/fid.h"
+
+typedef struct stk_fid_tally {
+    stk_inception *net; /* borrowed */
+    float *features[3]; /* real, made, portrait: [frames at most][STK_FID_FEATURES] */
+    int frames, portraits;
+} stk_fid_tally;
+
+/* Zeroed or cleared before. net outlives the tally. */
+stk_status stk_fid_tally_init(stk_fid_tally *tally, stk_inception *net, int frames);
+void stk_fid_tally_clear(stk_fid_tally *tally);
+/* The next frame, of those announced. */
+stk_status stk_fid_tally_add(stk_fid_tally *tally, const stk_image *real, const stk_image *made);
+/* The newest frame's portrait; NULL: it is the made picture. */
+stk_status stk_fid_tally_add_portrait(stk_fid_tally *tally, const stk_image *portrait);
+/* Of made and of portrait against real; NaN for fewer than two frames, or portraits not of all. */
+stk_status stk_fid_tally_finish(const stk_fid_tally *tally, double *made, double *portrait);
+
+#endif
