@@ -13,6 +13,7 @@ const char *const tool_commands[][2] = {
     {"info", "what is this file?"},
     {"sync", "how late is the sound of a clip, and how sure is that?"},
     {"compare", "videos of any system beside the real one: the figures of eval, and sync"},
+    {"ablate", "what every module is worth: the paper's ablation on one subject"},
     {"sheet", "pictures and moments of videos side by side in one PNG"},
     {"convert", "a published checkpoint <-> a model"},
     {"presenter", "an invented person who talks -> a video to try all this with"},

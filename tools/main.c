@@ -28,7 +28,7 @@ static int dispatch(tool *t, const char *command) {
         {"eval", tool_eval},       {"info", tool_info},           {"sheet", tool_sheet},
         {"convert", tool_convert}, {"presenter", tool_presenter}, {"bench", tool_bench},
         {"subject", tool_subject}, {"encoder", tool_encoder},     {"sync", tool_sync},
-        {"compare", tool_compare}};
+        {"compare", tool_compare}, {"ablate", tool_ablate}};
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
         if (strcmp(commands[i].name, command) == 0) return commands[i].run(t);
     fprintf(stderr, "synctalk: there is no command \"%s\"\n\n", command);

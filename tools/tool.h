@@ -23,6 +23,7 @@ int tool_eval(tool *t);
 int tool_info(tool *t);
 int tool_sync(tool *t);
 int tool_compare(tool *t);
+int tool_ablate(tool *t);
 int tool_sheet(tool *t);
 int tool_convert(tool *t);
 int tool_presenter(tool *t);

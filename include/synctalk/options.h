@@ -111,6 +111,21 @@
     X(INT,  threads, "--threads", 0, 0, 256,      "N",      "threads, 0 = all") \
     X(FLAG, json,    "--json",    0, 0, 1,        "",       "print one JSON object")
 
+#define STK_ABLATE_OPTIONS(X) \
+    X(TEXT, subject, "",          NULL, 0, 0,     "FOLDER", "subject made by `synctalk prepare`") \
+    X(TEXT, output,  "-o",        NULL, 0, 0,     "FOLDER", "for models, ablation.json, .csv, .md and report.html; run again, it goes on there; default FOLDER-ablation") \
+    X(REAL, minutes, "--minutes", 120, 0.1, 100000, "M",    "about how long for all of it: five models, seven evaluations; --steps wins") \
+    X(INT,  steps,   "--steps",   0, 0, 100000000, "N",     "steps of each model, 0 = by --minutes") \
+    X(TEXT, encoder, "--encoder", NULL, 0, 0,     "builtin|FILE", "what the full system hears through; default: the encoder in the program") \
+    X(TEXT, models,  "--models",  NULL, 0, 0,     "FOLDER", "where the pretrained weights lie") \
+    X(TEXT, perceptual, "--perceptual", NULL, 0, 0, "alex|vgg|squeeze", "network of LPIPS (default alex)") \
+    X(INT,  every,   "--every",   1, 1, 1000,     "N",      "evaluate every N-th held-out frame") \
+    X(INT,  threads, "--threads", 0, 0, 256,      "N",      "threads, 0 = all") \
+    X(INT,  seed,    "--seed",    1, 0, 2147483647, "N",    "seed of every random draw, the same for all models") \
+    X(INT,  rays,    "--rays",    2048, 256, 65536, "N",    "rays per step, as in `synctalk train`") \
+    X(INT,  frames,  "--frames",  16, 1, 64,      "N",      "video frames mixed in one step") \
+    X(FLAG, json,    "--json",    0, 0, 1,        "",       "print one JSON object")
+
 #define STK_SHEET_OPTIONS(X) \
     X(TEXT, pictures, "",          NULL, 0, 0,     "PICTURE...", "PNG, JPEG, or video@seconds; one or more") \
     X(TEXT, output,   "-o",        NULL, 0, 0,     "PNG",    "picture to write") \

@@ -249,6 +249,16 @@ void stk_compare_options_init(stk_compare_options *options);
 /* options->videos: paths separated by newlines. text: a table, or JSON if options->json. */
 stk_status stk_compare(stk_context *ctx, const stk_compare_options *options, char **text);
 
+/* ---- ablate: what every module is worth -------------------------------------------------------- */
+
+typedef struct stk_ablate_options {
+    STK_ABLATE_OPTIONS(STK_OPTION_MEMBER)
+} stk_ablate_options;
+void stk_ablate_options_init(stk_ablate_options *options);
+/* Trains the whole system and it with one module replaced each, evaluates all. text: a table, or
+ * JSON if options->json; files go into the folder. On abort the same call goes on. */
+stk_status stk_ablate(stk_context *ctx, const stk_ablate_options *options, char **text);
+
 /* ---- sheet: pictures side by side ------------------------------------------------------------ */
 
 typedef struct stk_sheet_options {

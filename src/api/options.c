@@ -37,6 +37,9 @@ static const stk_option sync_table[] = {STK_SYNC_OPTIONS(ROW) END_ROW};
 #define OPTIONS stk_compare_options
 static const stk_option compare_table[] = {STK_COMPARE_OPTIONS(ROW) END_ROW};
 #undef OPTIONS
+#define OPTIONS stk_ablate_options
+static const stk_option ablate_table[] = {STK_ABLATE_OPTIONS(ROW) END_ROW};
+#undef OPTIONS
 #define OPTIONS stk_sheet_options
 static const stk_option sheet_table[] = {STK_SHEET_OPTIONS(ROW) END_ROW};
 #undef OPTIONS
@@ -85,6 +88,10 @@ void stk_sync_options_init(stk_sync_options *options) {
 void stk_compare_options_init(stk_compare_options *options) {
     STK_COMPARE_OPTIONS(ASSIGN)
 }
+void stk_ablate_options_init(stk_ablate_options *options) {
+    STK_ABLATE_OPTIONS(ASSIGN)
+}
+
 void stk_sheet_options_init(stk_sheet_options *options) {
     STK_SHEET_OPTIONS(ASSIGN)
 }
@@ -122,6 +129,7 @@ const stk_option *stk_option_table(const char *command) {
                   {"info", info_table},
                   {"sync", sync_table},
                   {"compare", compare_table},
+                  {"ablate", ablate_table},
                   {"sheet", sheet_table},
                   {"convert", convert_table},
                   {"presenter", presenter_table},

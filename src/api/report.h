@@ -22,6 +22,7 @@ typedef struct stk_report {
     const char *folder;
     const char *title, *note; /* what was measured, and how; one line each */
     const char *json;         /* figures.json */
+    const char *word;         /* what a named series is; NULL: "video" */
     const stk_report_series *series;
     int count;
     const char *sound;    /* of the real frames, NULL: none */
@@ -70,8 +71,10 @@ stk_status stk_report_markdown(const stk_report *report, stk_page *out);
 stk_status stk_report_page(const stk_report *report);
 /* A picture as the address of an image; a page that it does not fit fails. */
 void stk_report_jpeg(stk_page *page, const stk_image *picture);
-/* Some frames of all named series beside the real ones, and their error maps. */
+/* Some frames of all named series beside the real ones, each over its error map. */
 void stk_report_side_by_side(stk_page *page, const stk_report *report);
+/* What the page's own style lacks; after stk_page_open. */
+void stk_report_style(stk_page *page);
 /* The colours of the error maps. */
 void stk_report_scale(stk_page *page);
 stk_status stk_report_mouths(stk_page *page, const stk_report *report,

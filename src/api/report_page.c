@@ -32,8 +32,9 @@ void stk_report_jpeg(stk_page *page, const stk_image *picture) {
 
 static stk_status put_facts(stk_page *page, const stk_report_series *series) {
     static const int headline[] = {
-        STK_QUALITY_PSNR,     STK_QUALITY_PSNR_MOUTH, STK_QUALITY_PSNR_PORTRAIT, STK_QUALITY_SSIM,
-        STK_QUALITY_MS_SSIM,  STK_QUALITY_LPIPS,      STK_QUALITY_LMD,           STK_QUALITY_AUE,
+        STK_QUALITY_PSNR,     STK_QUALITY_PSNR_MOUTH, STK_QUALITY_PSNR_PORTRAIT,
+        STK_QUALITY_SSIM,     STK_QUALITY_MS_SSIM,    STK_QUALITY_LPIPS,
+        STK_QUALITY_LPIPS,    STK_QUALITY_LMD,        STK_QUALITY_AUE,
         STK_ALBUM_SEAM_RATIO, STK_ALBUM_NECK_DELTA_E, STK_ALBUM_STATIC_FLICKER};
     enum { MOST = sizeof headline / sizeof headline[0] };
     stk_report_row rows[STK_REPORT_ROWS_MAX];
@@ -290,11 +291,17 @@ static stk_image part_of(const stk_shot *shot, int place) {
                           (stk_rect){x, 0, x + STK_SHOT_SIDE, shot->picture.height});
 }
 
+/* One picture, or that and its error map below it. */
 static void put_part(stk_page *page, const stk_shot *shot, int place, const char *words) {
-    const stk_image part = part_of(shot, place);
-    stk_page_put(page, "<figure><img alt=\"\" src=\"");
-    stk_report_jpeg(page, &part);
-    stk_page_put(page, "\"><figcaption>");
+    const int last = shot->pictures - 1;
+    stk_page_put(page, "<figure>");
+    for (int k = 0; k < 1 + (place > 0); k++) {
+        const stk_image part = part_of(shot, k == 0 ? place : last);
+        stk_page_put(page, "<img alt=\"\" src=\"");
+        stk_report_jpeg(page, &part);
+        stk_page_put(page, "\">");
+    }
+    stk_page_put(page, "<figcaption>");
     stk_page_words(page, words);
     stk_page_put(page, "</figcaption></figure>\n");
 }
@@ -310,19 +317,19 @@ void stk_report_side_by_side(stk_page *page, const stk_report *report) {
     const stk_album *first = report->series[0].album;
     char words[256];
     stk_page_heading(page, "The same frames");
+    stk_report_scale(page);
     for (int i = 0; i < first->shots[STK_STRIP_SPREAD]; i++) {
         const stk_shot *real = &first->shot[STK_STRIP_SPREAD][i];
-        stk_page_pictures_open(page, 170);
+        stk_page_put(page, "<p></p>");
+        stk_page_pictures_open(page, report->count > 3 ? 130 : 240);
         snprintf(words, sizeof words, "Frame %d, real", real->frame);
         put_part(page, real, 0, words);
-        for (int errors = 0; errors < 2; errors++)
-            for (int v = 0; v < report->count; v++) {
-                const stk_shot *shot = shot_of(report->series[v].album, real->frame);
-                if (shot == NULL) continue;
-                snprintf(words, sizeof words, "%s%.200s", errors ? "Error: " : "",
-                         stk_report_name(report->series[v].name));
-                put_part(page, shot, errors ? shot->pictures - 1 : 1, words);
-            }
+        for (int v = 0; v < report->count; v++) {
+            const stk_shot *shot = shot_of(report->series[v].album, real->frame);
+            if (shot == NULL) continue;
+            snprintf(words, sizeof words, "%.200s", stk_report_name(report->series[v].name));
+            put_part(page, shot, 1, words);
+        }
         stk_page_pictures_close(page);
     }
 }
@@ -339,9 +346,13 @@ static stk_status put_series(stk_page *page, const stk_report *report,
     return stk_report_mouths(page, report, series);
 }
 
-static stk_status put_page(stk_page *page, const stk_report *report) {
+void stk_report_style(stk_page *page) {
     stk_page_put(page, "<style>td,th{white-space:nowrap}"
                        ".wave{stroke:var(--soft);opacity:.45}</style>\n");
+}
+
+static stk_status put_page(stk_page *page, const stk_report *report) {
+    stk_report_style(page);
     stk_page_paragraph(page, report->note);
     if (report->series[0].name == NULL) {
         STK_TRY(put_facts(page, &report->series[0]));

@@ -120,7 +120,7 @@ static void put_quoted(stk_page *out, const char *text) {
 
 stk_status stk_report_csv(const stk_report *report, stk_page *out) {
     const int named = report->series[0].name != NULL;
-    stk_page_put(out, named ? "video,frame" : "frame");
+    stk_page_put(out, named ? "%s,frame" : "frame", report->word != NULL ? report->word : "video");
     for (int k = 0; k < STK_ALBUM_COLUMNS; k++) stk_page_put(out, ",%s", stk_album_key(k));
     stk_page_put(out, "\n");
     for (int s = 0; s < report->count; s++) {

@@ -27,7 +27,7 @@ static const float BLINK_SHARES[STK_RAY_CLASSES] = {0.03f, 0.07f, 0.20f, 0.60f, 
 /* down[i] = 1 where this lid is more than half way down. */
 static stk_status mark_lid(const stk_trainer *t, int lid, uint8_t *down) {
     const int n = t->performance.train_frames;
-    const float(*expressions)[STK_EXPRESSIONS] = t->performance.expressions;
+    const float(*expressions)[STK_EXPRESSIONS] = stk_subject_expressions(t->subject);
     stk_expression_range range;
     STK_TRY(stk_expression_range_measure(&range, &expressions[0][lid], n, STK_EXPRESSIONS,
                                          STK_EXPRESSION_LID));

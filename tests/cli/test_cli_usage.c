@@ -8,8 +8,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-static const char *const commands[] = {"prepare", "train", "render",    "eval",
-                                       "info",    "sheet", "presenter", "bench"};
+static const char *const commands[] = {"prepare", "train",     "render", "eval",  "info",
+                                       "sheet",   "presenter", "bench",  "ablate"};
 
 static char *in_folder(const char *folder, const char *name) {
     static char paths[4][STK_PATH_MAX];
