@@ -41,7 +41,7 @@
     X(TEXT, attention, "--attention", NULL, 0, 0,       "masks|penalties|free", "what keeps sound to the lips and expression to the eyes and brows: explicit masks (default), the released code's loss terms alone, or nothing") \
     X(TEXT, expression, "--expression", NULL, 0, 0,     "all|blink", "what the eyes' and brows' input hears: seven blendshapes (default), or the two eyelids alone, for comparisons") \
     X(TEXT, poses,    "--poses",    NULL, 0, 0,         "stabilised|coarse", "poses by the stabilizer (default), or as the head motion tracker left them, for comparisons") \
-    X(TEXT, schedule, "--schedule", NULL, 0, 0,         "fast|paper|released", "coarse to fine: our own way (default), or a published one, its counts of steps as shares of this run; paper is itself at --steps 125000, released at --steps 100000, both with --frames 1 --rays 65536 (days)") \
+    X(TEXT, schedule, "--schedule", NULL, 0, 0,         "fast|paper|released", "coarse to fine: our own way (default), or a published one, its counts of steps as shares of this run; paper is itself at --steps 125000, released at --steps 100000, both with --frames 1 --rays 65536 (about a day)") \
     X(TEXT, perceptual, "--perceptual", NULL, 0, 0,     "auto|lpips|structure|none", "what compares patches and lips in the fine part: LPIPS where its weights are found, else structure (default); or the one named") \
     X(TEXT, models,   "--models",   NULL, 0, 0,         "FOLDER", "where the pretrained weights lie, for LPIPS") \
     X(REAL, lr_grid,  "--lr",       0.01, 0, 1,         "RATE",   "learning rate of the hash planes") \

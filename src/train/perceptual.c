@@ -12,7 +12,8 @@ struct stk_perceptual {
     stk_perceptual_kind kind; /* never AUTO */
     stk_pool *pool;
     stk_picture_shape shapes[STK_PICTURE_SHAPES];
-    stk_lpips *lpips;
+    stk_lpips *owned;       /* what it opened itself */
+    const stk_lpips *lpips; /* that, or the caller's */
     stk_lpips_pass *passes[STK_PICTURE_SHAPES];
     float *scratch; /* [pictures][scratch_floats] */
     size_t scratch_floats;
@@ -26,7 +27,10 @@ struct stk_perceptual {
 /* --- construction ----------------------------------------------------------------------------- */
 
 static stk_status open_lpips(stk_perceptual *p, const char *models) {
-    STK_TRY(stk_lpips_open(&p->lpips, models, STK_LPIPS_ALEX));
+    if (p->lpips == NULL) {
+        STK_TRY(stk_lpips_open(&p->owned, models, STK_LPIPS_ALEX));
+        p->lpips = p->owned;
+    }
     p->kind = STK_PERCEPTUAL_LPIPS;
     for (int i = 0; i < STK_PICTURE_SHAPES; i++) {
         const stk_picture_shape *s = &p->shapes[i];
@@ -63,9 +67,10 @@ static stk_status open_any(stk_perceptual *p, const stk_perceptual_settings *set
     p->kind = STK_PERCEPTUAL_NONE;
     if (settings->kind == STK_PERCEPTUAL_NONE || !has_pictures(settings)) return STK_OK;
     if (settings->kind == STK_PERCEPTUAL_STRUCTURE) return open_structure(p);
+    p->lpips = settings->lpips;
     const stk_status status = open_lpips(p, settings->models);
     if (status != STK_ERR_WEIGHTS || settings->kind == STK_PERCEPTUAL_LPIPS) return status;
-    stk_log(STK_LOG_INFO, "perceptual loss: structure, not LPIPS: %s", stk_error_text());
+    stk_log(STK_LOG_INFO, "no LPIPS: %s", stk_error_text());
     return open_structure(p);
 }
 
@@ -84,7 +89,7 @@ stk_status stk_perceptual_create(stk_perceptual **out, const stk_perceptual_sett
 void stk_perceptual_free(stk_perceptual **handle) {
     if (handle == NULL || *handle == NULL) return;
     for (int i = 0; i < STK_PICTURE_SHAPES; i++) stk_lpips_pass_free(&(*handle)->passes[i]);
-    stk_lpips_close(&(*handle)->lpips);
+    stk_lpips_close(&(*handle)->owned);
     stk_free((*handle)->scratch);
     stk_free((*handle)->values);
     stk_free(*handle);

@@ -10,6 +10,7 @@
 
 #include "base/pool.h"
 #include "base/status.h"
+#include "metrics/lpips.h"
 
 typedef enum stk_perceptual_kind {
     STK_PERCEPTUAL_AUTO, /* LPIPS where its weights are found, else structure */
@@ -27,7 +28,8 @@ enum { STK_PICTURE_SHAPES = 4 };
 
 typedef struct stk_perceptual_settings {
     stk_perceptual_kind kind;
-    const char *models; /* folder of the weights, or NULL (nn/weights.h) */
+    const char *models;     /* folder of the weights, or NULL (nn/weights.h) */
+    const stk_lpips *lpips; /* those, opened by the caller, who keeps them; or NULL */
     stk_picture_shape shapes[STK_PICTURE_SHAPES];
 } stk_perceptual_settings;
 

@@ -125,10 +125,11 @@ stk_status stk_train_plan_init(stk_trainer *t) {
     /* The released code takes one frame's lips a step. */
     if (stk_schedule_has(s, STK_STEP_LIPS))
         STK_TRY(lay_out_lips(t, s->published_rays ? 1 : s->patches));
-    const int smooth = (stk_schedule_terms(s) & STK_TERM_SMOOTHNESS) != 0;
     for (int k = 0; k < STK_STEP_KINDS; k++) {
+        const unsigned terms = stk_schedule_terms(s, (stk_step_kind)k);
+        const int moved = (terms & STK_TERM_SMOOTHNESS) != 0; /* smooth.c has as many again */
         const int blocks = (layout[k].slot_rays + BLOCK_RAYS - 1) / BLOCK_RAYS;
-        layout[k].slot_tiles = blocks * BLOCK_TILES * (smooth ? 2 : 1);
+        layout[k].slot_tiles = blocks * BLOCK_TILES * (1 + moved);
         if (layout[k].slots > t->slots_max) t->slots_max = layout[k].slots;
     }
     return STK_OK;

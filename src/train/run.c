@@ -211,10 +211,13 @@ static void report(run *r, double at) {
     const stk_trainer *t = r->trainer;
     double elapsed = stk_clock_s() - r->start_s;
     double rays = (double)r->rays / elapsed;
-    char detail[160], psnr[32] = "";
+    char detail[160], psnr[32] = "", unlike[48] = "";
     if (r->psnr > 0) snprintf(psnr, sizeof psnr, " psnr=%.2f", r->psnr); /* after a preview */
-    snprintf(detail, sizeof detail, "loss=%.4f%s rays/s=%.0fk samples/s=%.0fk", t->mean_loss, psnr,
-             rays * 1e-3, (double)r->samples / elapsed * 1e-3);
+    if (t->mean_perceptual > 0)
+        snprintf(unlike, sizeof unlike, " %s=%.4f", stk_perceptual_name(t->perceptual),
+                 t->mean_perceptual);
+    snprintf(detail, sizeof detail, "loss=%.4f%s%s rays/s=%.0fk samples/s=%.0fk", t->mean_loss,
+             unlike, psnr, rays * 1e-3, (double)r->samples / elapsed * 1e-3);
     double total = trained_s(r) / (at > 1e-9 ? at : 1e-9);
     stk_progress progress = {
         .step = "train",

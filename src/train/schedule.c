@@ -71,16 +71,22 @@ const stk_schedule *stk_schedule_of(stk_schedule_kind kind) {
     return &schedules[kind];
 }
 
-int stk_schedule_has(const stk_schedule *schedule, stk_step_kind kind) {
-    for (int i = 0; i < schedule->phases; i++)
-        for (int k = 0; k < schedule->phase[i].cycle_length; k++)
-            if (schedule->phase[i].cycle[k] == kind) return 1;
+static int phase_has(const stk_phase *phase, stk_step_kind kind) {
+    for (int k = 0; k < phase->cycle_length; k++)
+        if (phase->cycle[k] == kind) return 1;
     return 0;
 }
 
-unsigned stk_schedule_terms(const stk_schedule *schedule) {
+int stk_schedule_has(const stk_schedule *schedule, stk_step_kind kind) {
+    for (int i = 0; i < schedule->phases; i++)
+        if (phase_has(&schedule->phase[i], kind)) return 1;
+    return 0;
+}
+
+unsigned stk_schedule_terms(const stk_schedule *schedule, stk_step_kind kind) {
     unsigned terms = 0;
-    for (int i = 0; i < schedule->phases; i++) terms |= schedule->phase[i].terms;
+    for (int i = 0; i < schedule->phases; i++)
+        if (phase_has(&schedule->phase[i], kind)) terms |= schedule->phase[i].terms;
     return terms;
 }
 

@@ -57,10 +57,10 @@ typedef struct stk_schedule {
 } stk_schedule;
 
 const stk_schedule *stk_schedule_of(stk_schedule_kind kind);
-/* 1 when some phase has such steps. */
+/* 1 when some phase has steps of this kind. */
 int stk_schedule_has(const stk_schedule *schedule, stk_step_kind kind);
-/* The terms of all phases. */
-unsigned stk_schedule_terms(const stk_schedule *schedule);
+/* The terms that steps of this kind have in some phase, perceptual aside. */
+unsigned stk_schedule_terms(const stk_schedule *schedule, stk_step_kind kind);
 
 typedef struct stk_schedule_step {
     const stk_phase *phase;

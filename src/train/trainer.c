@@ -12,6 +12,7 @@
  */
 #include "train/internal.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/memory.h"
 #include "render/published.h"
 
@@ -276,7 +277,7 @@ static void take_scratch(block_scratch *s, const stk_trainer *t, int *failed) {
 
 /* What first passes leave, where the schedule has any. */
 static void take_looks(stk_trainer *t, size_t rays, int *failed) {
-    const unsigned terms = stk_schedule_terms(t->schedule);
+    const unsigned terms = stk_schedule_terms(t->schedule, STK_STEP_RAYS);
     if (t->layout[STK_STEP_PATCHES].rays == 0 && t->layout[STK_STEP_LIPS].rays == 0 &&
         !(terms & STK_TERM_UNCERTAINTY))
         return;
@@ -363,7 +364,14 @@ static stk_status create_perceptual(stk_trainer *t) {
         settings.shapes[k] =
             (stk_picture_shape){p->width, p->height, p->width > 0 ? p->pictures : 0};
     }
-    return stk_perceptual_create(&t->perceptual, &settings, t->pool);
+    STK_TRY(stk_perceptual_create(&t->perceptual, &settings, t->pool));
+    const stk_schedule *s = t->schedule;
+    if (s->phases > 1)
+        stk_log(STK_LOG_INFO,
+                "schedule %s: %s until %.0f %% of the way, then %s; perceptual loss: %s", s->name,
+                s->phase[0].name, 100 * s->phase[0].until, s->phase[1].name,
+                stk_perceptual_name(t->perceptual));
+    return STK_OK;
 }
 
 static stk_status build(stk_trainer *t, const stk_job *job) {
