@@ -112,8 +112,7 @@ typedef struct stk_torso_batch {
     const stk_torso_occupancy *occupancy;
 } stk_torso_batch;
 
-/* One step of the published training of this branch: for parity with it, and used by tests only;
- * `train` makes models without a torso branch. */
+/* One step of the published training of this branch: `train --torso` (train/torso_branch.h). */
 typedef struct stk_torso_trainer stk_torso_trainer;
 
 /* Scratch for steps of up to `pixels` pixels (about 140 bytes each), sized up front. */

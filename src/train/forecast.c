@@ -47,6 +47,9 @@ void stk_train_needs_of(const stk_trainer *t, const char *torso, stk_train_needs
                         DECODER_PICTURES * 1.5 * picture / 0x1p20;
     needs->model_bytes = total * 4 + STK_GRID_BYTES + (film > 0 ? film : 0) +
                          (int64_t)p->frames * (12 + STK_EXPRESSIONS) * 4 + HEADER_BYTES;
+    if (t->settings.torso_steps > 0)
+        needs->model_bytes += (int64_t)sizeof(float) * STK_TORSO_ENTRIES * STK_TORSO_PER_LEVEL +
+                              3 * (int64_t)p->width * p->height;
     needs->state_bytes = 3 * total * 4 + STK_GRID_CELLS * 4 + STK_GRID_BYTES +
                          (int64_t)p->train_frames * 4 + HEADER_BYTES;
 }

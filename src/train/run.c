@@ -8,6 +8,7 @@
  */
 #include "train/forecast.h"
 #include "train/record.h"
+#include "train/torso_branch.h"
 #include "base/clock.h"
 #include "base/log.h"
 
@@ -31,6 +32,7 @@ typedef struct run {
     const stk_job *job;
     stk_preview *preview;
     stk_snapshot snapshot;
+    stk_torso_branch torso_branch;
     stk_outfile *held; /* open on the model's name all the time: one run at a time writes it */
     char checkpoint[STK_PATH_MAX], torso[STK_PATH_MAX];
     double start_s, before_s; /* this run's start; seconds trained before it */
@@ -90,7 +92,7 @@ static stk_status save_model(run *r) {
         .steps = t->step,
         .training = &training,
     };
-    return stk_model_save(t->settings.output, &contents);
+    return stk_torso_branch_save(&r->torso_branch, t->settings.output, &contents);
 }
 
 static stk_status save_checkpoint(run *r) {
@@ -354,6 +356,7 @@ static stk_status start(run *r) {
     stk_trainer *t = r->trainer;
     STK_TRY(stk_subject_path(t->subject, "torso.mp4", r->torso));
     if (t->settings.resume) STK_TRY(stk_checkpoint_load(t, r->checkpoint));
+    STK_TRY(stk_torso_branch_train(&r->torso_branch, t, r->job));
     STK_TRY(stk_preview_create(&r->preview, t));
     STK_TRY(stk_snapshot_init(&r->snapshot, t));
     stk_snapshot_take(&r->snapshot, t);
@@ -405,6 +408,7 @@ stk_status stk_train_run(const stk_train_settings *settings, const stk_job *job,
         }
     }
     stk_snapshot_clear(&r.snapshot);
+    stk_torso_branch_clear(&r.torso_branch);
     stk_preview_free(&r.preview);
     stk_trainer_free(&r.trainer);
     stk_outfile_discard(&r.held);

@@ -46,6 +46,7 @@ typedef struct stk_train_settings {
     int64_t steps;            /* 0: by minutes */
     int threads, seed, resume;
     int rays, frames;
+    int torso_steps; /* of the torso branch (torso_branch.h), 0: a model without one */
     stk_attention attention;
     stk_train_expression expression;
     int coarse_poses; /* 1: the motion tracker's poses and camera instead of the stabilizer's */
