@@ -17,7 +17,7 @@
 #include <string.h>
 
 enum {
-    FIRST_LID = 5, /* the last two of the expression's seven */
+    LIDS = 2, /* the last inputs of the expression */
     SLOTS_PER_BLINK = 8,
 };
 static const float LID_REACH_MIN = 0.1f; /* less is no blink but noise */
@@ -27,7 +27,7 @@ static const float BLINK_SHARES[STK_RAY_CLASSES] = {0.03f, 0.07f, 0.20f, 0.60f, 
 /* down[i] = 1 where this lid is more than half way down. */
 static stk_status mark_lid(const stk_trainer *t, int lid, uint8_t *down) {
     const int n = t->performance.train_frames;
-    const float(*expressions)[STK_EXPRESSIONS] = stk_subject_expressions(t->subject);
+    const float(*expressions)[STK_EXPRESSIONS] = t->performance.expressions;
     stk_expression_range range;
     STK_TRY(stk_expression_range_measure(&range, &expressions[0][lid], n, STK_EXPRESSIONS,
                                          STK_EXPRESSION_LID));
@@ -42,7 +42,8 @@ stk_status stk_train_blinks_init(stk_trainer *t) {
     t->lids_down = stk_calloc_aligned((size_t)n, 1);
     t->blinks = stk_calloc_aligned((size_t)n, sizeof *t->blinks);
     if (t->lids_down == NULL || t->blinks == NULL) return stk_fail_memory("training");
-    for (int lid = FIRST_LID; lid < STK_EXPRESSIONS; lid++) STK_TRY(mark_lid(t, lid, t->lids_down));
+    const int inputs = t->nets.config.exp;
+    for (int k = inputs - LIDS; k < inputs; k++) STK_TRY(mark_lid(t, k, t->lids_down));
     for (int i = 0; i < n; i++)
         if (t->lids_down[i]) t->blinks[t->blink_count++] = i;
     /* who shuts the eyes often enough needs no help */
