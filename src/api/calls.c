@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/ranks.h"
 #include "face_sync/ave_encoder.h"
 #include "metrics/lpips.h"
 #include "render/evaluate.h"
@@ -208,6 +209,7 @@ static stk_status train(const stk_train_options *options, const stk_job *job,
                         stk_train_result *result) {
     const double begun_s = stk_clock_s();
     double budget_s;
+    STK_TRY(stk_ranks_begin());
     STK_TRY(check("train", options));
     STK_TRY(need(options->subject, "FOLDER"));
     STK_TRY(need(options->output, "-o MODEL"));

@@ -4,6 +4,7 @@
 #include "base/cpu.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/ranks.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -74,7 +75,8 @@ char *stk_text_copy(const char *text) {
 static void forward_progress(void *user, const stk_progress *p) {
     stk_context *ctx = user;
     const stk_event event = {p->step, p->done, p->total, p->seconds, p->eta_s, p->detail};
-    if (ctx->callbacks.progress != NULL) ctx->callbacks.progress(ctx->callbacks.user, &event);
+    if (ctx->callbacks.progress != NULL && stk_ranks_index() == 0)
+        ctx->callbacks.progress(ctx->callbacks.user, &event);
 }
 
 static int forward_abort(void *user) {

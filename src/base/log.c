@@ -1,5 +1,6 @@
 /* log.c - formats a line and hands it to the installed sink; silent without one. */
 #include "base/log.h"
+#include "base/ranks.h"
 
 #include <pthread.h>
 #include <stdarg.h>
@@ -40,6 +41,7 @@ void stk_log_clear_copy(const void *user) {
 
 void stk_log(stk_log_level level, const char *format, ...) {
     char line[1024];
+    if (stk_ranks_index() > 0 && level != STK_LOG_ERROR) return; /* all say the same */
     va_list args;
     va_start(args, format);
     vsnprintf(line, sizeof line, format, args);

@@ -1,6 +1,7 @@
 /* pool.c - workers sleep on a condition between runs; within a run they only touch one atomic. */
 #include "base/pool.h"
 #include "base/memory.h"
+#include "base/ranks.h"
 
 #include <pthread.h>
 #include <sched.h>
@@ -70,7 +71,7 @@ static void announce(stk_pool *pool) {
 }
 
 int stk_pool_size(int threads) {
-    if (threads <= 0) threads = (int)sysconf(_SC_NPROCESSORS_ONLN);
+    if (threads <= 0) threads = (int)sysconf(_SC_NPROCESSORS_ONLN) / stk_ranks_local();
     if (threads < 1) threads = 1;
     return threads < MAX_THREADS ? threads : MAX_THREADS;
 }

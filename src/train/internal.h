@@ -233,6 +233,10 @@ int stk_train_first_ray(const step_plan *plan, int slot, int *count);
 /* Uniform [0,1) from seed, step and a number: reproducible whatever the order of work. */
 float stk_train_noise(uint64_t seed, int64_t step, int64_t number);
 
+/* share.c: both, of all slots of the step, shared out over processes. */
+void stk_train_run_slots(stk_trainer *trainer);
+void stk_train_run_looks(stk_trainer *trainer);
+
 /* smooth.c: term (h) over the samples of a slot, whose tiles must be in the store. Returns its
  * share of the term; gradients go to grads and, through further tiles, to the hash planes. */
 double stk_train_smooth(stk_trainer *trainer, int slot, int worker, stk_field_grads *grads);

@@ -5,12 +5,15 @@
  * seed. With --minutes it follows the clock (time trained before a resume counts), so two such
  * runs take different numbers of steps; a checkpoint records where it stood. A budget ends the
  * command, with all that is left to write; where neither is given, training is as long as fits.
+ * Of several processes (share.c) rank 0 has the clock, writes and speaks; the others make the same
+ * steps.
  */
 #include "train/forecast.h"
 #include "train/record.h"
 #include "train/torso_branch.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/ranks.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -270,25 +273,44 @@ static int budget_spent(const run *r, double at) {
     return 1;
 }
 
+/* What comes next, by rank 0: clocks and keyboards differ. */
+typedef struct turn {
+    double at; /* position of the step; >= 1: the end */
+    int aborted, spent;
+} turn;
+
+static turn next_turn(const run *r) {
+    turn next = {0};
+    if (stk_ranks_index() == 0) {
+        next.at = position(r);
+        next.aborted = stk_job_aborted(r->job);
+        next.spent = next.at < 1 && !next.aborted && budget_spent(r, next.at);
+    }
+    stk_ranks_broadcast(&next, sizeof next);
+    return next;
+}
+
+/* What rank 0 does between steps. */
+static void look_after(run *r) {
+    const stk_trainer *t = r->trainer;
+    say_pace(r);
+    if (t->step % REPORT_EVERY == 0) report(r, position(r));
+    if (stk_record_due(&r->record, trained_s(r))) look_on(r, keep_figures(r, NULL));
+    const double now = stk_clock_s();
+    if (now - r->preview_s >= t->settings.preview_s) try_show(r, RUNNING);
+    if (now - r->checkpoint_s >= t->settings.save_s) try_save_checkpoint(r);
+}
+
 static stk_status loop(run *r) {
-    stk_trainer *t = r->trainer;
     for (;;) {
-        double at = position(r);
-        if (at >= 1.0) {
-            r->complete = 1;
-            return STK_OK;
-        }
-        if (stk_job_aborted(r->job))
+        const turn next = next_turn(r);
+        r->complete = next.at >= 1.0;
+        if (r->complete || (next.spent && !next.aborted)) return STK_OK;
+        if (next.aborted)
             return stk_fail(STK_ERR_ABORTED, "stopped at step %lld; `--resume` goes on from there",
-                            (long long)t->step);
-        if (budget_spent(r, at)) return STK_OK;
-        STK_TRY(guarded_step(r, at));
-        say_pace(r);
-        if (t->step % REPORT_EVERY == 0) report(r, position(r));
-        if (stk_record_due(&r->record, trained_s(r))) look_on(r, keep_figures(r, NULL));
-        double now = stk_clock_s();
-        if (now - r->preview_s >= t->settings.preview_s) try_show(r, RUNNING);
-        if (now - r->checkpoint_s >= t->settings.save_s) try_save_checkpoint(r);
+                            (long long)r->trainer->step);
+        STK_TRY(guarded_step(r, next.at));
+        if (stk_ranks_index() == 0) look_after(r);
     }
 }
 
@@ -317,11 +339,14 @@ static stk_status check_apart(const run *r, const stk_train_settings *s) {
     return STK_OK;
 }
 
+static stk_status name_checkpoint(run *r, const stk_train_settings *s) {
+    const int n = snprintf(r->checkpoint, sizeof r->checkpoint, "%s.train", s->output);
+    if (n > 0 && (size_t)n < sizeof r->checkpoint) return STK_OK;
+    return stk_fail(STK_ERR_ARGUMENT, "the path is too long: %.60s...", s->output);
+}
+
 /* The places of the outputs: found unfit before the work, not after it. */
 static stk_status reserve(run *r, const stk_train_settings *s) {
-    const int n = snprintf(r->checkpoint, sizeof r->checkpoint, "%s.train", s->output);
-    if (n < 0 || (size_t)n >= sizeof r->checkpoint)
-        return stk_fail(STK_ERR_ARGUMENT, "the path is too long: %.60s...", s->output);
     STK_TRY(stk_outfile_create(&r->held, s->output));
     if (stk_outfile_has_rival(r->held))
         return stk_fail(STK_ERR_IO,
@@ -356,8 +381,7 @@ static stk_status start(run *r) {
     stk_trainer *t = r->trainer;
     STK_TRY(stk_subject_path(t->subject, "torso.mp4", r->torso));
     if (t->settings.resume) STK_TRY(stk_checkpoint_load(t, r->checkpoint));
-    STK_TRY(stk_torso_branch_train(&r->torso_branch, t, r->job));
-    STK_TRY(stk_preview_create(&r->preview, t));
+    if (stk_ranks_index() == 0) STK_TRY(stk_torso_branch_train(&r->torso_branch, t, r->job));
     STK_TRY(stk_snapshot_init(&r->snapshot, t));
     stk_snapshot_take(&r->snapshot, t);
     r->before_s = t->trained_s;
@@ -365,8 +389,24 @@ static stk_status start(run *r) {
     r->start_s = r->checkpoint_s = r->preview_s = r->row_s = stk_clock_s();
     r->preview_s -= fmax(0, t->settings.preview_s - FIRST_PREVIEW_S);
     r->row_step = t->step;
+    if (stk_ranks_index() > 0) return STK_OK;
+    STK_TRY(stk_preview_create(&r->preview, t));
     STK_TRY(plan(r));
     return stk_record_begin(&r->record, t);
+}
+
+/* Rank 0 first, then all others at once: it makes the ray cache that they map. */
+static stk_status create(run *r, const stk_train_settings *settings) {
+    stk_status status = STK_OK;
+    for (int turn_of_others = 0; turn_of_others < 2; turn_of_others++) {
+        if ((stk_ranks_index() > 0) == turn_of_others)
+            status = stk_trainer_create(&r->trainer, settings, r->job);
+        STK_TRY(stk_ranks_agree(status));
+    }
+    if (stk_ranks_count() > 1)
+        stk_log(STK_LOG_INFO, "%d processes share the steps, each with %d threads",
+                stk_ranks_count(), stk_pool_threads(r->trainer->pool));
+    return stk_ranks_agree(start(r));
 }
 
 static stk_status finish(run *r, stk_train_figures *figures) {
@@ -388,25 +428,29 @@ static stk_status finish(run *r, stk_train_figures *figures) {
     return STK_OK;
 }
 
+/* The loop and what is kept of it; an abort keeps its sentence. */
+static stk_status work(run *r, stk_train_figures *figures) {
+    char sentence[1024];
+    const stk_status status = loop(r);
+    if (status != STK_OK && status != STK_ERR_ABORTED) {
+        if (status != STK_ERR_NUMERIC) stk_ranks_fail(); /* that the others have seen as well */
+        return status;
+    }
+    stk_error_take(sentence, sizeof sentence);
+    STK_TRY(stk_ranks_agree(stk_ranks_index() == 0 ? finish(r, figures) : STK_OK));
+    stk_error_put(sentence);
+    return status;
+}
+
 stk_status stk_train_run(const stk_train_settings *settings, const stk_job *job,
                          stk_train_figures *figures) {
     *figures = (stk_train_figures){0};
     run r = {.job = job};
-    stk_status status = reserve(&r, settings);
-    if (status == STK_OK) status = stk_trainer_create(&r.trainer, settings, job);
-    if (status == STK_OK) status = start(&r);
-    if (status == STK_OK) {
-        status = loop(&r);
-        if (status == STK_OK || status == STK_ERR_ABORTED) {
-            char sentence[1024];
-            stk_error_take(sentence, sizeof sentence);
-            stk_status saved = finish(&r, figures);
-            if (saved != STK_OK)
-                status = saved;
-            else
-                stk_error_put(sentence);
-        }
-    }
+    stk_status status = name_checkpoint(&r, settings);
+    if (status == STK_OK && stk_ranks_index() == 0) status = reserve(&r, settings);
+    status = stk_ranks_agree(status);
+    if (status == STK_OK) status = create(&r, settings);
+    if (status == STK_OK) status = work(&r, figures);
     stk_snapshot_clear(&r.snapshot);
     stk_torso_branch_clear(&r.torso_branch);
     stk_preview_free(&r.preview);

@@ -151,7 +151,7 @@ void stk_trainer_prepare(stk_trainer *t) {
  * pass cannot know: its share of the uncertainty, the perceptual gradient of its pixel. */
 static stk_status look(stk_trainer *t) {
     const step_plan *plan = &t->plan;
-    stk_pool_run(t->pool, plan->slots, stk_train_look, t);
+    stk_train_run_looks(t);
     t->seen_samples = 0;
     for (int slot = 0; slot < plan->slots; slot++) t->seen_samples += t->results[slot].samples;
     if (plan->now.terms & STK_TERM_UNCERTAINTY) stk_loss_shares(plan->rays, t->seen, t->shares);
@@ -183,7 +183,7 @@ stk_status stk_trainer_step(stk_trainer *t, double fraction) {
     stk_trainer_prepare(t);
     update_occupancy(t);
     if (t->plan.two_passes) STK_TRY(look(t));
-    stk_pool_run(t->pool, t->plan.slots, stk_train_slot, t);
+    stk_train_run_slots(t);
     stk_pool_run(t->pool, t->dense_count, reduce_dense, t);
     stk_pool_run(t->pool, STK_PLANES * t->nets.field.shape.grid.levels, scatter_level, t);
     add_code_gradients(t);

@@ -52,12 +52,12 @@ static void assert_nothing_half_made(void) {
  * than the last, so that the end is reached whatever the machine. */
 static void killed_at_any_moment_and_resumed_is_bit_equal(void **state) {
     (void)state;
-    enum { STEPS = SANITIZED ? 6 : 60 };
+    enum { STEPS = SANITIZED ? 6 : 40 };
     char line[STK_PATH_MAX + 256];
     snprintf(line, sizeof line, "train %s --steps %d " SMALL " --save-every 0 -q", subject, STEPS);
     must_run(program_run("%s -o %s/whole.stk", line, folder));
     int kills = 0, resumed = 0, code = 137;
-    for (double delay_s = SANITIZED ? 1.0 : 0.3; code == 137 && delay_s < 60; delay_s *= 1.3) {
+    for (double delay_s = SANITIZED ? 1.0 : 0.3; code == 137 && delay_s < 60; delay_s *= 1.4) {
         const int kept = is_there("killed.stk.train");
         const program_result *r =
             program_kill(delay_s, "%s -o %s/killed.stk%s", line, folder, kept ? " --resume" : "");
@@ -163,10 +163,37 @@ static void run_folder_tells_of_the_run(void **state) {
     stk_free(log);
 }
 
+/* Every process has made the same model as one alone; steps that look twice, too. */
+static void two_processes_make_the_model_of_one(void **state) {
+    (void)state;
+    if (SANITIZED || program_shell("command -v mpirun")->exit_code != 0) {
+        print_message("SKIP: no mpirun, or sanitizers, which it sets off\n");
+        skip();
+    }
+    static const char *const kinds[] = {"fast", "released"};
+    static const char mpirun[] = "OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 "
+                                 "timeout 120 mpirun --oversubscribe -n 2";
+    for (size_t i = 0; i < 2; i++) {
+        char line[STK_PATH_MAX + 256];
+        snprintf(line, sizeof line, "train %s --steps 6 " SMALL " --schedule %s -q", subject,
+                 kinds[i]);
+        const program_result *r = program_shell(
+            "%s $STK_BUILD_ROOT/tools/synctalk %s -o %s/two.stk", mpirun, line, folder);
+        if (strstr(r->err, "was built without MPI") != NULL) {
+            print_message("SKIP: built without MPI\n");
+            skip();
+        }
+        must_run(r);
+        must_run(program_run("%s -o %s/one.stk", line, folder));
+        assert_same_file("one.stk", "two.stk");
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(killed_at_any_moment_and_resumed_is_bit_equal),
         cmocka_unit_test(run_folder_tells_of_the_run),
+        cmocka_unit_test(two_processes_make_the_model_of_one),
         cmocka_unit_test(budget_ends_the_run_in_time),
         cmocka_unit_test(a_full_disk_ends_in_one_sentence),
     };

@@ -23,7 +23,7 @@ enum { MAY_PRINT = 1, MAY_BE_WIDE = 2 };
 #define GROUND "base kernels nn tflite "
 #define PAPER "media face_sync head_sync portrait_sync portrait metrics subject "
 static const rule rules[] = {
-    {"src/base", "base", "nettle/", 0},
+    {"src/base", "base", "nettle/ mpi.h", 0},
     {"src/kernels", "kernels base/cpu.h base/attr.h base/types.h", "immintrin.h", 0},
     {"src/nn", "nn base kernels", "oneapi/ cjson/ zip.h zlib.h", 0},
     {"src/tflite", "tflite nn base kernels", "oneapi/", 0},
