@@ -100,7 +100,10 @@ static void prepare_text_named_mp4_is_refused_and_creates_nothing(void **state) 
     assert_int_equal(stk_subject_prepare(&settings, NULL), STK_ERR_WEIGHTS);
     assert_non_null(strstr(stk_error_text(), "is not the BiSeNet of face-parsing.PyTorch"));
     assert_false(stk_file_exists(out));
-    settings.parsing = "builtin";
+    TEST_OK(stk_file_write(in_folder(folder, "79999_iter.pth"), "nor this weights\n", 17));
+    settings.parsing = NULL, settings.models = folder; /* found there, it counts as given */
+    assert_int_equal(stk_subject_prepare(&settings, NULL), STK_ERR_WEIGHTS);
+    settings.parsing = "builtin", settings.models = NULL;
     settings.clip = in_folder(folder, "absent.mp4");
     assert_int_equal(stk_subject_prepare(&settings, NULL), STK_ERR_IO);
     assert_false(stk_file_exists(out));
