@@ -68,10 +68,8 @@ static void print_scores(const stk_eval_result *r) {
     print_or_not("ms_ssim       %.4f\n", r->ms_ssim);
     print_or_not("niqe          %.3f\n", r->niqe);
     print_or_not("brisque       %.2f\n", r->brisque);
-    print_or_not("lpips         %.4f\n", r->lpips);
-    print_or_not("lpips_portrait %.4f\n", r->lpips_portrait);
-    print_or_not("fid           %.3f\n", r->fid);
-    print_or_not("fid_portrait  %.3f\n", r->fid_portrait);
+    if (r->lpips >= 0) printf("lpips         %.4f (portrait %.4f)\n", r->lpips, r->lpips_portrait);
+    if (r->fid >= 0) printf("fid           %.3f (portrait %.3f)\n", r->fid, r->fid_portrait);
     if (r->lmd >= 0)
         printf("lmd           %.3f px  mouth, %d frames\n", r->lmd, r->lmd_frames);
     else

@@ -163,6 +163,10 @@ static void put_reasons(stk_page *page, const stk_report_series *series) {
         snprintf(line, sizeof line, "jitter_rot_deg was not computed: %s.", q->jitter_reason);
         stk_page_paragraph(page, line);
     }
+    if (q->fid_reason[0][0] != '\0') {
+        snprintf(line, sizeof line, "fid was not computed: %s.", q->fid_reason[0]);
+        stk_page_paragraph(page, line);
+    }
     if (series->scores != NULL || series->sync_reason[0] == '\0') return;
     snprintf(line, sizeof line, "Sync was not measured: %s.", series->sync_reason);
     stk_page_paragraph(page, line);

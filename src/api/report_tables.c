@@ -86,6 +86,8 @@ int stk_report_totals(const stk_report_series *series,
     int n = 0;
     totals[n++] = (stk_report_total){"jitter_rot_deg", series->quality->jitter_rot_deg,
                                      series->quality->jitter_rot_deg_real, "degrees / frame^2"};
+    totals[n++] = (stk_report_total){"fid", series->quality->fid, none, ""};
+    totals[n++] = (stk_report_total){"fid_portrait", series->quality->fid_portrait, none, ""};
     if (s == NULL) {
         const int known = series->sync_reason[0] == '\0';
         totals[n++] = (stk_report_total){"sync_offset_frames",
@@ -191,6 +193,8 @@ static void put_reasons(const stk_report_series *series, stk_page *out) {
                          q->reason[k]);
     if (q->jitter_reason[0] != '\0')
         stk_page_put(out, "- `jitter_rot_deg` was not computed: %s\n", q->jitter_reason);
+    if (q->fid_reason[0][0] != '\0')
+        stk_page_put(out, "- `fid` was not computed: %s\n", q->fid_reason[0]);
     if (series->scores == NULL && series->sync_reason[0] != '\0')
         stk_page_put(out, "- sync was not measured: %s\n", series->sync_reason);
 }

@@ -190,7 +190,7 @@ stk_status stk_frechet_distance(double *distance, int n, int d, const float *a, 
         if (n > d) triangulate(n, d, B, work, work + n);
         multiply(least, d, A, B, m);
         status = sum_singular(least, m, work, &root);
-        *distance = apart + trace - 2 * root / (n - 1);
+        *distance = fmax(0, apart + trace - 2 * root / (n - 1)); /* rounding may say less */
     }
     stk_free(A);
     stk_free(work);
