@@ -1,13 +1,17 @@
 #!/usr/bin/env python3
 """Prints the LPIPS distances and gradients that tests/unit/test_metrics_lpips.c expects.
 
-    python3 scripts/oracle_lpips.py
+    python3 scripts/oracle_lpips.py [MODELS]
 
 Needs Debian's python3-torch, python3-torchvision and python3-numpy; never needed to build, run or
 test. The backbones are torchvision's own classes, the distance is written from the paper and
-reference.md 5.5, all in float64, gradients by autograd. Weights and pictures come from the formula of
-tests/support/formula_net.h, so that no file has to be carried about.
+reference.md 5.5, all in float64, gradients by autograd. Weights and pictures come from the formula
+of tests/support/formula_net.h, so that no file has to be carried about; with MODELS, the folder of
+the published heads (lpips_v0.1_*.pth), the distances by those are printed, too.
 """
+import os
+import sys
+
 import numpy as np
 import torch
 import torchvision
@@ -41,7 +45,11 @@ def formula_weights(net):
         seed += 1
 
 
-def lpips(kind, features, a, b, pad):
+def formula_head(k, channels):
+    return torch.tensor(unit(1000 + k, channels).astype(np.float64))[None, :, None, None]
+
+
+def lpips(kind, features, a, b, pad, head_of=formula_head):
     def taps(x):
         x = torch.nn.functional.pad(2 * x - 1, (pad[0], pad[0], pad[1], pad[1]))
         x = (x - SHIFT) / SCALE
@@ -54,8 +62,7 @@ def lpips(kind, features, a, b, pad):
 
     sum = 0
     for k, (u, v) in enumerate(zip(taps(a), taps(b))):
-        head = torch.tensor(unit(1000 + k, u.shape[1]).astype(np.float64))[None, :, None, None]
-        sum = sum + (head * (u - v) ** 2).sum(1).mean((1, 2))
+        sum = sum + (head_of(k, u.shape[1]) * (u - v) ** 2).sum(1).mean((1, 2))
     return sum
 
 
@@ -81,6 +88,16 @@ def show(kind, count, height, width, seed):
           "{" + ", ".join(f"{g[i]:.7g}" for i in at) + "}},")
 
 
+def show_published(models, kind):
+    heads = torch.load(os.path.join(models, f"lpips_v0.1_{kind}.pth"), map_location="cpu")
+    features = MAKE[kind](weights=None).double().features
+    formula_weights(features)
+    a, b = pictures(1, 64, 64, 77), pictures(1, 64, 64, 78)
+    d = lpips(kind, features, a, 0.75 * a + 0.25 * b, (0, 0),
+              lambda k, _: heads[f"lin{k}.model.1.weight"].double())
+    print(f"published heads, {kind}: {d.item():.9g}")
+
+
 if __name__ == "__main__":
     torch.set_num_threads(1)
     show("alex", 2, 64, 64, 77)
@@ -89,3 +106,5 @@ if __name__ == "__main__":
     show("alex", 5, 33, 47, 77)
     show("alex", 1, 20, 37, 77)
     show("squeeze", 1, 31, 50, 77)
+    for kind in TAPS if len(sys.argv) > 1 else ():
+        show_published(sys.argv[1], kind)

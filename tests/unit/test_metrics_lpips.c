@@ -77,15 +77,16 @@ static const struct expected {
 };
 
 static stk_lpips *opened[NETS];
+static char backbones[NETS][STK_PATH_MAX];
 static float *a, *b, *da, *other;
 
 static int open_all(void **state) {
     (void)state;
     const char *folder = test_temporary_folder();
     for (int i = 0; i < NETS; i++) {
-        char backbone[STK_PATH_MAX], heads[STK_PATH_MAX];
-        formula_lpips_write(folder, (stk_lpips_net)i, FORMULA_WHOLE, backbone, heads);
-        TEST_OK(stk_lpips_open_files(&opened[i], (stk_lpips_net)i, backbone, heads));
+        char heads[STK_PATH_MAX];
+        formula_lpips_write(folder, (stk_lpips_net)i, FORMULA_WHOLE, backbones[i], heads);
+        TEST_OK(stk_lpips_open_files(&opened[i], (stk_lpips_net)i, backbones[i], heads));
     }
     const size_t most = 3 * 64 * 64 * PICTURES;
     a = stk_calloc_aligned(4 * most, sizeof *a);
@@ -384,21 +385,31 @@ static void find_hashed_takes_what_its_name_promises(void **state) {
     assert_string_equal(found, "");
 }
 
-/* The published heads have the shapes that the table of networks says. */
-static void open_published_heads_are_read(void **state) {
+/* The published heads over a formula's backbones, against the same oracle. */
+static void distance_published_heads_equals_oracle(void **state) {
     (void)state;
-    static const char *const names[NETS] = {"alex", "vgg", "squeeze"};
-    const char *folder = test_temporary_folder();
+    static const struct {
+        const char *name, *heads;
+        double distance;
+    } cases[NETS] = {{"alex", "models/lpips_v0.1_alex.pth", 0.0122622522},
+                     {"vgg", "models/lpips_v0.1_vgg.pth", 0.0150153805},
+                     {"squeeze", "models/lpips_v0.1_squeeze.pth", 0.0133742914}};
+    static const struct expected picture = {.pictures = 1, .width = 64, .height = 64, .seed = 77};
+    const stk_lpips_shape shape = shape_of(&picture, 0);
+    make_pictures(&picture);
     for (int i = 0; i < NETS; i++) {
-        char file[64], backbone[STK_PATH_MAX], heads[STK_PATH_MAX];
         stk_lpips_net net;
         stk_lpips *lpips;
-        snprintf(file, sizeof file, "models/lpips_v0.1_%s.pth", names[i]);
-        const char *published = test_shared_or_skip(file);
-        TEST_OK(stk_lpips_net_of(names[i], &net));
-        if (net == STK_LPIPS_VGG) continue; /* its backbone is large; the heads are as AlexNet's */
-        formula_lpips_write(folder, net, FORMULA_WHOLE, backbone, heads);
-        TEST_OK(stk_lpips_open_files(&lpips, net, backbone, published));
+        stk_lpips_pass *pass;
+        double found;
+        const char *published = test_shared_or_skip(cases[i].heads);
+        TEST_OK(stk_lpips_net_of(cases[i].name, &net));
+        TEST_OK(stk_lpips_open_files(&lpips, net, backbones[net], published));
+        TEST_OK(stk_lpips_pass_create(&pass, lpips, &shape, NULL));
+        TEST_OK(stk_lpips_distance(pass, a, b, &found));
+        if (!(fabs(found - cases[i].distance) < 2e-6 * cases[i].distance))
+            fail_msg("%s: %.9f against %.9f", cases[i].name, found, cases[i].distance);
+        stk_lpips_pass_free(&pass);
         stk_lpips_close(&lpips);
     }
     stk_lpips_net net;
@@ -416,7 +427,7 @@ int main(void) {
         cmocka_unit_test(open_damaged_files_are_refused),
         cmocka_unit_test(open_unchecked_backbone_is_refused),
         cmocka_unit_test(find_hashed_takes_what_its_name_promises),
-        cmocka_unit_test(open_published_heads_are_read),
+        cmocka_unit_test(distance_published_heads_equals_oracle),
     };
     return cmocka_run_group_tests(tests, open_all, close_all);
 }
