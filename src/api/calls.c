@@ -323,6 +323,7 @@ static stk_status full_frame(const stk_render_options *options, int *full) {
 
 static stk_status render(stk_context *ctx, const stk_render_options *options, const stk_job *job,
                          stk_render_result *result) {
+    STK_TRY(stk_ranks_begin());
     STK_TRY(check("render", options));
     STK_TRY(need(options->model, "-m MODEL"));
     STK_TRY(need(options->audio, "-a SOUND"));

@@ -9,6 +9,8 @@
  *   portrait   Portrait-Sync Generator, if asked for: the face pasted into the source frame itself,
  *              or into the full pictures that this was cut out of, at their rate
  *   writer     encoded and muxed as it is made; memory does not grow with the sound's length
+ *
+ * Several processes share the frames up to the head (render/spread.h).
  */
 #include "render/render.h"
 #include "base/clock.h"
@@ -16,6 +18,7 @@
 #include "base/line.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/ranks.h"
 #include "kernels/image.h"
 #include "media/media.h"
 #include "portrait_sync/portrait.h"
@@ -25,6 +28,7 @@
 #include "render/frame.h"
 #include "render/full.h"
 #include "render/portrait.h"
+#include "render/spread.h"
 #include "render/voice.h"
 
 #include <stdio.h>
@@ -36,6 +40,7 @@ typedef struct frame_slot {
     stk_portrait_frame source; /* in portrait mode */
     stk_full_slot full;        /* with full frames: any number of pictures */
     stk_background_slot cut;   /* with another background */
+    float *head;               /* [h][w][4] for rank 0, in portrait mode; NULL there */
 } frame_slot;
 
 typedef struct session {
@@ -54,7 +59,9 @@ typedef struct session {
     stk_video_writer *writer;
     frame_slot *slots; /* [slot_count], of the frames under way */
     int frames, workers, slot_count;
-    int shown; /* pictures, so far */
+    int shown;       /* pictures, so far */
+    int asked;       /* of frames that other processes may bring, those before this one */
+    float *far_head; /* [h][w][4] of such a frame, in portrait mode */
     double start_s;
     stk_camera camera; /* of the output picture */
     stk_rect rect;
@@ -82,6 +89,7 @@ static stk_status backdrop_stage(void *ctx, stk_line_place *at) {
     stk_image *picture = &s->slots[at->slot].picture;
     const stk_performance *source = &s->model->performance;
     const int k = stk_mirror_index(at->item, source->frames);
+    if (!stk_spread_owns(at->item)) return STK_OK;
     if (s->plate.data != NULL) {
         stk_model_backdrop_paint(s->model, &s->camera, &source->poses[k], &s->plate, picture, NULL);
         return STK_OK;
@@ -97,7 +105,7 @@ static stk_status backdrop_stage(void *ctx, stk_line_place *at) {
 /* The frame that the face is pasted into. */
 static stk_status source_stage(void *ctx, stk_line_place *at) {
     session *s = ctx;
-    if (s->portrait == NULL) return STK_OK;
+    if (s->portrait == NULL || (stk_ranks_index() > 0 && !stk_spread_owns(at->item))) return STK_OK;
     const int k = stk_mirror_index(at->item, s->model->performance.frames);
     if (s->full.items > 0) STK_TRY(stk_full_read(&s->full, at->item, k, &s->slots[at->slot].full));
     return stk_portrait_read(s->portrait, k, &s->slots[at->slot].source);
@@ -114,12 +122,19 @@ static const stk_image *finished(const session *s, const stk_line_place *at, int
     return s->background.transparent ? &slot->cut.rgba : &slot->picture;
 }
 
+static size_t head_floats(const session *s) {
+    return 4 * (size_t)s->camera.width * (size_t)s->camera.height;
+}
+
 /* Pose, then head over backdrop. */
 static stk_status head_stage(void *ctx, stk_line_place *at) {
     session *s = ctx;
     frame_slot *slot = &s->slots[at->slot];
     const stk_performance *source = &s->model->performance;
-    const int k = stk_mirror_index(at->item, source->frames);
+    const int k = stk_mirror_index(at->item, source->frames), own = stk_spread_owns(at->item);
+    if (!own && stk_ranks_index() > 0) return STK_OK;
+    if (s->portrait != NULL) STK_TRY(stk_portrait_mask(s->portrait, k, &slot->source));
+    if (!own) return STK_OK;
     stk_frame_request request = {
         .bits = s->model->bits,
         .camera = s->camera,
@@ -132,23 +147,33 @@ static stk_status head_stage(void *ctx, stk_line_place *at) {
         .rule = s->settings->reference_march ? STK_MARCH_REFERENCE : STK_MARCH_FAST,
         .every_pixel = s->settings->every_pixel,
     };
-    if (s->portrait != NULL) STK_TRY(stk_portrait_mask(s->portrait, k, &slot->source));
     if (s->portrait != NULL && !s->settings->reference_march) {
         request.rect = slot->source.rect;
         request.spans = (const int(*)[2])slot->source.spans;
     }
     stk_frame_renderer *renderer = s->renderers[at->worker];
     stk_frame_render(renderer, &request, &slot->picture);
-    if (s->portrait != NULL)
-        stk_portrait_fit(s->portrait, k, &slot->source, &slot->picture, stk_frame_rgba(renderer));
+    const float *head = stk_frame_rgba(renderer);
+    if (s->portrait == NULL) return STK_OK;
+    if (stk_ranks_index() == 0)
+        stk_portrait_fit(s->portrait, k, &slot->source, &slot->picture, head);
+    else
+        memcpy(slot->head, head, head_floats(s) * sizeof *head);
     return STK_OK;
 }
 
-/* Its light, and what stands before it, steadied. */
+/* From the process that rendered it; then its light, and what stands before it, steadied. */
 static stk_status follow_stage(void *ctx, stk_line_place *at) {
     session *s = ctx;
+    frame_slot *slot = &s->slots[at->slot];
     const int k = stk_mirror_index(at->item, s->model->performance.frames);
-    if (s->portrait != NULL) stk_portrait_follow(s->portrait, k, &s->slots[at->slot].source);
+    float *head = stk_ranks_index() > 0 ? slot->head : s->far_head;
+    s->asked = at->item + 1;
+    stk_spread_bring(at->item, &slot->picture, head, head_floats(s), &at->stop);
+    if (s->portrait == NULL || stk_ranks_index() > 0) return STK_OK;
+    if (!stk_spread_owns(at->item))
+        stk_portrait_fit(s->portrait, k, &slot->source, &slot->picture, head);
+    stk_portrait_follow(s->portrait, k, &slot->source);
     return STK_OK;
 }
 
@@ -157,7 +182,7 @@ static stk_status paste_stage(void *ctx, stk_line_place *at) {
     session *s = ctx;
     frame_slot *slot = &s->slots[at->slot];
     const stk_image *mask = &slot->source.mask;
-    if (s->portrait == NULL) return STK_OK;
+    if (s->portrait == NULL || stk_ranks_index() > 0) return STK_OK;
     stk_portrait_settle(s->portrait, &slot->source, &slot->picture);
     if (s->full.items > 0)
         stk_full_paste(&s->full, &slot->picture, mask, &slot->full);
@@ -171,6 +196,7 @@ static stk_status paste_stage(void *ctx, stk_line_place *at) {
 /* To whoever called: picture, progress, and whether to go on. */
 static stk_status sink_stage(void *ctx, stk_line_place *at) {
     session *s = ctx;
+    if (stk_ranks_index() > 0) return STK_OK;
     const stk_frame_sink *sink = &s->settings->sink;
     const int total = s->full.items > 0 ? stk_full_first(&s->full, s->frames) : s->frames;
     stk_full_slot *full = &s->slots[at->slot].full;
@@ -206,7 +232,8 @@ static stk_status render_frames(session *s, stk_render_figures *figures) {
     line.stages[SINK] = (stk_line_stage){"sink", STK_LINE_CALLER, sink_stage, 0, 0};
     line.stages[WRITER] = (stk_line_stage){"writer", STK_LINE_IN_ORDER, writer_stage, 0, 0};
     if (s->plate.data != NULL) line.stages[BACKDROP].order = STK_LINE_WIDE;
-    if (stk_job_aborted(s->job)) return stk_fail(STK_ERR_ABORTED, "stopped after 0 frames");
+    if (stk_ranks_index() == 0 && stk_job_aborted(s->job))
+        return stk_fail(STK_ERR_ABORTED, "stopped after 0 frames");
     s->start_s = stk_clock_s();
     stk_status status = stk_line_run(&line, s->pool, &figures->heads);
     figures->frames = s->shown;
@@ -257,7 +284,7 @@ int stk_render_encoder_threads(int workers) {
 static stk_status open_writer(session *s) {
     const stk_render_settings *settings = s->settings;
     const char *path = settings->frames != NULL ? settings->frames : settings->output;
-    if (path == NULL) return STK_OK;
+    if (path == NULL || stk_ranks_index() > 0) return STK_OK;
     char comment[256];
     snprintf(comment, sizeof comment,
              "Synthetic picture: this person did not say this. Made by synctalk, model sha256 %s",
@@ -309,7 +336,11 @@ static stk_status open_slots(session *s) {
         else
             STK_TRY(stk_frame_renderer_load(s->renderers[0], &s->model->nets, values));
     }
-    const int slots = 2 * s->workers + 2;
+    const int slots = 2 * s->workers + 2, far = stk_ranks_index() > 0;
+    if (s->portrait != NULL && stk_ranks_count() > 1 && !far) {
+        s->far_head = stk_calloc_aligned(head_floats(s), sizeof(float));
+        if (s->far_head == NULL) return stk_fail_memory("frames of others");
+    }
     s->slots = stk_calloc_aligned((size_t)slots, sizeof *s->slots);
     if (s->slots == NULL) return stk_fail_memory("frames under way");
     s->slot_count = slots;
@@ -317,6 +348,10 @@ static stk_status open_slots(session *s) {
         STK_TRY(stk_image_init(&s->slots[i].picture, width, height, 3));
         if (s->portrait != NULL)
             STK_TRY(stk_portrait_frame_init(&s->slots[i].source, s->portrait, width, height));
+        if (s->portrait != NULL && far) {
+            s->slots[i].head = stk_calloc_aligned(head_floats(s), sizeof(float));
+            if (s->slots[i].head == NULL) return stk_fail_memory("frames under way");
+        }
         if (s->full.items > 0) STK_TRY(stk_full_slot_init(&s->slots[i].full, &s->full));
         if (s->background.plate.data != NULL)
             STK_TRY(stk_background_slot_init(&s->slots[i].cut, &s->background));
@@ -331,6 +366,7 @@ static stk_status open_source(session *s) {
     STK_TRY(stk_subject_open(&s->subject, settings->portrait));
     STK_TRY(stk_model_check_subject(s->model, settings->model, s->subject, settings->portrait));
     STK_TRY(stk_portrait_open(&s->portrait, s->subject, settings->published));
+    if (stk_ranks_index() > 0) return STK_OK; /* rank 0 pastes */
     if (settings->background != NULL)
         STK_TRY(stk_background_open(&s->background, settings->background, s->subject,
                                     s->camera.width, s->camera.height));
@@ -385,11 +421,13 @@ static void close_session(session *s) {
     stk_image_clear(&s->plate);
     for (int i = 0; i < s->slot_count; i++) {
         stk_image_clear(&s->slots[i].picture);
+        stk_free(s->slots[i].head);
         stk_portrait_frame_clear(&s->slots[i].source);
         stk_full_slot_clear(&s->slots[i].full, &s->full);
         stk_background_slot_clear(&s->slots[i].cut);
     }
     stk_free(s->slots);
+    stk_free(s->far_head);
     stk_background_clear(&s->background);
     stk_full_close(&s->full);
     stk_portrait_close(&s->portrait);
@@ -404,13 +442,26 @@ static void close_session(session *s) {
     stk_model_close(&s->model);
 }
 
+/* render_frames, of which rank 0 alone knows the outcome; what it does after that concerns nobody
+ * else. */
+static stk_status share_frames(session *s, stk_render_figures *figures) {
+    stk_status status = render_frames(s, figures);
+    if (stk_ranks_index() == 0) {
+        stk_spread_end(s->asked, s->frames);
+        return status;
+    }
+    if (status != STK_OK && status != STK_ERR_ABORTED) stk_ranks_fail();
+    *figures = (stk_render_figures){0};
+    return status == STK_ERR_ABORTED ? STK_OK : status;
+}
+
 stk_status stk_render_clip(const stk_render_settings *settings, const stk_job *job,
                            stk_render_figures *figures) {
     double start_s = stk_clock_s();
     *figures = (stk_render_figures){0};
     session s = {.settings = settings, .job = job};
-    stk_status status = open_session(&s);
-    if (status == STK_OK) status = render_frames(&s, figures);
+    stk_status status = stk_ranks_agree(open_session(&s));
+    if (status == STK_OK) status = share_frames(&s, figures);
     if (status == STK_OK && s.writer != NULL) status = stk_video_writer_finish(&s.writer);
     if (status == STK_ERR_ABORTED && s.writer != NULL)
         stk_video_writer_discard(&s.writer, figures->frames > 0);
