@@ -254,14 +254,26 @@ static void put_shot(stk_page *page, const stk_shot *shot, const char *words) {
     stk_page_put(page, "</figcaption></figure>\n");
 }
 
+/* What the last picture of a strip shows. */
+static const char *map_words(const stk_shot *shot, int strip) {
+    if (strip == STK_STRIP_FLICKER)
+        return "change of the portrait from the frame before, times 8, grey where the real one "
+               "moves";
+    if (shot->pictures == 3) return "error";
+    const int portrait = strip == STK_STRIP_SEAM || strip == STK_STRIP_NECK;
+    return portrait ? "error of the portrait" : "error of the rendered one";
+}
+
 static void put_strips(stk_page *page, const stk_report_series *series) {
     static const struct {
         const char *title, *value;
-    } of[STK_STRIP_SPREAD] = {{"Worst by PSNR", "PSNR %.2f dB"},
-                              {"Worst mouths, by LMD", "LMD %.2f px"},
-                              {"Worst seams", "steps across it %.3f of the real ones"},
-                              {"Worst necks", "delta E %.2f"}};
-    char words[256], value[CELL];
+    } of[STK_STRIP_SPREAD] = {
+        {"Worst by PSNR", "PSNR %.2f dB"},
+        {"Worst mouths, by LMD", "LMD %.2f px"},
+        {"Worst seams", "steps across it %.3f of the real ones"},
+        {"Worst necks", "delta E %.2f"},
+        {"Worst flicker of still pixels", "changes by %.2f levels more than the real one"}};
+    char words[384], value[CELL];
     int shots = 0;
     for (int s = 0; s < STK_STRIP_SPREAD; s++) shots += series->album->shots[s];
     if (shots == 0) return;
@@ -276,12 +288,9 @@ static void put_strips(stk_page *page, const stk_report_series *series) {
             const char *made = series->scores != NULL && shot->pictures == 3 ? "portrait"
                                : series->scores != NULL                      ? "rendered"
                                                                              : "video";
-            const int portraits = s == STK_STRIP_SEAM || s == STK_STRIP_NECK;
             snprintf(value, sizeof value, of[s].value, shot->value);
-            snprintf(words, sizeof words, "Frame %d, %s. Real, %s%s, error%s.", shot->frame, value,
-                     made, shot->pictures == 4 ? ", portrait" : "",
-                     shot->pictures == 4 ? portraits ? " of the portrait" : " of the rendered one"
-                                         : "");
+            snprintf(words, sizeof words, "Frame %d, %s. Real, %s%s, %s.", shot->frame, value, made,
+                     shot->pictures == 4 ? ", portrait" : "", map_words(shot, s));
             put_shot(page, shot, words);
         }
         stk_page_pictures_close(page);

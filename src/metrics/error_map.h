@@ -10,7 +10,7 @@ enum { STK_ERROR_MAP_LEVELS = 48 };
 /* Colour of a difference: black at 0, over violet, red and orange to pale yellow; it grows lighter
  * all the way, so that it can be read without colours, too. */
 void stk_error_colour(double levels, uint8_t rgb[3]);
-/* map: RGB, of the pictures' size (RGB). */
-void stk_error_map(stk_image *map, const stk_image *a, const stk_image *b);
+/* map: RGB, of the pictures' size (RGB). Differences count `gain` times. */
+void stk_error_map(stk_image *map, const stk_image *a, const stk_image *b, int gain);
 
 #endif

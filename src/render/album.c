@@ -8,9 +8,10 @@
 #include "metrics/picture.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
-enum { APART = 12 /* frames between two shots of a strip */ };
+enum { APART = 12 /* frames between two shots of a strip */, MOVING = 70 /* grey */ };
 static const float MOUTH_MARGIN = 0.35f,
                    FACE_MARGIN = 1.1f; /* of the mouth's width, to each side */
 
@@ -123,9 +124,20 @@ static void paste_part(stk_image *strip, int place, int side, const stk_image *s
     stk_image_resize(&target, &view);
 }
 
+/* Of the portrait's change: grey where the real picture moves. */
+static void map_flicker(stk_image *map, const stk_album_frame *f, const stk_image *portrait) {
+    stk_error_map(map, f->before, portrait, STK_FLICKER_GAIN);
+    for (int y = 0; y < map->height; y++) {
+        const uint8_t *a = stk_image_row(f->real_before, y), *b = stk_image_row(f->real, y);
+        uint8_t *out = stk_image_row(map, y);
+        for (int i = 0; i < 3 * map->width; i++)
+            if (abs(a[i] - b[i]) > STK_STILL_LEVELS) memset(out + i - i % 3, MOVING, 3);
+    }
+}
+
 /* real | made | portrait | error, of the part of the picture. */
 static stk_status take_shot(stk_album *album, stk_shot *shot, const stk_album_frame *f,
-                            stk_rect part, int of_portrait) {
+                            stk_rect part, stk_strip_kind kind) {
     const int w = part.x1 - part.x0, h = part.y1 - part.y0;
     const int side = STK_SHOT_SIDE, pictures = f->portrait != NULL ? 4 : 3;
     const int high = (int)((int64_t)side * h / w) > 0 ? (int)((int64_t)side * h / w) : 1;
@@ -137,8 +149,12 @@ static stk_status take_shot(stk_album *album, stk_shot *shot, const stk_album_fr
     if (album->map.data == NULL)
         STK_TRY(stk_image_init(&album->map, f->real->width, f->real->height, 3));
     for (int y = 0; y < high; y++) memset(stk_image_row(&shot->picture, y), 128, 3 * (size_t)wide);
-    const stk_image *wrong = of_portrait && f->portrait != NULL ? f->portrait : f->made;
-    stk_error_map(&album->map, f->real, wrong);
+    const int of_portrait = kind == STK_STRIP_SEAM || kind == STK_STRIP_NECK;
+    const stk_image *portrait = f->portrait != NULL ? f->portrait : f->made;
+    if (kind == STK_STRIP_FLICKER)
+        map_flicker(&album->map, f, portrait);
+    else
+        stk_error_map(&album->map, f->real, of_portrait ? portrait : f->made, 1);
     int place = 0;
     paste_part(&shot->picture, place++, side, f->real, part);
     paste_part(&shot->picture, place++, side, f->made, part);
@@ -151,20 +167,23 @@ static stk_status take_shot(stk_album *album, stk_shot *shot, const stk_album_fr
 static stk_status consider(stk_album *album, const stk_album_frame *f, stk_strip_kind kind,
                            stk_rect part) {
     static const struct {
-        int column, of_portrait;
+        int column;
         double sign;
-    } of[STK_STRIP_SPREAD] = {[STK_STRIP_PSNR] = {STK_QUALITY_PSNR, 0, -1},
-                              [STK_STRIP_LMD] = {STK_QUALITY_LMD, 0, 1},
-                              [STK_STRIP_SEAM] = {STK_ALBUM_SEAM_RATIO, 1, 1},
-                              [STK_STRIP_NECK] = {STK_ALBUM_NECK_DELTA_E, 1, 1}};
-    const double value = album->column[of[kind].column][album->frames];
+    } of[STK_STRIP_SPREAD] = {[STK_STRIP_PSNR] = {STK_QUALITY_PSNR, -1},
+                              [STK_STRIP_LMD] = {STK_QUALITY_LMD, 1},
+                              [STK_STRIP_SEAM] = {STK_ALBUM_SEAM_RATIO, 1},
+                              [STK_STRIP_NECK] = {STK_ALBUM_NECK_DELTA_E, 1},
+                              [STK_STRIP_FLICKER] = {STK_ALBUM_STATIC_FLICKER, 1}};
+    double value = album->column[of[kind].column][album->frames];
+    if (kind == STK_STRIP_FLICKER) /* what the clip does by itself is no fault */
+        value -= album->column[STK_ALBUM_STATIC_FLICKER_REAL][album->frames];
     if (!isfinite(value) || part.x1 <= part.x0 || part.y1 <= part.y0) return STK_OK;
     const int i = place_shot(album, kind, f->number, of[kind].sign * value, of[kind].sign);
     if (i < 0) return STK_OK;
     stk_shot *shot = &album->shot[kind][i];
     shot->frame = f->number;
     shot->value = value;
-    return take_shot(album, shot, f, part, of[kind].of_portrait);
+    return take_shot(album, shot, f, part, kind);
 }
 
 static stk_status keep_spread(stk_album *album, const stk_album_frame *f) {
@@ -173,7 +192,7 @@ static stk_status keep_spread(stk_album *album, const stk_album_frame *f) {
     if (!wanted || *count == STK_SHOTS) return STK_OK;
     stk_shot *shot = &album->shot[STK_STRIP_SPREAD][(*count)++];
     shot->frame = f->number;
-    return take_shot(album, shot, f, whole_of(f->real), 0);
+    return take_shot(album, shot, f, whole_of(f->real), STK_STRIP_SPREAD);
 }
 
 /* --- mouths ----------------------------------------------------------------------------------- */
@@ -235,6 +254,7 @@ stk_status stk_album_add(stk_album *album, const stk_album_frame *f) {
     STK_TRY(consider(album, f, STK_STRIP_LMD, face));
     STK_TRY(consider(album, f, STK_STRIP_SEAM, whole_of(f->real)));
     STK_TRY(consider(album, f, STK_STRIP_NECK, whole_of(f->real)));
+    if (f->before != NULL) STK_TRY(consider(album, f, STK_STRIP_FLICKER, whole_of(f->real)));
     STK_TRY(keep_spread(album, f));
     take_mouth(album, f, mouth);
     album->frames++;

@@ -34,13 +34,16 @@ typedef enum stk_strip_kind {
     STK_STRIP_LMD,  /* the surroundings of the mouth */
     STK_STRIP_SEAM, /* of the portrait, like the next */
     STK_STRIP_NECK,
-    STK_STRIP_SPREAD, /* no worst ones: some over the clip, the same of every series */
+    STK_STRIP_FLICKER, /* of still pixels: its map shows how the portrait changes from the
+                          frame before, grey where the real one moves */
+    STK_STRIP_SPREAD,  /* no worst ones: some over the clip, the same of every series */
     STK_STRIPS
 } stk_strip_kind;
 
 enum {
     STK_SHOTS = 4,         /* of a strip; of frames near each other only the worst */
     STK_SHOT_SIDE = 240,   /* of each of its pictures, px */
+    STK_FLICKER_GAIN = 8,  /* of that map */
     STK_SHOT_GAP = 4,      /* between them */
     STK_MOUTH_FRAMES = 25, /* in a row */
     STK_MOUTH_ROWS = 8,    /* at most, spread over the clip */
@@ -50,7 +53,7 @@ enum {
 
 typedef struct stk_shot {
     int frame;
-    double value;
+    double value;      /* of STK_STRIP_FLICKER: beyond that of the real one */
     stk_image picture; /* RGB, `pictures` beside each other, owned */
     int pictures;
 } stk_shot;
@@ -78,7 +81,8 @@ typedef struct stk_album {
 typedef struct stk_album_frame {
     int number;
     const stk_image *real, *made;
-    const stk_image *portrait;                    /* beside made; NULL where made is all there is */
+    const stk_image *portrait;             /* beside made; NULL where made is all there is */
+    const stk_image *before, *real_before; /* portrait and real frame before; NULL: none follow */
     const stk_portrait_figures *portrait_figures; /* NULL: nothing is known of portraits */
     const stk_quality *quality;                   /* that the frame was added to */
 } stk_album_frame;

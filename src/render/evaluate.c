@@ -17,6 +17,7 @@
 #include "render/subject_rows.h"
 #include "render/voice.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -215,7 +216,10 @@ static stk_status score_frame(evaluation *e, int frame) {
     set_psnr(e, STK_QUALITY_PSNR_HEAD, real, whole, &e->labels);
     set_psnr(e, STK_QUALITY_PSNR_MOUTH, real, stk_subject_regions(e->subject, frame).mouth, NULL);
     if (e->settings->album != NULL) {
+        const int follows = !isnan(e->tally.figures.static_flicker);
         const stk_album_frame shown = {
+            .before = follows ? &e->tally.made[1 - e->tally.newest] : NULL,
+            .real_before = follows ? &e->tally.real[1 - e->tally.newest] : NULL,
             .number = frame,
             .real = real,
             .made = &e->made,

@@ -6,7 +6,6 @@
 
 #include <math.h>
 
-enum { STILL_LEVELS = 2 };
 /* Half the length of the steps across the rim: beyond the mask's blur, which is 4 of 512 on either
  * side. */
 static const float SEAM_REACH = 5.0f / 512;
@@ -54,7 +53,7 @@ static void add_changes(stk_portrait_tally *tally) {
                               {&tally->labels[before], &tally->labels[now]}};
     stk_sum neck[2] = {{0}}, still[2] = {{0}};
     stk_change_add(&neck[0], &neck[1], &s, STK_LABEL_NECK);
-    stk_still_change_add(&still[0], &still[1], &s, STILL_LEVELS);
+    stk_still_change_add(&still[0], &still[1], &s, STK_STILL_LEVELS);
     merge(&tally->neck_made, neck[0]);
     merge(&tally->neck_real, neck[1]);
     merge(&tally->still_made, still[0]);

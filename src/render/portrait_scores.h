@@ -9,6 +9,9 @@
 #include "render/evaluate.h"
 #include "render/portrait.h"
 
+/* A pixel is still whose real colour changes by at most this, in every channel. */
+enum { STK_STILL_LEVELS = 2 };
+
 /* Of one frame; NaN where there is none (stk_scores has what they are). */
 typedef struct stk_portrait_figures {
     double psnr, seam_ratio, seam_mismatch, neck_delta_e;

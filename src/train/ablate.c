@@ -74,7 +74,7 @@ static void train_progress(void *user, const stk_progress *p) {
     }
     if (r->first_step < 0) r->first_step = p->done, r->model_start_s = stk_clock_s();
     const double spent_s = stk_clock_s() - r->model_start_s;
-    if (p->done - r->first_step >= 64) r->step_s = spent_s / (double)(p->done - r->first_step);
+    if (p->done - r->first_step >= 16) r->step_s = spent_s / (double)(p->done - r->first_step);
     snprintf(detail, sizeof detail, "%s, model %d of %d: %s", stk_variant_names[r->now].key,
              models_done + 1, MODELS, p->detail != NULL ? p->detail : "");
     const stk_progress all = {

@@ -312,7 +312,7 @@ static void check_report(const char *report, int frames, double psnr) {
     TEST_OK(stk_path_join(path, sizeof path, report, "report.html"));
     TEST_OK(stk_file_read_text(path, 5 << 20, &text));
     static const char *const parts[] = {"Worst by PSNR", "Worst seams", "Worst necks",
-                                        "flicker of still pixels", "portrait, error of the"};
+                                        "Worst flicker of still pixels", "portrait, error of the"};
     for (size_t i = 0; i < STK_ARRAY_SIZE(parts); i++)
         if (strstr(text, parts[i]) == NULL && (!SANITIZED || i != 3))
             fail_msg("report.html lacks %s", parts[i]);

@@ -37,11 +37,14 @@ static void build(stk_album *album, stk_image *real, stk_image *made, int spread
         fill(made, GREY + error_of(i));
         TEST_OK(stk_quality_add(quality, FIRST + i, real, made));
         const stk_portrait_figures portrait = {.seam_ratio = i == 7 ? 3 : 1,
-                                               .neck_delta_e = (double)NAN};
+                                               .neck_delta_e = (double)NAN,
+                                               .static_flicker = i == 50 ? 4 : 1};
         const stk_album_frame frame = {.number = FIRST + i,
                                        .real = real,
                                        .made = made,
                                        .portrait = made,
+                                       .before = real,
+                                       .real_before = i == 50 ? real : made,
                                        .portrait_figures = &portrait,
                                        .quality = quality};
         TEST_OK(stk_album_add(album, &frame));
@@ -80,6 +83,11 @@ static void add_keeps_the_worst_frames_apart(void **state) {
     assert_int_equal(shot[0].picture.width, 4 * step - STK_SHOT_GAP);
     assert_int_equal(shot[0].picture.height, STK_SHOT_SIDE * HEIGHT / WIDTH);
     assert_int_equal(album.shot[STK_STRIP_SEAM][0].frame, FIRST + 7);
+    /* 3 levels, eightfold, where the real one is still. */
+    const stk_shot *flicker = &album.shot[STK_STRIP_FLICKER][0];
+    assert_int_equal(flicker->frame, FIRST + 50);
+    stk_error_colour(STK_FLICKER_GAIN * error_of(50), colour);
+    assert_memory_equal(stk_image_row(&flicker->picture, 5) + 3 * (3 * step + 9), colour, 3);
     assert_int_equal(album.shots[STK_STRIP_NECK], 0); /* no figure, no picture */
     assert_int_equal(album.shots[STK_STRIP_LMD], 0);  /* no face */
     stk_album_clear(&album);
