@@ -137,7 +137,6 @@ stk_status stk_ablate_files(const stk_ablation *ablation, const char *folder, co
                 .album = &ablation->variant[v].album,
                 .quality = &ablation->variant[v].scores.quality,
                 .scores = &ablation->variant[v].scores,
-                .sync_reason = "",
             };
     stk_page_begin(&text);
     stk_page_put(&text, "# %s\n\n", title);

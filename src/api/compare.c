@@ -180,12 +180,8 @@ static stk_status write_report(const table *t) {
     if (options->report == NULL) return STK_OK;
     for (int i = 0; i < t->count; i++) {
         const stk_comparison *c = &t->of[i];
-        series[i] = (stk_report_series){.name = t->video[i],
-                                        .album = &t->albums[i],
-                                        .quality = &c->quality,
-                                        .sync_reason = c->sync_reason,
-                                        .sync_offset_frames = c->sync.offset_frames,
-                                        .sync_confidence = c->sync.confidence};
+        series[i] = (stk_report_series){
+            .name = t->video[i], .album = &t->albums[i], .quality = &c->quality, .video = c};
     }
     snprintf(title, sizeof title, "%d video%s beside %.120s", t->count, t->count > 1 ? "s" : "",
              stk_report_name(options->real));

@@ -80,7 +80,7 @@ stk_status stk_report_eval(const stk_eval_options *options, const stk_scores *sc
     char *json;
     STK_TRY(stk_scores_json(scores, &json));
     const stk_report_series series = {
-        .album = album, .quality = &scores->quality, .scores = scores, .sync_reason = ""};
+        .album = album, .quality = &scores->quality, .scores = scores};
     const stk_report report = {.folder = options->report,
                                .title = title,
                                .note = note,

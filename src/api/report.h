@@ -6,6 +6,7 @@
 
 #include "base/page.h"
 #include "render/album.h"
+#include "render/compare.h"
 #include "synctalk/synctalk.h"
 
 /* One series of pictures against the real ones. */
@@ -13,9 +14,8 @@ typedef struct stk_report_series {
     const char *name; /* NULL where there is but one */
     const stk_album *album;
     const stk_quality_report *quality;
-    const stk_scores *scores; /* of a model; NULL of any other system's video */
-    const char *sync_reason;  /* of a video: why there are not the next two, or "" */
-    double sync_offset_frames, sync_confidence;
+    const stk_scores *scores;    /* of a model; NULL of any other system's video */
+    const stk_comparison *video; /* of a video; NULL of a model */
 } stk_report_series;
 
 typedef struct stk_report {

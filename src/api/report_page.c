@@ -152,7 +152,7 @@ static stk_status put_comparison(stk_page *page, const stk_report *report) {
 
 static void put_reasons(stk_page *page, const stk_report_series *series) {
     const stk_quality_report *q = series->quality;
-    char line[STK_QUALITY_REASON + CELL];
+    char line[STK_QUALITY_REASON + STK_SYNC_REASON + CELL];
     for (int k = 0; k < STK_QUALITY_COLUMNS; k++) {
         if (q->figure[k].count > 0) continue;
         snprintf(line, sizeof line, "%s was not computed: %s.", stk_quality_names[k].key,
@@ -167,9 +167,15 @@ static void put_reasons(stk_page *page, const stk_report_series *series) {
         snprintf(line, sizeof line, "fid was not computed: %s.", q->fid_reason[0]);
         stk_page_paragraph(page, line);
     }
-    if (series->scores != NULL || series->sync_reason[0] == '\0') return;
-    snprintf(line, sizeof line, "Sync was not measured: %s.", series->sync_reason);
-    stk_page_paragraph(page, line);
+    const stk_comparison *c = series->video;
+    if (c != NULL && c->sync_reason[0] != '\0') {
+        snprintf(line, sizeof line, "Sync was not measured: %s.", c->sync_reason);
+        stk_page_paragraph(page, line);
+    }
+    if (c != NULL && c->lse_reason[0] != '\0') {
+        snprintf(line, sizeof line, "lse_c and lse_d were not computed: %s.", c->lse_reason);
+        stk_page_paragraph(page, line);
+    }
 }
 
 /* --- plots ------------------------------------------------------------------------------------ */

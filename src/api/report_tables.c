@@ -89,12 +89,15 @@ int stk_report_totals(const stk_report_series *series,
     totals[n++] = (stk_report_total){"fid", series->quality->fid, none, ""};
     totals[n++] = (stk_report_total){"fid_portrait", series->quality->fid_portrait, none, ""};
     if (s == NULL) {
-        const int known = series->sync_reason[0] == '\0';
-        totals[n++] = (stk_report_total){"sync_offset_frames",
-                                         known ? series->sync_offset_frames : none, none, "frames"};
-        totals[n++] =
-            (stk_report_total){"sync_confidence", known ? series->sync_confidence : none, none, ""};
-        return n;
+        const stk_comparison *c = series->video;
+        const int synced = c->sync_reason[0] == '\0', heard = c->lse_reason[0] == '\0';
+        const stk_report_total rows[] = {
+            {"sync_offset_frames", synced ? c->sync.offset_frames : none, none, "frames"},
+            {"sync_confidence", synced ? c->sync.confidence : none, none, ""},
+            {"lse_c", heard ? c->lse.c : none, none, ""},
+            {"lse_d", heard ? c->lse.d : none, none, ""}};
+        memcpy(totals + n, rows, sizeof rows);
+        return n + (int)(sizeof rows / sizeof rows[0]);
     }
     const int flickers = s->flicker_frames > 0;
     totals[n++] = (stk_report_total){"seam_ratio", s->seam_ratio, 1, "made / real"};
@@ -195,8 +198,12 @@ static void put_reasons(const stk_report_series *series, stk_page *out) {
         stk_page_put(out, "- `jitter_rot_deg` was not computed: %s\n", q->jitter_reason);
     if (q->fid_reason[0][0] != '\0')
         stk_page_put(out, "- `fid` was not computed: %s\n", q->fid_reason[0]);
-    if (series->scores == NULL && series->sync_reason[0] != '\0')
-        stk_page_put(out, "- sync was not measured: %s\n", series->sync_reason);
+    const stk_comparison *c = series->video;
+    if (c == NULL) return;
+    if (c->sync_reason[0] != '\0')
+        stk_page_put(out, "- sync was not measured: %s\n", c->sync_reason);
+    if (c->lse_reason[0] != '\0')
+        stk_page_put(out, "- `lse_c` and `lse_d` were not computed: %s\n", c->lse_reason);
 }
 
 static void put_text(stk_page *out, const char *before, const char *text, const char *after) {
