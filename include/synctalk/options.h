@@ -37,7 +37,7 @@
     X(FLAG, resume,   "--resume",   0, 0, 1,            "",       "go on from the checkpoint beside the model") \
     X(INT,  rays,     "--rays",     2048, 256, 65536,   "N",      "rays per step, a multiple of --frames") \
     X(INT,  frames,   "--frames",   16, 1, 64,          "N",      "video frames mixed in one step") \
-    X(TEXT, encoder,  "--encoder",  NULL, 0, 0,         "builtin|mel|FILE", "what hears the sound: the encoder in the program (default where it has one), a net learned with the rest (mel), or an audio-visual encoder's file") \
+    X(TEXT, encoder,  "--encoder",  NULL, 0, 0,         "builtin|mel|mel-normalised|FILE", "what hears the sound: the encoder in the program (default where it has one), a net learned with the rest (mel; -normalised: in each speaker's own measure), or an audio-visual encoder's file") \
     X(TEXT, attention, "--attention", NULL, 0, 0,       "masks|penalties|free", "what keeps sound to the lips and expression to the eyes and brows: explicit masks (default), the released code's loss terms alone, or nothing") \
     X(TEXT, expression, "--expression", NULL, 0, 0,     "all|blink", "what the eyes' and brows' input hears: seven blendshapes (default), or the two eyelids alone, for comparisons") \
     X(TEXT, poses,    "--poses",    NULL, 0, 0,         "stabilised|coarse", "poses by the stabilizer (default), or as the head motion tracker left them, for comparisons") \

@@ -235,9 +235,11 @@ static stk_status train(const stk_train_options *options, const stk_job *job,
     size_t size;
     const char *encoder = options->encoder;
     if (encoder == NULL && stk_ave_builtin(&bytes, &size)) encoder = STK_AVE_BUILTIN;
-    if (encoder != NULL && strcmp(encoder, "mel") == 0) encoder = NULL;
+    const int normalised = encoder != NULL && strcmp(encoder, "mel-normalised") == 0;
+    if (encoder != NULL && (normalised || strcmp(encoder, "mel") == 0)) encoder = NULL;
     const stk_train_settings settings = {
         .encoder = encoder,
+        .normalised = normalised,
         .subject = options->subject,
         .output = options->output,
         .run = options->run,

@@ -7,7 +7,8 @@
  *
  * Feature kinds differ only in the row: the audio net is the published one for each ("ave": three
  * linear layers over 512; the others: four strided Conv1d over [C][16]). "mel" is ours: the mel
- * window itself as [80][16] through the convolutional net, trained jointly.
+ * window itself as [80][16] through the convolutional net, trained jointly; "mel-normalised" takes
+ * out of it what is the speaker's and the recording's.
  */
 #ifndef STK_FACE_SYNC_AUDIO_H
 #define STK_FACE_SYNC_AUDIO_H
@@ -17,12 +18,13 @@
 #include "nn/params.h"
 
 typedef enum stk_audio_kind {
-    STK_AUDIO_AVE,        /* row [512] */
-    STK_AUDIO_DEEPSPEECH, /* row [29][16] */
-    STK_AUDIO_HUBERT,     /* row [1024][2] */
-    STK_AUDIO_ESPERANTO,  /* row [44][16] */
-    STK_AUDIO_WAV2VEC,    /* row [32][16] */
-    STK_AUDIO_MEL,        /* row [80][16] */
+    STK_AUDIO_AVE,         /* row [512] */
+    STK_AUDIO_DEEPSPEECH,  /* row [29][16] */
+    STK_AUDIO_HUBERT,      /* row [1024][2] */
+    STK_AUDIO_ESPERANTO,   /* row [44][16] */
+    STK_AUDIO_WAV2VEC,     /* row [32][16] */
+    STK_AUDIO_MEL,         /* row [80][16] */
+    STK_AUDIO_MEL_SPEAKER, /* the same, each band in the speaker's own measure (mel_speaker.h) */
     STK_AUDIO_KINDS
 } stk_audio_kind;
 
@@ -30,6 +32,8 @@ enum { STK_AUDIO_CODE = 32 };
 
 const char *stk_audio_kind_name(stk_audio_kind kind);
 int stk_audio_row_floats(stk_audio_kind kind);
+/* 1: the rows are mel windows, which every sound has; 0: features that something makes of it. */
+int stk_audio_is_mel(stk_audio_kind kind);
 /* Time steps of a row, its last axis: 16, 2 or 1. */
 int stk_audio_row_steps(stk_audio_kind kind);
 

@@ -31,9 +31,13 @@ static const struct {
     const char *name;
     int channels, steps;
 } KINDS[STK_AUDIO_KINDS] = {
-    [STK_AUDIO_AVE] = {"ave", 512, 1},         [STK_AUDIO_DEEPSPEECH] = {"deepspeech", 29, 16},
-    [STK_AUDIO_HUBERT] = {"hubert", 1024, 2},  [STK_AUDIO_ESPERANTO] = {"esperanto", 44, 16},
-    [STK_AUDIO_WAV2VEC] = {"wav2vec", 32, 16}, [STK_AUDIO_MEL] = {"mel", 80, 16},
+    [STK_AUDIO_AVE] = {"ave", 512, 1},
+    [STK_AUDIO_DEEPSPEECH] = {"deepspeech", 29, 16},
+    [STK_AUDIO_HUBERT] = {"hubert", 1024, 2},
+    [STK_AUDIO_ESPERANTO] = {"esperanto", 44, 16},
+    [STK_AUDIO_WAV2VEC] = {"wav2vec", 32, 16},
+    [STK_AUDIO_MEL] = {"mel", 80, 16},
+    [STK_AUDIO_MEL_SPEAKER] = {"mel-normalised", 80, 16},
 };
 
 /* One layer with its place in acts. Linear: taps 1, steps 1, pad 0; convolution: taps 3, pad 1. */
@@ -51,6 +55,10 @@ typedef struct layout {
 
 const char *stk_audio_kind_name(stk_audio_kind kind) {
     return KINDS[kind].name;
+}
+
+int stk_audio_is_mel(stk_audio_kind kind) {
+    return kind == STK_AUDIO_MEL || kind == STK_AUDIO_MEL_SPEAKER;
 }
 
 int stk_audio_row_floats(stk_audio_kind kind) {

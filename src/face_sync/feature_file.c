@@ -37,7 +37,7 @@ static void describe_shape(const stk_npy_info *info, char text[128]) {
     for (int i = 0; i < info->rank && at < 100; i++)
         at += snprintf(text + at, 128 - (size_t)at, "[%lld]", (long long)info->shape[i]);
     for (int kind = 0; kind < STK_AUDIO_KINDS; kind++)
-        if (kind != STK_AUDIO_MEL && shape_fits(info, (stk_audio_kind)kind))
+        if (!stk_audio_is_mel((stk_audio_kind)kind) && shape_fits(info, (stk_audio_kind)kind))
             snprintf(text + at, 128 - (size_t)at, ", \"%s\" features",
                      stk_audio_kind_name((stk_audio_kind)kind));
 }

@@ -126,3 +126,18 @@ stk_status stk_mel_feed_row(stk_mel_feed *feed, int row, float *out) {
     }
     return STK_OK;
 }
+
+stk_status stk_mel_feed_speaker(stk_mel_feed *feed, stk_mel_speaker *speaker) {
+    float column[STK_MEL_BINS];
+    stk_mel_census *census = stk_calloc_aligned(1, sizeof *census);
+    if (census == NULL) return stk_fail_memory("sound features");
+    stk_status status = rewind_sound(feed);
+    for (int c = 0; status == STK_OK && c < feed->columns; c++) {
+        status = make_column(feed, column);
+        stk_mel_census_add(census, column, 1);
+    }
+    if (status == STK_OK) stk_mel_speaker_of(census, speaker);
+    stk_free(census);
+    const stk_status again = rewind_sound(feed);
+    return status != STK_OK ? status : again;
+}

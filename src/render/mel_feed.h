@@ -5,6 +5,7 @@
 
 #include "base/status.h"
 #include "base/types.h"
+#include "face_sync/mel_speaker.h"
 
 typedef struct stk_mel_feed stk_mel_feed;
 
@@ -17,6 +18,9 @@ int stk_mel_feed_frames(const stk_mel_feed *feed);
 /* Row i of the sound, [80][16] (reference.md 2.1, 2.3): crop i - 2, moved back to fit. In any
  * order; going back more than 20 rows decodes the sound again from its start. */
 stk_status stk_mel_feed_row(stk_mel_feed *feed, int row, float *out);
+
+/* The speaker's measure over the whole sound, which is decoded for it once more. */
+stk_status stk_mel_feed_speaker(stk_mel_feed *feed, stk_mel_speaker *speaker);
 
 /* Frames of any sound file, without opening a feed. */
 stk_status stk_sound_frames(const char *path, int *frames);

@@ -246,6 +246,10 @@ static void note_losses(stk_notes *notes, const stk_model *model) {
 
 stk_status stk_published_save(const char *path, const stk_model *model, int safetensors,
                               stk_notes *notes) {
+    if (model->nets.config.audio_kind == STK_AUDIO_MEL_SPEAKER)
+        return stk_fail(STK_ERR_UNSUPPORTED,
+                        "this model hears \"mel-normalised\" windows, of which a published "
+                        "checkpoint has no word: it would be taken for one that hears \"mel\"");
     layout *l = stk_calloc_aligned(1, sizeof *l);
     if (l == NULL) return stk_fail_memory("checkpoint");
     l->model = model;

@@ -17,6 +17,9 @@ typedef struct stk_subject_rows {
  * along are of the published encoder: a model of another never takes them. */
 stk_status stk_subject_rows_init(stk_subject_rows *rows, const stk_subject *subject,
                                  const stk_nets *nets, int first, const char *encoder);
+/* The subject's mel windows in its own measure (face_sync/mel_speaker.h): [frames][80][16], the
+ * caller's to free, also after a failure. */
+stk_status stk_subject_rows_normalise(const stk_subject *subject, float **rows);
 void stk_subject_rows_clear(stk_subject_rows *rows);
 
 #endif

@@ -36,6 +36,7 @@ struct stk_voice {
     stk_ave_encoder *encoder;                     /* ave */
     stk_feature_file *features;                   /* others */
     float windows[STK_AVE_BATCH][STK_AVE_WINDOW]; /* of a run, before the encoder */
+    stk_mel_speaker speaker;                      /* mel-normalised */
     float *row;                                   /* [ROWS_KEPT][row_floats] */
     int held[ROWS_KEPT];                          /* which row lies in each place, -1 = none */
     float *acts;
@@ -77,11 +78,11 @@ static stk_status open_rows(stk_voice *voice, const stk_voice_source *source) {
                         "this model hears \"%s\" features, not those of an encoder; leave out "
                         "--encoder",
                         name);
-    if (source->features != NULL && kind == STK_AUDIO_MEL)
+    if (source->features != NULL && stk_audio_is_mel(kind))
         return stk_fail(STK_ERR_MISMATCH,
                         "this model hears the sound itself; leave out --features");
     if (source->features != NULL) return open_features(voice, source);
-    if (kind != STK_AUDIO_MEL && kind != STK_AUDIO_AVE)
+    if (!stk_audio_is_mel(kind) && kind != STK_AUDIO_AVE)
         return stk_fail(STK_ERR_UNSUPPORTED,
                         "this model hears \"%s\" features, which other programs make of a sound; "
                         "give them with --features FILE.npy, shape [frames][%d][%d]",
@@ -90,15 +91,23 @@ static stk_status open_rows(stk_voice *voice, const stk_voice_source *source) {
     if (kind == STK_AUDIO_AVE)
         STK_TRY(stk_ave_encoder_find(&voice->encoder, source->encoder, &voice->nets->encoder));
     STK_TRY(stk_mel_feed_open(&voice->mel, source->sound));
+    if (kind == STK_AUDIO_MEL_SPEAKER) STK_TRY(stk_mel_feed_speaker(voice->mel, &voice->speaker));
     voice->run = kind == STK_AUDIO_AVE ? STK_AVE_BATCH : 1;
     voice->frames = stk_mel_feed_frames(voice->mel);
     return STK_OK;
+}
+
+/* A mel window, in place, for the models that hear it so. */
+static void normalise(const stk_voice *voice, float *window) {
+    if (voice->nets->config.audio_kind == STK_AUDIO_MEL_SPEAKER)
+        stk_mel_speaker_apply(&voice->speaker, window, window);
 }
 
 /* The row that digital silence gives, into the first place. */
 static stk_status make_silent_row(stk_voice *voice) {
     float *window = voice->encoder != NULL ? voice->windows[0] : voice->row;
     for (int i = 0; i < STK_AVE_WINDOW; i++) window[i] = SILENCE;
+    normalise(voice, window);
     if (voice->encoder == NULL) return STK_OK;
     return stk_ave_encoder_run(voice->encoder, 1, window, voice->row);
 }
@@ -191,7 +200,11 @@ static float *place_of(stk_voice *voice, int row) {
 static stk_status make_run(stk_voice *voice, int first) {
     float *out = place_of(voice, first);
     if (voice->features != NULL) return stk_feature_file_row(voice->features, first, out);
-    if (voice->encoder == NULL) return stk_mel_feed_row(voice->mel, first, out);
+    if (voice->encoder == NULL) {
+        STK_TRY(stk_mel_feed_row(voice->mel, first, out));
+        normalise(voice, out);
+        return STK_OK;
+    }
     for (int i = 0; i < voice->run; i++)
         STK_TRY(stk_mel_feed_row(voice->mel, first + i, voice->windows[i]));
     return stk_ave_encoder_run(voice->encoder, voice->run, voice->windows[0], out);
@@ -199,7 +212,7 @@ static stk_status make_run(stk_voice *voice, int first) {
 
 static void make_silence(stk_voice *voice, int first) {
     float *out = place_of(voice, first);
-    const float value = voice->nets->config.audio_kind == STK_AUDIO_MEL ? SILENCE : 0;
+    const float value = stk_audio_is_mel(voice->nets->config.audio_kind) ? SILENCE : 0;
     for (int i = 0; i < voice->run * voice->row_floats; i++) out[i] = value;
 }
 

@@ -2,6 +2,7 @@
  * window of 8 rows, audio net and attention (face_sync/audio.h). The rows of a model's kind are
  *
  *   mel            mel windows of the sound                         (render/mel_feed.h)
+ *   mel-normalised those, in the speaker's own measure              (face_sync/mel_speaker.h)
  *   ave            those, through the audio-visual encoder          (face_sync/ave_encoder.h)
  *   all others     read from a file that was made elsewhere         (face_sync/feature_file.h)
  *

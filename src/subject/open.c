@@ -98,7 +98,7 @@ static stk_status open_features(stk_subject *subject, const char *path) {
         char name[32] = "au45";
         const void *data;
         stk_table wanted = {name, STK_F32, 1, {n}, NULL};
-        if (k == STK_AUDIO_MEL) continue; /* every subject's own */
+        if (stk_audio_is_mel((stk_audio_kind)k)) continue; /* every subject's own */
         if (k < STK_AUDIO_KINDS) {
             snprintf(name, sizeof name, "audio_%s", stk_audio_kind_name((stk_audio_kind)k));
             wanted.rank = 2, wanted.shape[1] = stk_audio_row_floats((stk_audio_kind)k);

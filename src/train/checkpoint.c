@@ -29,6 +29,8 @@ static void describe(const stk_trainer *t, char text[SETTINGS_TEXT]) {
                  stk_perceptual_sha256(t->perceptual)[0] != '\0' ? "-" : "",
                  stk_perceptual_sha256(t->perceptual));
     char encoder[32] = "";
+    if (t->nets.config.audio_kind == STK_AUDIO_MEL_SPEAKER)
+        snprintf(encoder, sizeof encoder, "mel=normalised ");
     if (t->nets.encoder.sha256[0] != '\0')
         snprintf(encoder, sizeof encoder, "encoder=%.16s ", t->nets.encoder.sha256);
     snprintf(text, SETTINGS_TEXT,

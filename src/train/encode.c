@@ -1,6 +1,7 @@
 /* encode.c - the subject's sound as the model hears it in training: feature rows, one a frame.
  *
  *   mel   the subject's own mel windows                                      [frames][80][16]
+ *         mel-normalised: those in the speaker's own measure (face_sync/mel_speaker.h)
  *   ave   those, clean and spoilt three times, through the encoder  [HEARINGS][frames][512]
  *
  * An encoder is too slow to run in every step, and what it makes of a louder or a noisier sound is
@@ -13,6 +14,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "face_sync/ave_encoder.h"
+#include "render/subject_rows.h"
 
 #include <stdatomic.h>
 #include <string.h>
@@ -97,6 +99,11 @@ stk_status stk_train_encode(stk_trainer *t, const stk_job *job) {
     if (t->nets.config.audio_kind == STK_AUDIO_MEL) {
         t->sound_rows = stk_subject_audio_row(t->subject, 0);
         return STK_OK;
+    }
+    if (t->nets.config.audio_kind == STK_AUDIO_MEL_SPEAKER) {
+        const stk_status status = stk_subject_rows_normalise(t->subject, &t->normalised);
+        t->sound_rows = t->normalised;
+        return status;
     }
     encoding e = {.t = t,
                   .blocks = (t->performance.frames + BLOCK - 1) / BLOCK,

@@ -115,7 +115,8 @@ struct stk_trainer {
     float *expression;          /* [F][STK_EXP_MAX] */
     float *code, *dcode;        /* [F][4] */
     float *audio_acts;          /* [F][audio_act_floats] */
-    const float *sound_rows;    /* [frames][row_floats], clean; the subject's or `encoded` */
+    const float *sound_rows;    /* [frames][row_floats], clean; the subject's, or one of: */
+    float *normalised;          /* [frames][80][16], mel-normalised */
     float *encoded;             /* [STK_HEARINGS][frames][512], with an encoder (encode.c) */
     float *audio_rows;          /* [F][8][row_floats], the window's rows as this step hears them */
     float (*lip_targets)[STK_LIPS]; /* [frames], standardised mouth blendshapes */

@@ -381,8 +381,9 @@ static stk_status build(stk_trainer *t, const stk_job *job) {
     STK_TRY(read_performance(t));
     STK_TRY(stk_pool_create(&t->pool, s->threads));
     STK_TRY(stk_ray_cache_open(&t->cache, t->subject, t->pool, job));
-    const stk_model_config config = {.audio_kind =
-                                         s->encoder != NULL ? STK_AUDIO_AVE : STK_AUDIO_MEL,
+    const stk_model_config config = {.audio_kind = s->encoder != NULL ? STK_AUDIO_AVE
+                                                   : s->normalised    ? STK_AUDIO_MEL_SPEAKER
+                                                                      : STK_AUDIO_MEL,
                                      .levels = PUBLISHED_LEVELS,
                                      .exp = expression_inputs(s),
                                      .code_rows = t->performance.train_frames};
@@ -451,6 +452,7 @@ void stk_trainer_free(stk_trainer **handle) {
                       t->lip_targets,
                       t->audio_rows,
                       t->encoded,
+                      t->normalised,
                       t->row_present,
                       t->weight_pairs,
                       t->scratch,

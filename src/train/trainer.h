@@ -39,6 +39,7 @@ typedef struct stk_train_settings {
     const char *program;          /* one line on program and machine, for the record; or NULL */
     const char *models;           /* folder of the weights of LPIPS, or NULL */
     const char *encoder;          /* a file or STK_AVE_BUILTIN; NULL: mel, learned jointly */
+    int normalised;               /* 1, without encoder: mel-normalised */
     double minutes;               /* trained in all; 0: what fits the budget */
     double budget_s, begun_s; /* the run ends so many seconds after begun_s (stk_clock_s); 0: when
                                  it is done */

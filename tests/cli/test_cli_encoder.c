@@ -59,6 +59,16 @@ static void what_it_writes_is_heard_through(void **state) {
     TEST_OK(stk_path_join(frame, sizeof frame, folder, "film/000004.png"));
     assert_true(stk_file_exists(frame));
     must_run(program_shell("sed 's/seed=1/seed=2/' %s > %s", encoder, other));
+    TEST_OK(stk_path_join(frame, sizeof frame, folder, "normalised.stk"));
+    must_run(
+        program_run("train %s --encoder mel-normalised -o %s --steps 2 --rays 512 --frames 4 -q",
+                    subject, frame));
+    program_assert_refuses(program_run("render -m %s -a %s --encoder %s --frames %s/film -q", frame,
+                                       sound, encoder, folder),
+                           1, "\"mel-normalised\"");
+    program_assert_refuses(program_run("convert %s -o %s/n.pth", frame, folder), 1,
+                           "\"mel-normalised\"");
+    must_run(program_run("eval -m %s %s --every 30 -q", frame, subject));
     program_assert_refuses(program_run("render -m %s -a %s --encoder %s --frames %s/film -q", model,
                                        sound, other, folder),
                            1, "other.safetensors");

@@ -3,9 +3,11 @@
 #include "base/rng.h"
 #include "face_sync/audio.h"
 #include "face_sync/fft.h"
+#include "face_sync/mel_speaker.h"
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 static void real_transform_matches_definition(void **state) {
     (void)state;
@@ -121,6 +123,42 @@ static void rows_of_short_sound_end_in_silence(void **state) {
     for (int i = 0; i < 6 * 80 * 16; i++) assert_true(rows[i] == (i % 16 < 3 ? 0.0f : -4.0f));
 }
 
+/* Another level and another colour, and pauses in between, of what is the same speech. */
+static void speaker_takes_level_and_colour_out(void **state) {
+    enum { SPOKEN = 400, ROW = STK_MEL_BINS * STK_MEL_STEPS };
+    static stk_mel_census census[2];
+    static float row[2][ROW], said[2][ROW];
+    stk_mel_speaker speaker[2];
+    stk_rng rng;
+    (void)state;
+    stk_rng_seed(&rng, 12, 1);
+    for (int c = 0; c < SPOKEN; c++) {
+        float column[STK_MEL_BINS], other[STK_MEL_BINS], pause[STK_MEL_BINS];
+        const float loud = 0.5f * stk_rng_float(&rng);
+        for (int b = 0; b < STK_MEL_BINS; b++) {
+            column[b] = loud - 1 + (0.4f + 0.01f * (float)b) * stk_rng_normal(&rng);
+            other[b] = column[b] + 0.5f + 0.02f * ((float)b - 31.5f); /* bands 8 to 55: 0.5 */
+            pause[b] = -3.9f;
+            if (c < STK_MEL_STEPS) row[0][b * STK_MEL_STEPS + c] = column[b];
+            if (c < STK_MEL_STEPS) row[1][b * STK_MEL_STEPS + c] = other[b];
+        }
+        stk_mel_census_add(&census[0], column, 1);
+        stk_mel_census_add(&census[1], other, 1);
+        stk_mel_census_add(&census[1], pause, 1);
+    }
+    for (int i = 0; i < 2; i++) {
+        stk_mel_speaker_of(&census[i], &speaker[i]);
+        stk_mel_speaker_apply(&speaker[i], row[i], said[i]);
+    }
+    test_assert_close("said", said[0], said[1], ROW, 1e-3);
+    double square = 0;
+    for (int i = 0; i < ROW; i++) square += (double)said[0][i] * (double)said[0][i] / ROW;
+    assert_true(square > 0.8 && square < 1.2); /* deviation 1 */
+    stk_mel_speaker_of_rows(memset(&census[0], 0, sizeof census[0]), row[0], 0, &speaker[0]);
+    stk_mel_speaker_apply(&speaker[0], row[0], said[0]);
+    test_assert_close("of nothing", said[0], row[0], ROW, 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(real_transform_matches_definition),
@@ -128,6 +166,7 @@ int main(void) {
         cmocka_unit_test(stream_in_any_pieces_equals_the_whole),
         cmocka_unit_test(rows_are_aligned_and_clamped),
         cmocka_unit_test(rows_of_short_sound_end_in_silence),
+        cmocka_unit_test(speaker_takes_level_and_colour_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

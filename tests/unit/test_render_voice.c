@@ -264,7 +264,7 @@ static void code_of(const stk_voice_source *source, const stk_nets *with, int fr
 /* The gate's own code of closed lips and what silence gives without a gate. */
 static void lips_at_rest_hear_digital_silence(void **state) {
     (void)state;
-    static const stk_audio_kind KINDS[] = {STK_AUDIO_AVE, STK_AUDIO_MEL};
+    static const stk_audio_kind KINDS[] = {STK_AUDIO_AVE, STK_AUDIO_MEL, STK_AUDIO_MEL_SPEAKER};
     char path[STK_PATH_MAX], weights[STK_PATH_MAX];
     float gated[STK_AUDIO_CODE], plain[STK_AUDIO_CODE];
     TEST_OK(stk_path_join(weights, sizeof weights, folder, "rest.safetensors"));
@@ -281,6 +281,37 @@ static void lips_at_rest_hear_digital_silence(void **state) {
         for (int c = 0; c < STK_AUDIO_CODE; c++) assert_float_equal(gated[c], plain[c], 1e-5);
         stk_nets_clear(&hearing);
     }
+}
+
+/* The same sound at a third of its level: to nets that hear in the speaker's measure it is the same,
+ * to those that hear mel it is not. */
+static void normalised_voice_does_not_hear_the_level(void **state) {
+    (void)state;
+    static const stk_audio_kind KINDS[] = {STK_AUDIO_MEL, STK_AUDIO_MEL_SPEAKER};
+    char path[2][STK_PATH_MAX];
+    double apart[2];
+    stk_sound sound;
+    write_sound(path[0], "loud.wav", 4);
+    TEST_OK(stk_path_join(path[1], sizeof path[1], folder, "soft.wav"));
+    TEST_OK(stk_sound_read(path[0], STK_SAMPLE_RATE, 0, &sound));
+    for (int64_t i = 0; i < sound.count; i++) sound.samples[i] /= 3;
+    TEST_OK(stk_sound_write_wav(path[1], &sound));
+    stk_sound_clear(&sound);
+    for (int k = 0; k < 2; k++) {
+        float code[2][STK_AUDIO_CODE];
+        stk_nets hearing;
+        make_nets_of(KINDS[k], &hearing);
+        apart[k] = 0;
+        for (int frame = 30; frame < 60; frame += 10) {
+            for (int i = 0; i < 2; i++)
+                code_of(&(stk_voice_source){.sound = path[i]}, &hearing, frame, code[i]);
+            for (int c = 0; c < STK_AUDIO_CODE; c++)
+                apart[k] += fabs((double)code[0][c] - (double)code[1][c]);
+        }
+        stk_nets_clear(&hearing);
+    }
+    print_message("apart by the level: mel %g, normalised %g\n", apart[0], apart[1]);
+    assert_true(apart[1] < 0.3 * apart[0]);
 }
 
 static void memory_does_not_grow_through_the_encoder(void **state) {
@@ -483,6 +514,7 @@ int main(void) {
         cmocka_unit_test(sound_that_vanishes_is_said),
         cmocka_unit_test(code_through_the_encoder_equals_that_of_the_whole_sound),
         cmocka_unit_test(lips_at_rest_hear_digital_silence),
+        cmocka_unit_test(normalised_voice_does_not_hear_the_level),
         cmocka_unit_test(memory_does_not_grow_through_the_encoder),
         cmocka_unit_test(encoder_that_is_not_there_or_not_wanted_is_said),
         cmocka_unit_test(code_of_features_is_that_of_their_rows),
