@@ -13,8 +13,8 @@ int stk_ablate_columns(const stk_ablation *ablation,
                        stk_ablate_column columns[STK_ABLATE_COLUMNS_MAX]) {
     static const stk_ablate_column all[] = {
         {STK_QUALITY_PSNR, 1, "PSNR", "dB", 2, 0, 0.05},
-        {STK_QUALITY_PSNR_HEAD, 0, "head", "dB", 2, 0, 0.05},
-        {STK_QUALITY_PSNR_MOUTH, 0, "mouth", "dB", 2, 0, 0.05},
+        {STK_QUALITY_PSNR_HEAD, 0, "PSNR head", "dB", 2, 0, 0.05},
+        {STK_QUALITY_PSNR_MOUTH, 1, "PSNR mouth", "dB", 2, 0, 0.05},
         {STK_QUALITY_LPIPS, 1, "LPIPS", "", 4, 1, 0.0005},
         {STK_QUALITY_MS_SSIM, 1, "MS-SSIM", "", 4, 0, 0.0005},
         {STK_QUALITY_NIQE, 1, "NIQE", "", 2, 1, 0.05},
@@ -107,7 +107,7 @@ static void put_head(stk_page *out, const stk_ablate_column *columns, int n, int
         char name[32];
         snprintf(name, sizeof name, "%s%s%s", columns[c].label,
                  columns[c].unit[0] != '\0' ? ", " : "", columns[c].unit);
-        stk_page_put(out, markdown ? " %s |" : " %11s", name);
+        stk_page_put(out, markdown ? " %s |" : " %14s", name);
     }
     stk_page_put(out, "\n");
     if (!markdown) return;
@@ -125,7 +125,7 @@ static void put_row(stk_page *out, const stk_ablation *ablation, int variant,
         if (!isnan(value))
             snprintf(cell, sizeof cell, "%.*f%s", columns[c].decimals, value,
                      marks[1 + stk_ablate_verdict(ablation, variant, &columns[c])]);
-        stk_page_put(out, markdown ? " %s |" : " %11s", cell);
+        stk_page_put(out, markdown ? " %s |" : " %14s", cell);
     }
     stk_page_put(out, "\n");
 }

@@ -17,6 +17,7 @@
 #include <string.h>
 
 enum { MODELS = 5, WARM_STEPS = 4, STEPS_LEAST = 32, SEED = 8 };
+static const double EVALUATED_FRAME_S = 0.25; /* about; only said before it is known */
 static const double EVALUATION_SHARE = 0.12, MEASURE_SHARE = 0.02, MEASURE_MOST_S = 20;
 static const double PREVIEW_S = 60, SAVE_S = 110;
 
@@ -46,6 +47,7 @@ typedef struct run {
     /* for progress: what runs, and what it took so far */
     int now, models_left, rows_left;
     double step_s;      /* a training step, measured */
+    double row_guess_s; /* before the first row is evaluated */
     double evaluate_s;  /* a row, the newest; 0: not known */
     int64_t first_step; /* of the model in training, when this run came to it; -1: not known */
     double model_start_s;
@@ -57,9 +59,7 @@ typedef struct run {
 static double time_left(const run *r, int64_t steps_done) {
     const double steps =
         (double)(r->state.steps - steps_done) + (double)r->models_left * (double)r->state.steps;
-    const double row_s = r->evaluate_s > 0
-                             ? r->evaluate_s
-                             : EVALUATION_SHARE * 60 * r->settings->minutes / STK_VARIANTS;
+    const double row_s = r->evaluate_s > 0 ? r->evaluate_s : r->row_guess_s;
     return r->step_s > 0 ? steps * r->step_s + r->rows_left * row_s : -1;
 }
 
@@ -135,19 +135,35 @@ static stk_train_settings training_of(const run *r, int variant, const char *pat
     };
 }
 
-/* Seconds a step of the full system takes. */
-static stk_status measure_step(run *r, double *step_s) {
+/* The pixels that training samples, made once; later it is only opened. */
+static stk_status make_rays(const run *r) {
+    stk_subject *subject;
+    stk_pool *pool = NULL;
+    stk_ray_cache *cache = NULL;
+    STK_TRY(stk_subject_open(&subject, r->settings->subject));
+    stk_status status = stk_pool_create(&pool, r->settings->threads);
+    if (status == STK_OK) status = stk_ray_cache_open(&cache, subject, pool, r->job);
+    stk_ray_cache_close(&cache);
+    stk_pool_free(&pool);
+    stk_subject_close(&subject);
+    return status;
+}
+
+/* Seconds that a step of the full system takes, and the beginning of a run. */
+static stk_status measure_step(run *r, double *step_s, double *begin_s) {
     const stk_train_settings settings = training_of(r, STK_VARIANT_FULL, NULL);
     const double most_s = fmin(MEASURE_MOST_S, MEASURE_SHARE * 60 * r->settings->minutes);
     stk_trainer *trainer;
-    STK_TRY(stk_trainer_create(&trainer, &settings, r->job));
-    stk_status status = STK_OK;
     double start_s = stk_clock_s();
+    STK_TRY(stk_trainer_create(&trainer, &settings, r->job));
+    *begin_s = stk_clock_s() - start_s;
+    stk_status status = STK_OK;
     int steps = -WARM_STEPS;
     while (status == STK_OK && (steps < 1 || stk_clock_s() - start_s < most_s)) {
         if (steps == 0) start_s = stk_clock_s();
-        status = stk_job_aborted(r->job) ? stk_fail(STK_ERR_ABORTED, "stopped")
-                                         : stk_trainer_step(trainer, 0);
+        status = stk_job_aborted(r->job)
+                     ? stk_fail(STK_ERR_ABORTED, "stopped before anything was trained")
+                     : stk_trainer_step(trainer, 0);
         steps++;
     }
     *step_s = (stk_clock_s() - start_s) / (steps > 0 ? steps : 1);
@@ -160,9 +176,11 @@ static stk_status find_steps(run *r) {
     if (r->state.steps > 0) return STK_OK;
     r->state.steps = s->steps;
     if (s->steps == 0) {
-        STK_TRY(measure_step(r, &r->step_s));
-        const double left_s =
-            (1 - EVALUATION_SHARE) * 60 * s->minutes - (stk_clock_s() - r->start_s);
+        double begin_s;
+        STK_TRY(make_rays(r));
+        STK_TRY(measure_step(r, &r->step_s, &begin_s));
+        const double left_s = (1 - EVALUATION_SHARE) * 60 * s->minutes -
+                              (stk_clock_s() - r->start_s) - MODELS * begin_s;
         const double steps = left_s / MODELS / r->step_s;
         r->state.steps = steps > STEPS_LEAST ? (int64_t)steps : STEPS_LEAST;
         stk_log(STK_LOG_INFO, "%.3f s a step: %lld steps for each of %d models", r->step_s,
@@ -236,7 +254,13 @@ static stk_status evaluate(run *r, int variant) {
     const double start_s = stk_clock_s();
     r->now = variant;
     r->rows_left = STK_VARIANTS - 1 - variant;
-    STK_TRY(stk_evaluate(&settings, &inner, &result->scores));
+    const stk_status status = stk_evaluate(&settings, &inner, &result->scores);
+    if (status == STK_ERR_ABORTED)
+        return stk_fail(status,
+                        "stopped while evaluating \"%s\"; all models are trained, and the "
+                        "same command goes on from there",
+                        stk_variant_names[variant].key);
+    STK_TRY(status);
     r->evaluate_s = stk_clock_s() - start_s;
     return STK_OK;
 }
@@ -285,6 +309,7 @@ static stk_status check_subject(run *r, const stk_subject *subject) {
                         "needs; run `synctalk prepare` on its clip again (imported subjects never "
                         "have them)",
                         r->settings->subject);
+    r->row_guess_s = EVALUATED_FRAME_S * (info->frames - info->train_frames) / r->settings->every;
     if (r->settings->encoder == NULL)
         snprintf(r->ablation->variant[STK_VARIANT_ENCODER].reason, STK_VARIANT_REASON,
                  "this program has no encoder of its own, and none was given (--encoder): the full "

@@ -132,6 +132,31 @@ static int stop_in_the_second(void *user) {
     return stk_file_exists(user) && ++looks > 2;
 }
 
+static int stop_when_there(void *user) {
+    return stk_file_exists(user);
+}
+
+/* By the clock: the steps that fit are found, written down, and kept. */
+static void run_by_minutes_settles_the_steps_first(void **state) {
+    (void)state;
+    char path[STK_PATH_MAX], other[STK_PATH_MAX];
+    stk_ablate_settings settings = settings_of(0);
+    settings.minutes = 0.2;
+    settings.folder = other;
+    TEST_OK(stk_path_join(other, sizeof other, test_temporary_folder(), "minutes"));
+    TEST_OK(stk_path_join(path, sizeof path, other, "ablation.state"));
+    const stk_job job = {.aborted = stop_when_there, .user = path};
+    stk_ablation *a = stk_calloc_aligned(1, sizeof *a);
+    assert_int_equal(stk_ablate_run(&settings, &job, a), STK_ERR_ABORTED);
+    const int64_t steps = a->steps;
+    assert_true(steps >= 32);
+    settings.minutes = 20;
+    assert_int_equal(stk_ablate_run(&settings, &job, a), STK_ERR_ABORTED);
+    assert_int_equal(a->steps, steps);
+    stk_ablation_clear(a);
+    stk_free(a);
+}
+
 static void check_models(void) {
     static const struct {
         const char *name;
@@ -206,6 +231,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(state_goes_on_with_the_same_settings_only),
         cmocka_unit_test(verdict_needs_certainty_and_size),
+        cmocka_unit_test(run_by_minutes_settles_the_steps_first),
         cmocka_unit_test(run_goes_on_where_it_was_stopped),
     };
     return cmocka_run_group_tests(tests, write_subject, NULL);
