@@ -107,9 +107,9 @@ int tool_eval(tool *t) {
     char *json;
     stk_status status = stk_eval(t->ctx, &options, &r, &json);
     tool_progress_end();
-    if (status == STK_OK && options.json)
+    if (status == STK_OK && options.json && json != NULL)
         printf("%s\n", json);
-    else if (status == STK_OK)
+    else if (status == STK_OK && r.frames > 0) /* of several processes one has measured */
         print_scores(&r);
     stk_text_free(&json);
     return tool_exit_code(t, status);

@@ -401,6 +401,7 @@ static double mean_of(const stk_scores *scores, stk_quality_column column) {
 
 static stk_status evaluate(const stk_eval_options *options, const stk_job *job, stk_album *album,
                            stk_eval_result *result, char **json) {
+    STK_TRY(stk_ranks_begin());
     STK_TRY(check("eval", options));
     STK_TRY(need(options->model, "-m MODEL"));
     STK_TRY(need(options->subject, "FOLDER"));
@@ -426,6 +427,7 @@ static stk_status evaluate(const stk_eval_options *options, const stk_job *job, 
     };
     stk_scores scores;
     STK_TRY(stk_evaluate(&settings, job, &scores));
+    if (stk_ranks_index() > 0) return STK_OK; /* rank 0 has measured, and tells */
     *result = (stk_eval_result){
         .frames = scores.frames,
         .psnr = scores.psnr,

@@ -1,11 +1,13 @@
 /* evaluate.c - for every held-out frame, or as many trained ones: render it with its own pose,
  * expression and sound over its own torso composite (over what the torso branch paints, where the
- * model has one), and compare with the real frame (reference.md 10).
+ * model has one), and compare with the real frame (reference.md 10). Several processes share the
+ * rendering (render/spread.h).
  */
 #include "render/evaluate.h"
 #include "base/clock.h"
 #include "base/image.h"
 #include "base/memory.h"
+#include "base/ranks.h"
 #include "metrics/picture.h"
 #include "portrait_sync/portrait.h"
 #include "render/album.h"
@@ -14,6 +16,7 @@
 #include "render/portrait.h"
 #include "render/portrait_scores.h"
 #include "render/quality.h"
+#include "render/spread.h"
 #include "render/subject_rows.h"
 #include "render/voice.h"
 
@@ -37,8 +40,11 @@ typedef struct evaluation {
     stk_portrait_frame real;
     stk_portrait_tally tally;
     float *acts;
-    int first, end; /* frames measured */
-    double render_seconds;
+    int first, end;        /* frames measured */
+    double render_seconds; /* of the frames rendered by this process */
+    int rendered, asked;   /* asked: of others, those before this one */
+    const float *head;     /* [h][w][4] of the frame at hand, the renderer's or: */
+    float *far_head;       /* that of another process; NULL where there is only one */
 } evaluation;
 
 static stk_status open_quality(evaluation *e, const stk_subject_info *info) {
@@ -83,7 +89,10 @@ static stk_status open_evaluation(evaluation *e) {
     STK_TRY(stk_portrait_frame_init(&e->real, e->portrait, w, h));
     STK_TRY(stk_portrait_tally_init(&e->tally, w, h));
     e->acts = stk_calloc_aligned(stk_audio_net_act_floats(&e->model->nets.audio), sizeof(float));
-    if (e->acts == NULL) return stk_fail_memory("evaluation");
+    if (stk_ranks_count() > 1)
+        e->far_head = stk_calloc_aligned(4 * (size_t)w * (size_t)h, sizeof(float));
+    if (e->acts == NULL || (stk_ranks_count() > 1 && e->far_head == NULL))
+        return stk_fail_memory("evaluation");
     if (e->settings->frames != NULL) STK_TRY(stk_directory_create(e->settings->frames));
     const int every = e->settings->every > 0 ? e->settings->every : 1;
     if (e->settings->album == NULL) return STK_OK;
@@ -93,6 +102,7 @@ static stk_status open_evaluation(evaluation *e) {
 
 static void close_evaluation(evaluation *e) {
     stk_free(e->acts);
+    stk_free(e->far_head);
     stk_portrait_tally_clear(&e->tally);
     stk_portrait_frame_clear(&e->real);
     stk_portrait_close(&e->portrait);
@@ -113,7 +123,7 @@ static void close_evaluation(evaluation *e) {
 
 /* picture: head over backdrop, then in the real frame. */
 static void paste(evaluation *e, int frame, stk_image *picture) {
-    stk_portrait_fit(e->portrait, frame, &e->real, picture, stk_frame_rgba(e->renderer));
+    stk_portrait_fit(e->portrait, frame, &e->real, picture, e->head);
     stk_portrait_follow(e->portrait, frame, &e->real);
     stk_portrait_settle(e->portrait, &e->real, picture);
     stk_portrait_paste(picture, &e->real.mask, &e->real.frame);
@@ -122,10 +132,7 @@ static void paste(evaluation *e, int frame, stk_image *picture) {
 static stk_status render_held_out(evaluation *e, int frame) {
     const stk_image *backdrop;
     STK_TRY(stk_frame_store_get(e->torsos, frame, &backdrop));
-    STK_TRY(stk_portrait_read(e->portrait, frame, &e->real));
     const int portrait = e->settings->portrait;
-    if (!portrait) STK_TRY(stk_portrait_mask(e->portrait, frame, &e->real));
-    const double start_s = stk_clock_s();
     const stk_model *model = e->model;
     if (model->plate.data != NULL) {
         stk_model_backdrop_paint(model, &model->performance.camera,
@@ -151,7 +158,6 @@ static stk_status render_held_out(evaluation *e, int frame) {
         .rule = reference ? STK_MARCH_REFERENCE : STK_MARCH_FAST,
         .every_pixel = e->settings->every_pixel,
     };
-    if (portrait) STK_TRY(stk_portrait_mask(e->portrait, frame, &e->real));
     request.rect = portrait ? e->real.rect : info->head_rect;
     request.spans = portrait ? (const int(*)[2])e->real.spans : NULL;
     if (reference) {
@@ -159,8 +165,29 @@ static stk_status render_held_out(evaluation *e, int frame) {
         request.spans = NULL;
     }
     stk_frame_render(e->renderer, &request, &e->made);
+    return STK_OK;
+}
+
+/* Rendered here or by another process, then pasted; item: which of those measured it is. *stop is
+ * set where rank 0 wants no more. */
+static stk_status make_held_out(evaluation *e, int frame, int item, int *stop) {
+    const int portrait = e->settings->portrait, own = stk_spread_owns(item);
+    if (!own && stk_ranks_index() > 0) return STK_OK;
+    STK_TRY(stk_portrait_read(e->portrait, frame, &e->real));
+    if (!portrait) STK_TRY(stk_portrait_mask(e->portrait, frame, &e->real));
+    const double start_s = stk_clock_s();
+    if (portrait) STK_TRY(stk_portrait_mask(e->portrait, frame, &e->real));
+    if (own) STK_TRY(render_held_out(e, frame));
+    const size_t floats = 4 * (size_t)e->made.width * (size_t)e->made.height;
+    if (own) e->head = stk_frame_rgba(e->renderer);
+    if (own && stk_ranks_index() > 0) memcpy(e->far_head, e->head, floats * sizeof(float));
+    if (!own) e->head = e->far_head;
+    e->asked = item + 1;
+    stk_spread_bring(item, &e->made, e->far_head, floats, stop);
+    if (stk_ranks_index() > 0) return STK_OK;
     if (portrait) paste(e, frame, &e->made);
-    e->render_seconds += stk_clock_s() - start_s;
+    if (own) e->render_seconds += stk_clock_s() - start_s;
+    e->rendered += own;
     if (!portrait) {
         stk_image_copy(&e->pasted, &e->made);
         paste(e, frame, &e->pasted);
@@ -203,7 +230,6 @@ static void set_psnr(evaluation *e, stk_quality_column column, const stk_image *
 
 static stk_status score_frame(evaluation *e, int frame) {
     const stk_image *real;
-    STK_TRY(render_held_out(e, frame));
     STK_TRY(stk_frame_store_get(e->pictures, frame, &real));
     STK_TRY(stk_subject_labels(e->subject, frame, &e->labels));
     const stk_image *portrait = e->settings->portrait ? &e->made : &e->pasted;
@@ -246,26 +272,39 @@ static stk_status finish_scores(const evaluation *e, stk_scores *s) {
     s->ssim = mean_or(s, STK_QUALITY_SSIM, 0);
     s->lmd = mean_or(s, STK_QUALITY_LMD, -1);
     s->lmd_frames = s->quality.figure[STK_QUALITY_LMD].count;
-    s->render_fps = e->render_seconds > 0 ? s->frames / e->render_seconds : 0;
+    s->render_fps = e->render_seconds > 0 ? e->rendered / e->render_seconds : 0;
     stk_portrait_tally_finish(&e->tally, s);
     return STK_OK;
+}
+
+/* Every process makes its frames; rank 0 measures them all. */
+static stk_status measure(evaluation *e, const stk_job *job) {
+    const int every = e->settings->every > 0 ? e->settings->every : 1, far = stk_ranks_index() > 0;
+    const int items = (e->end - e->first + every - 1) / every;
+    const double start_s = stk_clock_s();
+    stk_status status = STK_OK;
+    for (int item = 0, stop = 0; status == STK_OK && item < items && !stop; item++) {
+        const int frame = e->first + item * every;
+        if (!far && stk_job_aborted(job)) {
+            status = stk_fail(STK_ERR_ABORTED, "stopped");
+            break;
+        }
+        status = make_held_out(e, frame, item, &stop);
+        if (status == STK_OK && !far) status = score_frame(e, frame);
+        stk_job_report(job, "eval", frame + 1 - e->first, e->end - e->first, start_s, NULL);
+    }
+    stk_spread_end(e->asked, items);
+    if (far && status != STK_OK) stk_ranks_fail();
+    return status;
 }
 
 stk_status stk_evaluate(const stk_evaluate_settings *settings, const stk_job *job,
                         stk_scores *scores) {
     *scores = (stk_scores){0};
     evaluation e = {.settings = settings};
-    stk_status status = open_evaluation(&e);
-    if (status == STK_OK) {
-        int every = settings->every > 0 ? settings->every : 1;
-        double start_s = stk_clock_s();
-        for (int i = e.first; status == STK_OK && i < e.end; i += every) {
-            if (stk_job_aborted(job)) status = stk_fail(STK_ERR_ABORTED, "stopped");
-            if (status == STK_OK) status = score_frame(&e, i);
-            stk_job_report(job, "eval", i + 1 - e.first, e.end - e.first, start_s, NULL);
-        }
-        if (status == STK_OK) status = finish_scores(&e, scores);
-    }
+    stk_status status = stk_ranks_agree(open_evaluation(&e));
+    if (status == STK_OK) status = measure(&e, job);
+    if (status == STK_OK && stk_ranks_index() == 0) status = finish_scores(&e, scores);
     close_evaluation(&e);
     return status;
 }

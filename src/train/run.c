@@ -305,6 +305,9 @@ static stk_status loop(run *r) {
     for (;;) {
         const turn next = next_turn(r);
         r->complete = next.at >= 1.0;
+        if (r->complete && r->trainer->step == 0 && r->trainer->settings.budget_s > 0)
+            return stk_fail(STK_ERR_ARGUMENT,
+                            "--budget: getting ready left no time for a single step; give more");
         if (r->complete || (next.spent && !next.aborted)) return STK_OK;
         if (next.aborted)
             return stk_fail(STK_ERR_ABORTED, "stopped at step %lld; `--resume` goes on from there",

@@ -77,14 +77,14 @@ static void killed_at_any_moment_and_resumed_is_bit_equal(void **state) {
  * on. Both end in time; the second gives what one run would have. */
 static void budget_ends_the_run_in_time(void **state) {
     (void)state;
-    enum { BUDGET_S = SANITIZED ? 8 : 2 };
+    enum { BUDGET_S = SANITIZED ? 6 : 3 };
     double start_s = stk_clock_s();
     const program_result *r = must_run(
         program_run("train %s -o %s/b.stk " SMALL " --budget %ds", subject, folder, BUDGET_S));
     const double took_s = stk_clock_s() - start_s;
     print_message("budget %d s: %.2f s\n", BUDGET_S, took_s);
-    assert_true(took_s <= BUDGET_S + 0.5);
-    assert_true(took_s >= 0.4 * BUDGET_S);
+    assert_true(took_s <= BUDGET_S + 2); /* busy machines start programs late */
+    assert_true(took_s >= 0.3 * BUDGET_S);
     assert_non_null(strstr(r->err, "will need: memory "));
     assert_non_null(strstr(r->err, "trained: "));
     r = must_run(program_run("train %s -o %s/c.stk " SMALL " --steps 1000000 --budget %ds", subject,
@@ -206,6 +206,16 @@ static void two_processes_make_the_pictures_of_one(void **state) {
     const program_result *r =
         must_run(program_shell("cd %s && ls one | wc -l && diff -r one two", folder));
     assert_string_equal(r->out, "40\n");
+    must_run(program_shell("%s eval %s -m %s/p.stk --json > %s/two.json", mpirun, subject, folder,
+                           folder));
+    must_run(
+        program_shell("$STK_BUILD_ROOT/tools/synctalk eval %s -m %s/p.stk --json > %s/one.json",
+                      subject, folder, folder));
+    must_run(
+        program_shell("cd %s && for f in one two; do sed 's/\"[a-z_]*\\(fps\\|seconds\\)[a-z_]*\":"
+                      "[0-9.e+-]*//g' $f.json > $f.txt; done; test -s one.txt && "
+                      "diff one.txt two.txt",
+                      folder));
     assert_true(program_shell("%s %s -o %s/no/such.mp4", mpirun, line, folder)->exit_code != 0);
 }
 
