@@ -18,7 +18,7 @@ static stk_status find_folder(const stk_ablate_options *o, char folder[STK_PATH_
                       : snprintf(folder, STK_PATH_MAX, "%.*s-ablation", (int)length, o->subject);
     if (n <= 0 || n >= STK_PATH_MAX)
         return stk_fail(STK_ERR_ARGUMENT, "-o FOLDER: the path is empty or too long");
-    return stk_report_folder_check(folder);
+    return stk_report_keep_subject(folder);
 }
 
 static stk_status check(const stk_ablate_options *o) {
@@ -28,10 +28,11 @@ static stk_status check(const stk_ablate_options *o) {
         return stk_fail(STK_ERR_ARGUMENT, "%s", sentence);
     if (o->subject == NULL || o->subject[0] == '\0')
         return stk_fail(STK_ERR_ARGUMENT, "FOLDER is missing; see --help");
-    if (o->encoder != NULL && strcmp(o->encoder, "mel") == 0)
-        return stk_fail(
-            STK_ERR_ARGUMENT,
-            "--encoder mel: is what the encoder is replaced by; give builtin or a file");
+    if (o->encoder != NULL &&
+        (strcmp(o->encoder, "mel") == 0 || strcmp(o->encoder, "mel-normalised") == 0))
+        return stk_fail(STK_ERR_ARGUMENT,
+                        "--encoder %s: is what the encoder is replaced by; give builtin or a file",
+                        o->encoder);
     return stk_lpips_net_of(o->perceptual, &net);
 }
 

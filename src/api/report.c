@@ -9,17 +9,23 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Found unfit before the work, not after it. */
-stk_status stk_report_folder_check(const char *folder) {
+stk_status stk_report_keep_subject(const char *folder) {
     static const char *const theirs[] = {"manifest.json", "tables.safetensors"};
     char path[STK_PATH_MAX];
-    if (folder == NULL) return STK_OK;
     for (size_t i = 0; i < sizeof theirs / sizeof theirs[0]; i++) {
         STK_TRY(stk_path_join(path, sizeof path, folder, theirs[i]));
         if (stk_file_exists(path))
-            return stk_fail(STK_ERR_ARGUMENT, "%s: is a subject folder; give --report another one",
-                            folder);
+            return stk_fail(STK_ERR_ARGUMENT,
+                            "%s: is a subject folder; give the report another one", folder);
     }
+    return STK_OK;
+}
+
+/* Found unfit before the work, not after it. */
+stk_status stk_report_folder_check(const char *folder) {
+    char path[STK_PATH_MAX];
+    if (folder == NULL) return STK_OK;
+    STK_TRY(stk_report_keep_subject(folder));
     STK_TRY(stk_directory_create(folder));
     stk_outfile *file;
     STK_TRY(stk_path_join(path, sizeof path, folder, "report.html"));

@@ -31,6 +31,8 @@ typedef struct stk_report {
 
 /* The last part of a path. */
 const char *stk_report_name(const char *path);
+/* Refuses a subject folder. */
+stk_status stk_report_keep_subject(const char *folder);
 /* Makes the folder; each file is complete or not there. */
 stk_status stk_report_folder_check(const char *folder);
 stk_status stk_report_files_write(const stk_report *report);

@@ -392,7 +392,7 @@ static void model_of_another_subject_is_refused(void **state) {
     stk_model_close(&opened);
     program_assert_refuses(program_run("eval -m %s %s", other, subject), 1, "another subject");
     program_assert_refuses(program_run("eval -m %s %s --report %s", model, subject, subject), 2,
-                           "give --report another one");
+                           "give the report another one");
 }
 
 static void damaged_model_is_refused(void **state) {
