@@ -65,7 +65,14 @@ static int has_pictures(const stk_perceptual_settings *settings) {
 static stk_status open_any(stk_perceptual *p, const stk_perceptual_settings *settings) {
     memcpy(p->shapes, settings->shapes, sizeof p->shapes);
     p->kind = STK_PERCEPTUAL_NONE;
-    if (settings->kind == STK_PERCEPTUAL_NONE || !has_pictures(settings)) return STK_OK;
+    if (settings->kind == STK_PERCEPTUAL_NONE) return STK_OK;
+    if (!has_pictures(settings)) {
+        if (settings->kind == STK_PERCEPTUAL_AUTO) return STK_OK;
+        return stk_fail(STK_ERR_ARGUMENT,
+                        "--perceptual: this schedule has no steps on whole pieces "
+                        "of picture, which it is for; --schedule paper or "
+                        "released have");
+    }
     if (settings->kind == STK_PERCEPTUAL_STRUCTURE) return open_structure(p);
     p->lpips = settings->lpips;
     const stk_status status = open_lpips(p, settings->models);

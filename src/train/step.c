@@ -245,8 +245,8 @@ static double ray_loss(const block *b, int r, const stk_ray_out *out, stk_ray_do
     const size_t ray = (size_t)(b->ray_base + r);
     const unsigned terms = t->plan.now.terms;
     const float inverse = 1.0f / (float)t->plan.rays;
-    float behind[3], ramp = t->plan.now.ramp; /* of the ambient terms */
-    if (t->settings.attention == STK_ATTENTION_FREE) ramp = 0;
+    const float ramp = t->plan.now.ramp;
+    float behind[3];
     backdrop_of(b, r, behind);
     const stk_ray_target target = stk_train_target(&b->picks[r], behind);
     double colour;
@@ -257,6 +257,7 @@ static double ray_loss(const block *b, int r, const stk_ray_out *out, stk_ray_do
     } else {
         colour = (double)stk_train_ray_loss(&b->picks[r], behind, out, ramp, inverse, dout).colour;
     }
+    if (t->settings.attention == STK_ATTENTION_FREE) dout->amb_aud = dout->amb_exp = 0;
     if (terms & STK_TERM_PERCEPTUAL) stk_loss_push(&target, out, t->dmade + 3 * ray, dout);
     return colour;
 }

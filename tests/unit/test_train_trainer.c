@@ -406,6 +406,16 @@ static void blinks_that_are_many_or_none_are_drawn_as_they_come(void **state) {
     }
 }
 
+/* The default schedule has no steps in which it could be asked. */
+static void create_perceptual_loss_without_pictures_is_refused(void **state) {
+    (void)state;
+    stk_train_settings settings = settings_of(1);
+    stk_trainer *t;
+    settings.perceptual = STK_PERCEPTUAL_STRUCTURE;
+    assert_int_equal(stk_trainer_create(&t, &settings, NULL), STK_ERR_ARGUMENT);
+    assert_null(t);
+}
+
 static void create_rays_not_a_multiple_is_refused(void **state) {
     (void)state;
     stk_train_settings settings = settings_of(1);
@@ -506,6 +516,7 @@ int main(void) {
         cmocka_unit_test(coarse_poses_are_the_trackers_own),
         cmocka_unit_test(blinks_are_drawn_in_every_step),
         cmocka_unit_test(blinks_that_are_many_or_none_are_drawn_as_they_come),
+        cmocka_unit_test(create_perceptual_loss_without_pictures_is_refused),
         cmocka_unit_test(create_rays_not_a_multiple_is_refused),
     };
     return cmocka_run_group_tests(tests, write_subject, NULL);
