@@ -152,10 +152,8 @@ static void put_names(stk_page *page) {
 
 static void put_row(stk_page *page, const record_row *row) {
     for (int c = 0; c < RECORD_COLUMNS; c++) {
-        if (c == RECORD_STEP || c == RECORD_ROLLBACKS)
-            stk_page_put(page, "%.0f", row->figure[c]);
-        else if (isfinite(row->figure[c]))
-            stk_page_put(page, "%.6g", row->figure[c]);
+        const int whole = c == RECORD_STEP || c == RECORD_ROLLBACKS;
+        if (isfinite(row->figure[c])) stk_page_put(page, whole ? "%.0f" : "%.6g", row->figure[c]);
         stk_page_put(page, "%s", c + 1 < RECORD_COLUMNS ? "," : "\n");
     }
 }

@@ -26,6 +26,7 @@ enum { SNAPSHOT_EVERY = 256, ROLLBACKS_MAX = 5, REPORT_EVERY = 16 };
 enum { PACE_STEPS = 144, PACE_STEPS_MIN = 64, PACE_FROM = 48 };
 static const double PACE_S = 20.0;
 static const double FIRST_PREVIEW_S = 10.0; /* then there is a page to look at */
+static const double HEARD_S = 2e-4;         /* of a frame, for what the model keeps of all codes */
 static const double PIXEL_S = 4e-6;         /* of a preview, until one is measured */
 static const double DISK_BYTES_PER_S =
     60e6; /* of a slow one, flushed; until one save is measured */
@@ -64,7 +65,8 @@ static double trained_s(const run *r) {
 /* When training must end, for all to be saved within the budget. */
 static double deadline_s(const run *r) {
     const stk_train_settings *s = &r->trainer->settings;
-    return s->begun_s + s->budget_s - 1.5 * (r->save_took_s + r->show_took_s) - 0.2;
+    const double model_s = HEARD_S * r->trainer->performance.train_frames;
+    return s->begun_s + s->budget_s - 1.5 * (r->save_took_s + r->show_took_s) - model_s - 0.2;
 }
 
 /* Seconds of training in all, of a run by the clock. */
@@ -104,6 +106,7 @@ static stk_status save_checkpoint(run *r) {
     STK_TRY(stk_checkpoint_save(r->trainer, r->checkpoint));
     r->checkpoint_s = stk_clock_s();
     r->save_took_s = 2 * (r->checkpoint_s - start_s); /* and the model, at the end */
+    r->row_s += r->checkpoint_s - start_s;            /* no step was made in that time */
     return STK_OK;
 }
 
@@ -187,6 +190,7 @@ static void try_show(run *r, const char *state) {
     look_on(r, show(r, state));
     r->preview_s = r->row_s = stk_clock_s();
     r->show_took_s = r->preview_s - start_s;
+    if (!r->pace_said) r->pace_s += r->show_took_s;
 }
 
 /* How long it will take, or how far it will get, from the pace of the first steps. */
@@ -415,7 +419,9 @@ static stk_status create(run *r, const stk_train_settings *settings) {
 static stk_status finish(run *r, stk_train_figures *figures) {
     stk_trainer *t = r->trainer;
     double elapsed = stk_clock_s() - r->start_s;
+    const double saving_s = stk_clock_s();
     const stk_status saved = save_model(r); /* that at least, where there is no room for both */
+    r->row_s += stk_clock_s() - saving_s;
     STK_TRY(save_checkpoint(r));
     STK_TRY(saved);
     stk_log(STK_LOG_DEBUG, "saved %s after %lld steps", t->settings.output, (long long)t->step);
