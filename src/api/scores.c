@@ -64,8 +64,6 @@ void stk_quality_add_json(cJSON *object, const stk_quality_report *quality, int 
     if (!synced) {
         add_absent(object, reasons, "sync_offset_frames", NO_SOUND);
         add_absent(object, reasons, "sync_confidence", NO_SOUND);
-        add_absent(object, reasons, "lse_c", NO_SOUND);
-        add_absent(object, reasons, "lse_d", NO_SOUND);
     }
     cJSON_AddItemToObject(object, "not_computed", reasons);
 }
@@ -90,11 +88,23 @@ static void add_flicker(cJSON *object, const stk_scores *s) {
     }
 }
 
+static void add_lse(cJSON *object, const stk_scores *s) {
+    cJSON *reasons = cJSON_GetObjectItemCaseSensitive(object, "not_computed");
+    if (s->lse_reason[0] != '\0') {
+        add_absent(object, reasons, "lse_c", s->lse_reason);
+        add_absent(object, reasons, "lse_d", s->lse_reason);
+        return;
+    }
+    cJSON_AddNumberToObject(object, "lse_c", s->lse.c);
+    cJSON_AddNumberToObject(object, "lse_d", s->lse.d);
+}
+
 stk_status stk_scores_json(const stk_scores *s, char **json) {
     cJSON *object = cJSON_CreateObject();
     if (object == NULL) return stk_fail_memory("JSON");
     cJSON_AddNumberToObject(object, "frames", s->frames);
     stk_quality_add_json(object, &s->quality, 0);
+    add_lse(object, s);
     cJSON_AddNumberToObject(object, "lmd_frames", s->lmd_frames);
     cJSON_AddNumberToObject(object, "render_fps", s->render_fps);
     cJSON_AddNumberToObject(object, "seam_ratio", s->seam_ratio);

@@ -39,6 +39,7 @@ typedef struct evaluation {
     stk_portrait_source *portrait;
     stk_portrait_frame real;
     stk_portrait_tally tally;
+    stk_held_out_lse *lse; /* NULL: not to be measured */
     float *acts;
     int first, end;        /* frames measured */
     double render_seconds; /* of the frames rendered by this process */
@@ -100,6 +101,19 @@ static stk_status open_evaluation(evaluation *e) {
                           e->first);
 }
 
+static stk_status open_all(evaluation *e, stk_scores *scores) {
+    STK_TRY(open_evaluation(e));
+    if (stk_ranks_index() > 0) return STK_OK; /* rank 0 measures */
+    const stk_held_out_settings settings = {
+        .models = e->settings->models,
+        .folder = e->settings->subject,
+        .first = e->first,
+        .end = e->end,
+        .every = e->settings->every,
+    };
+    return stk_held_out_lse_open(&e->lse, &settings, e->subject, scores->lse_reason);
+}
+
 static void close_evaluation(evaluation *e) {
     stk_free(e->acts);
     stk_free(e->far_head);
@@ -111,6 +125,7 @@ static void close_evaluation(evaluation *e) {
     stk_image_clear(&e->labels);
     stk_image_clear(&e->backdrop);
     stk_image_clear(&e->made);
+    stk_held_out_lse_close(&e->lse);
     stk_quality_free(&e->quality);
     stk_frame_renderer_free(&e->renderer);
     stk_frame_store_close(&e->torsos);
@@ -236,6 +251,7 @@ static stk_status score_frame(evaluation *e, int frame) {
     stk_portrait_tally_add(&e->tally, real, portrait, &e->real, &e->labels, frame);
     STK_TRY(stk_quality_add(e->quality, frame, real, &e->made));
     STK_TRY(stk_quality_add_portrait(e->quality, portrait));
+    if (e->lse != NULL) STK_TRY(stk_held_out_lse_add(e->lse, portrait));
     stk_quality_set(e->quality, STK_QUALITY_PSNR_PORTRAIT, e->tally.figures.psnr);
     keep_head(&e->labels);
     stk_rect whole = {0, 0, real->width, real->height};
@@ -274,7 +290,7 @@ static stk_status finish_scores(const evaluation *e, stk_scores *s) {
     s->lmd_frames = s->quality.figure[STK_QUALITY_LMD].count;
     s->render_fps = e->render_seconds > 0 ? e->rendered / e->render_seconds : 0;
     stk_portrait_tally_finish(&e->tally, s);
-    return STK_OK;
+    return e->lse != NULL ? stk_held_out_lse_end(e->lse, &s->lse, s->lse_reason) : STK_OK;
 }
 
 /* Every process makes its frames; rank 0 measures them all. */
@@ -302,7 +318,7 @@ stk_status stk_evaluate(const stk_evaluate_settings *settings, const stk_job *jo
                         stk_scores *scores) {
     *scores = (stk_scores){0};
     evaluation e = {.settings = settings};
-    stk_status status = stk_ranks_agree(open_evaluation(&e));
+    stk_status status = stk_ranks_agree(open_all(&e, scores));
     if (status == STK_OK) status = measure(&e, job);
     if (status == STK_OK && stk_ranks_index() == 0) status = finish_scores(&e, scores);
     close_evaluation(&e);

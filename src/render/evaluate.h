@@ -5,6 +5,7 @@
 
 #include "base/job.h"
 #include "render/model.h"
+#include "render/held_out_lse.h"
 #include "render/quality.h"
 #include "subject/subject.h"
 
@@ -40,6 +41,8 @@ typedef struct stk_scores {
     double ssim;
     double lmd;                 /* px; negative when not computed */
     stk_quality_report quality; /* these and more, with medians, intervals and reasons */
+    stk_lse lse;                /* of the portraits, with lse_reason "" */
+    char lse_reason[STK_LSE_REASON];
     double render_fps;
     /* Of the portrait, which is made beside the plain picture. */
     double psnr_portrait;

@@ -153,14 +153,6 @@ static void crop_grey(const stk_image *rgb, const stk_face_roi *roi, float *valu
     }
 }
 
-/* SyncNet's square: that of the active speaker and as much again round it. */
-static void crop_wide(const stk_image *rgb, const stk_face_roi *face, float *values, uint8_t *out) {
-    stk_face_roi roi = *face;
-    roi.size_px *= 2;
-    stk_face_crop(values, STK_SYNCNET_SIDE, rgb, &roi, 1, 0.5f, 0);
-    for (int i = 0; i < STK_SYNCNET_FACE; i++) out[i] = (uint8_t)stk_clampf(values[i], 0, 255);
-}
-
 static stk_status crop(void *ctx, stk_line_place *at) {
     cut_work *work = ctx;
     slot *s = &work->slots[at->slot];
@@ -169,7 +161,8 @@ static stk_status crop(void *ctx, stk_line_place *at) {
     if (k->crop.size_px < 1) return STK_OK;
     crop_colour(&s->picture, &k->crop, work->floats[at->worker], s->crop);
     if (work->speaker != NULL) crop_grey(&s->picture, &k->face, work->floats[at->worker], s->face);
-    if (work->lse != NULL) crop_wide(&s->picture, &k->face, work->floats[at->worker], s->wide);
+    if (work->lse != NULL)
+        stk_speech_lse_crop(&s->picture, &k->face, work->floats[at->worker], s->wide);
     return STK_OK;
 }
 

@@ -46,6 +46,14 @@ void stk_speech_lse_free(stk_speech_lse **handle) {
     *handle = NULL;
 }
 
+void stk_speech_lse_crop(const stk_image *rgb, const stk_face_roi *speaker, float *values,
+                         uint8_t *face) {
+    stk_face_roi roi = *speaker;
+    roi.size_px *= 2;
+    stk_face_crop(values, STK_SYNCNET_SIDE, rgb, &roi, 1, 0.5f, 0);
+    for (int i = 0; i < STK_SYNCNET_FACE; i++) face[i] = (uint8_t)stk_clampf(values[i], 0, 255);
+}
+
 stk_status stk_speech_lse_push(stk_speech_lse *l, const uint8_t *face, int fresh) {
     const uint8_t *faces[FIVE];
     const int i = l->at++;

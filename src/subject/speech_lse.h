@@ -1,4 +1,4 @@
-/* speech_lse.h - LSE-C and LSE-D of a clip by SyncNet, while it is cut; private to speech.
+/* speech_lse.h - LSE-C and LSE-D of a clip by SyncNet, while it is cut (or rendered, by `eval`).
  *
  *   faces [224][224][3], one by one -> five in a row -> lips' codes, kept
  *   sound -> cepstrum -> codes of the same moments; both -> face_sync/syncnet.h
@@ -14,6 +14,8 @@
 #define STK_SUBJECT_SPEECH_LSE_H
 
 #include "base/types.h"
+#include "base/image.h"
+#include "face_sync/face_graphs.h"
 #include "face_sync/syncnet.h"
 
 enum {
@@ -25,6 +27,10 @@ typedef struct stk_speech_lse stk_speech_lse;
 /* path: weights of SyncNet; frames: of the clip; run_min: STK_LSE_RUN_MIN, less in tests only. */
 stk_status stk_speech_lse_create(stk_speech_lse **lse, const char *path, int frames, int run_min);
 void stk_speech_lse_free(stk_speech_lse **lse);
+/* A frame's face as the network takes it: the active speaker's square (speech_crop.h) and as much
+ * again round it. values: [STK_SYNCNET_FACE], scratch. */
+void stk_speech_lse_crop(const stk_image *rgb, const stk_face_roi *speaker, float *values,
+                         uint8_t *face);
 /* Frames in order, each once. face NULL: none, the run ends; fresh: a new one begins. */
 stk_status stk_speech_lse_push(stk_speech_lse *lse, const uint8_t *face, int fresh);
 /* No frame follows; sound at 16 kHz, from the first frame on. figures->windows 0: no run was long
