@@ -173,7 +173,11 @@ static stk_status measure_step(run *r, double *step_s, double *begin_s) {
 
 static stk_status find_steps(run *r) {
     const stk_ablate_settings *s = r->settings;
-    if (r->state.steps > 0) return STK_OK;
+    if (r->state.steps > 0) {
+        stk_log(STK_LOG_INFO, "going on as begun: %lld steps for each of %d models",
+                (long long)r->state.steps, MODELS);
+        return STK_OK;
+    }
     r->state.steps = s->steps;
     if (s->steps == 0) {
         double begin_s;
@@ -237,7 +241,8 @@ static stk_status evaluate(run *r, int variant) {
     const stk_album *full = &r->ablation->variant[STK_VARIANT_FULL].album;
     char path[STK_PATH_MAX];
     STK_TRY(model_path(r, variant, path));
-    memcpy(result->album.spread, full->spread, sizeof full->spread);
+    if (result->album.spread != full->spread)
+        memcpy(result->album.spread, full->spread, sizeof full->spread);
     result->album.spread_count = full->spread_count;
     const stk_evaluate_settings settings = {
         .model = path,

@@ -1,14 +1,16 @@
 /* ablate_state.c - FOLDER/ablation.state, a few lines of text:
  *
  *   synctalk-ablation 1
- *   settings subject=<identity> seed=1 rays=2048 frames=16 encoder=builtin
+ *   settings subject=<identity> seed=1 rays=2048 frames=16 encoder=<of its SHA-256>
  *   steps 3000
  *   trained full
  *   trained encoder
  */
 #include "train/ablate.h"
 
+#include "base/file.h"
 #include "base/memory.h"
+#include "face_sync/ave_encoder.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -57,15 +59,32 @@ static stk_status read_text(stk_ablate_state *state, char *text) {
     return STK_OK;
 }
 
+/* Its SHA-256, cut to 16 digits: files of one name may differ, and the program's own changes with
+ * its versions. */
+static stk_status name_encoder(const char *encoder, char name[STK_SHA256_TEXT]) {
+    const void *bytes;
+    size_t size;
+    if (encoder == NULL) {
+        snprintf(name, STK_SHA256_TEXT, "none");
+        return STK_OK;
+    }
+    if (strcmp(encoder, STK_AVE_BUILTIN) == 0 && stk_ave_builtin(&bytes, &size))
+        stk_sha256(bytes, size, name);
+    else
+        STK_TRY(stk_sha256_file(encoder, name));
+    name[16] = '\0';
+    return STK_OK;
+}
+
 stk_status stk_ablate_state_open(stk_ablate_state *state, const stk_ablate_settings *s,
                                  const stk_subject *subject) {
-    const char *encoder = s->encoder != NULL ? s->encoder : "none", *slash = strrchr(encoder, '/');
+    char encoder[STK_SHA256_TEXT];
     *state = (stk_ablate_state){0};
+    STK_TRY(name_encoder(s->encoder, encoder));
     STK_TRY(stk_path_join(state->path, sizeof state->path, s->folder, "ablation.state"));
     snprintf(state->settings, sizeof state->settings,
-             "subject=%s seed=%d rays=%d frames=%d encoder=%.200s",
-             stk_subject_get_info(subject)->identity, s->seed, s->rays, s->frames,
-             slash != NULL ? slash + 1 : encoder);
+             "subject=%s seed=%d rays=%d frames=%d encoder=%s",
+             stk_subject_get_info(subject)->identity, s->seed, s->rays, s->frames, encoder);
     if (!stk_file_exists(state->path)) return STK_OK;
     char *text;
     STK_TRY(stk_file_read_text(state->path, STATE_BYTES_MAX, &text));

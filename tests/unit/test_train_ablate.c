@@ -41,7 +41,7 @@ static stk_ablate_settings settings_of(int steps) {
 
 static void state_goes_on_with_the_same_settings_only(void **state) {
     (void)state;
-    char other[STK_PATH_MAX];
+    char other[STK_PATH_MAX], encoder[STK_PATH_MAX];
     stk_subject *person;
     stk_ablate_state s;
     TEST_OK(stk_path_join(other, sizeof other, test_temporary_folder(), "state"));
@@ -49,7 +49,9 @@ static void state_goes_on_with_the_same_settings_only(void **state) {
     TEST_OK(stk_subject_open(&person, subject));
     stk_ablate_settings settings = settings_of(0);
     settings.folder = other;
-    settings.encoder = "/some/where/encoder.safetensors";
+    TEST_OK(stk_path_join(encoder, sizeof encoder, other, "encoder.safetensors"));
+    TEST_OK(stk_file_write(encoder, "one", 3));
+    settings.encoder = encoder;
     TEST_OK(stk_ablate_state_open(&s, &settings, person));
     assert_int_equal(s.steps, 0);
     s.steps = 77;
@@ -65,6 +67,8 @@ static void state_goes_on_with_the_same_settings_only(void **state) {
     settings.seed = 4;
     assert_int_equal(stk_ablate_state_open(&s, &settings, person), STK_ERR_MISMATCH);
     settings.seed = 3;
+    TEST_OK(stk_file_write(encoder, "two", 3)); /* another encoder of the same name */
+    assert_int_equal(stk_ablate_state_open(&s, &settings, person), STK_ERR_MISMATCH);
     static const char *const bad[] = {"", "synctalk-ablation 1\n", "trained full\n"};
     for (size_t i = 0; i < STK_ARRAY_SIZE(bad); i++) {
         TEST_OK(stk_file_write(s.path, bad[i], strlen(bad[i])));
