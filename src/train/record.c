@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 enum { PREVIEW_HEIGHT = 256, JPEG_QUANTISER = 3, CSV_MAX = 64 << 20, LOG_MAX = 1 << 20 };
-static const double EVERY_S = 5.0, EVERY_SHARE = 1.0 / 400;
+static const double EVERY_S = 5.0, EVERY_SHARE = 1.0 / 400, COUNTS_END = 1e12;
 
 const char *const record_names[RECORD_COLUMNS] = {
     "seconds",         "step",       "loss",          "lips",        "perceptual", "learning_rate",
@@ -158,7 +158,7 @@ static void put_row(stk_page *page, const record_row *row) {
     }
 }
 
-/* 1 and the row when the line has every field. */
+/* 1 and the row when the line has every field, counts and times such as a run can have. */
 static int read_row(const char *line, record_row *row) {
     for (int c = 0; c < RECORD_COLUMNS; c++) {
         char *end;
@@ -167,7 +167,11 @@ static int read_row(const char *line, record_row *row) {
         if (*line != (c + 1 < RECORD_COLUMNS ? ',' : '\n')) return 0;
         line++;
     }
-    return isfinite(row->figure[RECORD_STEP]) && isfinite(row->figure[RECORD_SECONDS]);
+    const double counts[] = {row->figure[RECORD_STEP], row->figure[RECORD_SECONDS],
+                             row->figure[RECORD_ROLLBACKS]};
+    for (size_t i = 0; i < STK_ARRAY_SIZE(counts); i++)
+        if (!(counts[i] >= 0 && counts[i] < COUNTS_END)) return 0;
+    return 1;
 }
 
 /* The lines up to a step; a line that a killed run left unfinished, and all of another version's
@@ -228,7 +232,7 @@ stk_status stk_record_add(stk_record *record, const record_row *row) {
 int stk_record_preview(const stk_record *record, int row, char name[40]) {
     char path[STK_PATH_MAX];
     const double *figure = record->rows[row].figure;
-    if (!isfinite(figure[RECORD_PSNR]) || !(figure[RECORD_STEP] < 1e12)) return 0;
+    if (!isfinite(figure[RECORD_PSNR]) || !(figure[RECORD_STEP] < COUNTS_END)) return 0;
     snprintf(name, 40, "previews/%09lld.jpg", (long long)figure[RECORD_STEP]);
     return stk_record_path(record, name, path) == STK_OK && stk_file_exists(path);
 }

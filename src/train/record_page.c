@@ -74,7 +74,7 @@ static const curve curves[] = {
      1},
     {"Colour error (0 to 1)", {RECORD_LOSS}, {""}, 1, 1, 0, 1},
     {"Lip probe's error (1 = knows nothing)", {RECORD_LIPS}, {""}, 1, 0, 1, 1},
-    {"Perceptual loss of patches", {RECORD_PERCEPTUAL}, {""}, 1, 0, 1, 1},
+    {"Perceptual loss of patches and lips", {RECORD_PERCEPTUAL}, {""}, 1, 0, 1, 1},
     {"Learning rate of the planes", {RECORD_RATE}, {""}, 1, 1, 0, 1},
     {"Thousands a second",
      {RECORD_RAYS_PER_S, RECORD_SAMPLES_PER_S},

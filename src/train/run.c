@@ -129,25 +129,33 @@ static double occupied_share(const uint8_t *bits) {
     return (double)set / STK_GRID_CELLS;
 }
 
-/* A line of figures, the rates since the last one; scores NULL between previews. */
+/* Of the last step; NaN before the first of this run. */
+static double samples_per_ray(const stk_trainer *t) {
+    return t->plan.rays > 0 ? (double)t->step_samples / t->plan.rays : (double)NAN;
+}
+
+/* A line of figures, the rates since the last one, where there were steps; scores NULL between
+ * previews. */
 static stk_status keep_figures(run *r, const stk_preview_scores *scores) {
     const stk_trainer *t = r->trainer;
     const double now = stk_clock_s(), passed = fmax(now - r->row_s, 1e-6), none = (double)NAN;
     const double steps = (double)(t->step - r->row_step), rays = (double)(r->rays - r->row_rays);
+    const double samples = (double)(r->samples - r->row_samples);
+    const double rate = (double)(t->settings.lr_grid * t->plan.now.rate);
     const record_row row = {
         .figure = {[RECORD_SECONDS] = trained_s(r),
                    [RECORD_STEP] = (double)t->step,
                    [RECORD_LOSS] = t->mean_loss,
                    [RECORD_LIPS] = t->mean_lips,
                    [RECORD_PERCEPTUAL] = t->mean_perceptual > 0 ? t->mean_perceptual : none,
-                   [RECORD_RATE] = (double)(t->settings.lr_grid * t->plan.now.rate),
-                   [RECORD_STEPS_PER_S] = steps >= 0 ? steps / passed : none, /* < 0: rolled back */
-                   [RECORD_RAYS_PER_S] = rays / passed,
-                   [RECORD_SAMPLES_PER_S] = (double)(r->samples - r->row_samples) / passed,
+                   [RECORD_RATE] = t->plan.rays > 0 ? rate : none,
+                   [RECORD_STEPS_PER_S] = steps > 0 ? steps / passed : none, /* < 0: rolled back */
+                   [RECORD_RAYS_PER_S] = rays > 0 ? rays / passed : none,
+                   [RECORD_SAMPLES_PER_S] = rays > 0 ? samples / passed : none,
                    [RECORD_PSNR] = scores != NULL ? scores->psnr : none,
                    [RECORD_PSNR_HEAD] = scores != NULL ? scores->psnr_head : none,
                    [RECORD_PSNR_MOUTH] = scores != NULL ? scores->psnr_mouth : none,
-                   [RECORD_SAMPLES_PER_RAY] = (double)t->step_samples / t->plan.rays,
+                   [RECORD_SAMPLES_PER_RAY] = samples_per_ray(t),
                    [RECORD_OCCUPIED] = occupied_share(t->occupancy.bits),
                    [RECORD_ROLLBACKS] = r->rollbacks,
                    [RECORD_RESIDENT_MIB] = stk_rss_mib()}};
@@ -171,9 +179,8 @@ static stk_status show(run *r, const char *state) {
         STK_LOG_DEBUG,
         "step=%lld loss=%.5f psnr=%.2f seconds=%.0f lips=%.3f samples_per_ray=%.2f occupied=%.4f "
         "threshold=%.3f",
-        (long long)t->step, t->mean_loss, r->psnr, trained_s(r), t->mean_lips,
-        (double)t->step_samples / t->plan.rays, occupied_share(t->occupancy.bits),
-        (double)t->occupancy.threshold);
+        (long long)t->step, t->mean_loss, r->psnr, trained_s(r), t->mean_lips, samples_per_ray(t),
+        occupied_share(t->occupancy.bits), (double)t->occupancy.threshold);
     return STK_OK;
 }
 
@@ -384,21 +391,25 @@ static stk_status plan(run *r) {
                     r->start_s - s->begun_s, r->save_took_s + r->show_took_s, s->budget_s);
 }
 
+static void start_clocks(run *r) {
+    r->start_s = r->checkpoint_s = r->preview_s = r->row_s = stk_clock_s();
+    r->preview_s -= fmax(0, r->trainer->settings.preview_s - FIRST_PREVIEW_S);
+}
+
 static stk_status start(run *r) {
     stk_trainer *t = r->trainer;
     STK_TRY(stk_subject_path(t->subject, "torso.mp4", r->torso));
     if (t->settings.resume) STK_TRY(stk_checkpoint_load(t, r->checkpoint));
-    if (stk_ranks_index() == 0) STK_TRY(stk_torso_branch_train(&r->torso_branch, t, r->job));
     STK_TRY(stk_snapshot_init(&r->snapshot, t));
     stk_snapshot_take(&r->snapshot, t);
     r->before_s = t->trained_s;
-    r->first_step = t->step;
-    r->start_s = r->checkpoint_s = r->preview_s = r->row_s = stk_clock_s();
-    r->preview_s -= fmax(0, t->settings.preview_s - FIRST_PREVIEW_S);
-    r->row_step = t->step;
+    r->first_step = r->row_step = t->step;
+    start_clocks(r);
     if (stk_ranks_index() > 0) return STK_OK;
     STK_TRY(stk_preview_create(&r->preview, t));
     STK_TRY(plan(r));
+    STK_TRY(stk_torso_branch_train(&r->torso_branch, t, r->job));
+    start_clocks(r);
     return stk_record_begin(&r->record, t);
 }
 

@@ -127,10 +127,30 @@ static int count_of(const char *text, const char *part) {
     return n;
 }
 
+/* Lines such as no run writes; of step 1, they would be kept if they were. */
+static void spoil_figures(void) {
+    must_run(program_shell("cd %s && for line in 1e300,1,,,,,,,,,,,,,0,9 -1,1,,,,,,,,,,,,,0,9 "
+                           "1,-1e300,,,,,,,,,,,,,0,9 1,1,,,,,,,,,,,,,1e300,9 1,1,,,,,,,,,,,,,,9; "
+                           "do echo $line >> r.run/figures.csv; done",
+                           folder));
+}
+
+/* Its line has no rates: it made no step. */
+static void assert_complete_run_resumed_has_no_rates(void) {
+    must_run(program_run("train %s -o %s/r.stk " SMALL " --steps 4 --resume -q", subject, folder));
+    char *figures = text_of("r.run/figures.csv");
+    const char *line = figures;
+    for (int i = 0; i < 3; i++) line = strchr(line, '\n') + 1;
+    assert_int_equal(count_of(figures, ",,,,,,"), 1);
+    assert_int_equal(count_of(line, ",,,,,,"), 1); /* perceptual, learning rate, three rates */
+    stk_free(figures);
+}
+
 /* A run and one that goes on from it share a folder; a fresh run begins it anew. */
 static void run_folder_tells_of_the_run(void **state) {
     (void)state;
     must_run(program_run("train %s -o %s/r.stk " SMALL " --steps 2", subject, folder));
+    spoil_figures();
     const program_result *r =
         must_run(program_run("train %s -o %s/r.stk " SMALL " --steps 4 --resume", subject, folder));
     assert_non_null(strstr(r->err, "run folder"));
@@ -151,6 +171,7 @@ static void run_folder_tells_of_the_run(void **state) {
     assert_true(count_of(page, "<polyline") >= 6);
     assert_true(is_there("r.run/previews/000000002.jpg") &&
                 is_there("r.run/previews/000000004.jpg"));
+    assert_complete_run_resumed_has_no_rates();
     must_run(program_run("train %s -o %s/r.stk " SMALL " --steps 3 -q", subject, folder));
     assert_false(is_there("r.run/previews/000000002.jpg"));
     assert_true(is_there("r.run/previews/000000003.jpg"));
