@@ -240,7 +240,7 @@ static void report(run *r, double at) {
         .done = t->step,
         .total = t->settings.steps > 0 ? t->settings.steps : (int64_t)((double)t->step / at + 0.5),
         .seconds = elapsed,
-        .eta_s = at > 1e-9 ? total * (1.0 - at) : -1.0,
+        .eta_s = at > 1e-9 ? fmax(0, total * (1.0 - at)) : -1.0,
         .detail = detail,
     };
     if (r->job != NULL && r->job->progress != NULL) r->job->progress(r->job->user, &progress);
