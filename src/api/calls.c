@@ -221,7 +221,7 @@ static stk_status train(const stk_train_options *options, const stk_job *job,
     static const char *const inputs[] = {"all", "blink"};
     static const char *const stages[] = {"stabilised", "coarse"};
     int expression, coarse;
-    static const char *const schedules[STK_SCHEDULES] = {"fast", "paper", "released"};
+    static const char *const schedules[STK_SCHEDULES] = {"fast", "fine", "paper", "released"};
     static const char *const perceptuals[STK_PERCEPTUALS] = {"auto", "lpips", "structure", "none"};
     int attention, schedule, perceptual;
     STK_TRY(read_budget(options->budget, &budget_s));

@@ -70,7 +70,7 @@ static stk_status open_any(stk_perceptual *p, const stk_perceptual_settings *set
         if (settings->kind == STK_PERCEPTUAL_AUTO) return STK_OK;
         return stk_fail(STK_ERR_ARGUMENT,
                         "--perceptual: this schedule has no steps on whole pieces "
-                        "of picture, which it is for; --schedule paper or "
+                        "of picture, which it is for; --schedule fine, paper or "
                         "released have");
     }
     if (settings->kind == STK_PERCEPTUAL_STRUCTURE) return open_structure(p);

@@ -1,4 +1,4 @@
-/* schedule.c - the three schedules as a table.
+/* schedule.c - the schedules as a table.
  *
  * The released code's rates: 0.5^(k / 60,000) in the first stage; the second goes on counting, with
  * 0.05^(k / 100,000), so it begins at 0.166 (reference.md 5.4). The paper says no rates: the
@@ -20,6 +20,25 @@ static const stk_schedule schedules[STK_SCHEDULES] = {
                                       .until = 1,
                                       .cycle_length = 1,
                                       .cycle = {STK_STEP_RAYS},
+                                      .rate = 0.03,
+                                      .rate_until = 1,
+                                      .ramp_until = 1}}},
+    [STK_SCHEDULE_FINE] = {.name = "fine",
+                           .patch_side = PUBLISHED_PATCH,
+                           .patches = 1,
+                           .perceptual = {[STK_STEP_PATCHES] = 0.1f},
+                           .phases = 2,
+                           .phase = {{.name = "coarse",
+                                      .until = 0.75,
+                                      .cycle_length = 1,
+                                      .cycle = {STK_STEP_RAYS},
+                                      .rate = 0.03,
+                                      .rate_until = 1,
+                                      .ramp_until = 1},
+                                     {.name = "fine",
+                                      .until = 1,
+                                      .cycle_length = 2,
+                                      .cycle = {STK_STEP_RAYS, STK_STEP_PATCHES},
                                       .rate = 0.03,
                                       .rate_until = 1,
                                       .ramp_until = 1}}},

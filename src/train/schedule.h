@@ -14,6 +14,7 @@
 
 typedef enum stk_schedule_kind {
     STK_SCHEDULE_FAST,     /* ours */
+    STK_SCHEDULE_FINE,     /* ours, in the last quarter every other step a patch */
     STK_SCHEDULE_PAPER,    /* 100,000 coarse steps, 25,000 fine ones with patches */
     STK_SCHEDULE_RELEASED, /* 60,000 coarse, then 40,000 with lips and patches in turn */
     STK_SCHEDULES

@@ -388,7 +388,6 @@ static stk_status build(stk_trainer *t, const stk_job *job) {
                                      .exp = expression_inputs(s),
                                      .code_rows = t->performance.train_frames};
     STK_TRY(stk_nets_init(&t->nets, &config, 1));
-    STK_TRY(stk_train_encode(t, job));
     if (s->attention == STK_ATTENTION_MASKS) stk_train_region_mask(t, &t->nets.field.shape.mask);
     stk_field_training_kernels_init(&t->field);
     stk_march_kernels_init(&t->march);
@@ -398,6 +397,7 @@ static stk_status build(stk_trainer *t, const stk_job *job) {
     t->schedule = stk_schedule_of(s->schedule);
     STK_TRY(stk_train_plan_init(t));
     STK_TRY(create_perceptual(t));
+    STK_TRY(stk_train_encode(t, job));
     STK_TRY(list_dense(t));
     STK_TRY(list_optimiser_tasks(t));
     STK_TRY(take_work(t));

@@ -187,11 +187,12 @@ static void perceptual_without_weights_is_structure(void **state) {
 
 static void fine_step_not_a_number_is_refused(void **state) {
     (void)state;
-    stk_trainer *t = scheduled(STK_SCHEDULE_PAPER, 2);
+    stk_trainer *t = scheduled(STK_SCHEDULE_FINE, 2);
     TEST_OK(stk_trainer_step(t, 0.9));
-    assert_int_equal(t->plan.now.kind, STK_STEP_PATCHES);
+    assert_int_equal(t->plan.now.kind, STK_STEP_RAYS);
     stk_params_value(&t->nets.params, t->nets.field.sigma[0])[5] = NAN;
     assert_int_equal(stk_trainer_step(t, 0.9), STK_ERR_NUMERIC);
+    assert_int_equal(t->plan.now.kind, STK_STEP_PATCHES);
     stk_trainer_free(&t);
 }
 
