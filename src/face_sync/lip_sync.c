@@ -18,11 +18,15 @@ struct stk_lip_sync {
 
 /* --- files ------------------------------------------------------------------------------------ */
 
+static const char ending[] = ".safetensors";
+
+static int is_safetensors(const char *path) {
+    const size_t length = strlen(path);
+    return length > sizeof ending - 1 && strcmp(path + length - (sizeof ending - 1), ending) == 0;
+}
+
 stk_status stk_encoder_picture_path(const char *sound, char path[STK_PATH_MAX]) {
-    static const char ending[] = ".safetensors";
-    size_t length = strlen(sound);
-    if (length > sizeof ending - 1 && strcmp(sound + length - (sizeof ending - 1), ending) == 0)
-        length -= sizeof ending - 1;
+    const size_t length = strlen(sound) - (is_safetensors(sound) ? sizeof ending - 1 : 0);
     const int n = snprintf(path, STK_PATH_MAX, "%.*s.picture%s", (int)length, sound, ending);
     if (n > 0 && n < STK_PATH_MAX) return STK_OK;
     return stk_fail(STK_ERR_ARGUMENT, "the path is too long: %.60s...", sound);
@@ -33,17 +37,20 @@ static stk_status locate_picture(const char *models, char path[STK_PATH_MAX]) {
                               "the picture side of the encoder, by which sync is measured", path);
 }
 
-/* Does this file hold the picture side, too? A question: the caller's last sentence is kept. */
-static int has_picture(const char *path) {
+/* Does this file hold the picture side, too? The published sound side (.pth) and a program without
+ * an encoder do not; a .safetensors that can't be read has no answer. */
+static stk_status find_picture(const char *path, int *has) {
     char name[64], text[1024];
     stk_safetensors *file;
-    stk_error_take(text, sizeof text);
+    stk_error_take(text, sizeof text); /* the caller's last sentence is kept */
+    *has = 0;
     snprintf(name, sizeof name, "%s0.conv_block.0.weight", stk_sync_part_prefix(STK_SYNC_PICTURE));
-    const int has =
-        stk_ave_file_open(&file, path) == STK_OK && stk_safetensors_find(file, name) != NULL;
+    const stk_status status = stk_ave_file_open(&file, path);
+    if (status != STK_OK && is_safetensors(path)) return status;
+    if (status == STK_OK) *has = stk_safetensors_find(file, name) != NULL;
     stk_safetensors_close(&file);
     stk_error_put(text);
-    return has;
+    return STK_OK;
 }
 
 static void take_both(stk_lip_sync_files *files) {
@@ -56,7 +63,9 @@ stk_status stk_lip_sync_locate(const char *models, const char *encoder, stk_lip_
         return stk_fail(STK_ERR_ARGUMENT, "the path is too long: %.60s...", encoder);
     if (!builtin && !stk_file_exists(encoder))
         return stk_fail(STK_ERR_IO, "%s: there is no such file", encoder);
-    if (has_picture(encoder)) {
+    int both;
+    STK_TRY(find_picture(encoder, &both));
+    if (both) {
         take_both(files);
         return STK_OK;
     }
@@ -70,11 +79,11 @@ stk_status stk_lip_sync_locate(const char *models, const char *encoder, stk_lip_
 }
 
 int stk_lip_sync_find(const char *models, stk_lip_sync_files *files) {
-    static const char ending[] = ".picture.safetensors";
+    static const char picture[] = ".picture.safetensors";
     char text[1024];
     stk_error_take(text, sizeof text); /* asking is not failing: keep the caller's last sentence */
     if (locate_picture(models, files->picture) == STK_OK) {
-        const size_t stem = strlen(files->picture) - (sizeof ending - 1);
+        const size_t stem = strlen(files->picture) - (sizeof picture - 1);
         snprintf(files->sound, sizeof files->sound, "%.*s.safetensors", (int)stem, files->picture);
         if (stk_file_exists(files->sound)) return 1;
     }

@@ -26,7 +26,7 @@ stk_status stk_encoder_picture_path(const char *sound, char path[STK_PATH_MAX]);
 /* The pair of an encoder's file: the file itself where it holds both, or else its picture side
  * beside it. STK_AVE_BUILTIN: the pair in the program, or, where that has the sound side alone,
  * encoder.picture.safetensors of the folders of nn/weights.h, `models` first. STK_ERR_WEIGHTS when
- * the picture side is absent. */
+ * the picture side is absent; what stk_safetensors_open says of a damaged .safetensors. */
 stk_status stk_lip_sync_locate(const char *models, const char *encoder, stk_lip_sync_files *files);
 /* The pair that is used where none is asked for: encoder.safetensors and
  * encoder.picture.safetensors beside each other in one of those folders, or else that of

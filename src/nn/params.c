@@ -4,6 +4,7 @@
 #include "nn/pth.h"
 #include "nn/safetensors.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -154,7 +155,10 @@ static stk_status apply_scale(const stk_safetensors *file, const char *name,
     char scale_name[176];
     snprintf(scale_name, sizeof scale_name, "%s.scale", name);
     const stk_tensor_info *scale = stk_safetensors_find(file, scale_name);
-    if (scale == NULL || tensor->dtype != STK_I8 || tensor->rank == 0) return STK_OK;
+    if (tensor->dtype != STK_I8) return STK_OK;
+    if (scale == NULL || tensor->rank == 0)
+        return stk_fail(STK_ERR_FORMAT, "%s: tensor %s has no %s, the units of its eight bits",
+                        stk_safetensors_path(file), name, scale_name);
     const int64_t rows = tensor->shape[0], row = rows > 0 ? tensor->count / rows : 0;
     if (scale->count != rows)
         return stk_fail(STK_ERR_MISMATCH, "%s: tensor %s has %lld elements, %lld are needed",
@@ -165,6 +169,9 @@ static stk_status apply_scale(const stk_safetensors *file, const char *name,
         stk_dtype_to_f32(scale->dtype,
                          (const char *)scale->data + (size_t)r * stk_dtype_size(scale->dtype), 1,
                          &unit);
+        if (!isfinite(unit))
+            return stk_fail(STK_ERR_FORMAT, "%s: tensor %s holds no numbers",
+                            stk_safetensors_path(file), scale_name);
         for (int64_t i = 0; i < row; i++) values[r * row + i] *= unit;
     }
     return STK_OK;

@@ -65,8 +65,8 @@ struct stk_safetensors;
  * that the store does not know are ignored. missing == NULL: every tensor must be there. */
 stk_status stk_params_load_pth(stk_params *params, const struct stk_pth_value *model,
                                const char *label, stk_params_missing *missing);
-/* The same from safetensors entries "<prefix><name>", into any plane of the store. An I8 entry that
- * has "<prefix><name>.scale" [shape[0]] beside it is multiplied by that, row by row. */
+/* The same from safetensors entries "<prefix><name>", into any plane of the store. An I8 entry
+ * is multiplied row by row by "<prefix><name>.scale" [shape[0]], without which it is refused. */
 stk_status stk_params_load_safetensors(const stk_params *params, float *plane,
                                        const struct stk_safetensors *file, const char *prefix,
                                        stk_params_missing *missing);

@@ -116,6 +116,10 @@ static void pack_writes_one_file_of_two(void **state) {
     must_run(program_shell("cp %s %s", encoder, alone));
     program_assert_refuses(program_run("encoder pack %s -o %s", alone, packed), 1,
                            "alone.picture.safetensors");
+    must_run(program_shell("head -c 100000 %s > %s", packed, alone));
+    const program_result *r = program_run("encoder pack %s -o %s/again.safetensors", alone, folder);
+    program_assert_refuses(r, 1, "alone.safetensors");
+    assert_null(strstr(r->err, ".picture."));
     program_assert_refuses(program_run("encoder pack %s -o %s", packed, packed), 2, "are one file");
     program_assert_refuses(program_run("encoder pack %s", packed), 2, "-o is missing");
 }

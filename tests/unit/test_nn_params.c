@@ -4,6 +4,7 @@
 #include "nn/params.h"
 #include "nn/safetensors.h"
 
+#include <math.h>
 #include <string.h>
 
 static void seal_aligns_every_tensor(void **state) {
@@ -62,23 +63,37 @@ static void load_safetensors_uses_prefix(void **state) {
     stk_safetensors_close(&file);
 }
 
-/* Two rows of eight bits in units of 0.5 and -2; then one unit too few. */
+/* Two rows of eight bits in units of 0.5 and -2; then one unit too few, none, one that is no
+ * number. */
 static void load_safetensors_scales_eight_bits_by_rows(void **state) {
     (void)state;
+    static const struct {
+        int64_t given;
+        float units[2];
+        stk_status status;
+        const char *sentence;
+    } cases[] = {{2, {0.5f, -2}, STK_OK, NULL},
+                 {1, {0.5f, -2}, STK_ERR_MISMATCH, "a.scale has 1 elements"},
+                 {0, {0, 0}, STK_ERR_FORMAT, "tensor a has no a.scale"},
+                 {2, {0.5f, NAN}, STK_ERR_FORMAT, "a.scale holds no numbers"}};
     char path[STK_PATH_MAX];
     const int8_t steps[6] = {1, -127, 0, 127, 3, -1};
-    const float units[2] = {0.5f, -2}, wanted[6] = {0.5f, -63.5f, 0, -254, -6, 2};
+    const float wanted[6] = {0.5f, -63.5f, 0, -254, -6, 2};
     TEST_OK(stk_path_join(path, sizeof path, test_temporary_folder(), "q.safetensors"));
-    for (int64_t given = 2; given >= 1; given--) {
+    for (size_t i = 0; i < STK_ARRAY_SIZE(cases); i++) {
+        const int64_t given = cases[i].given;
         stk_safetensors_writer *writer;
         stk_safetensors *file;
         stk_params params;
         int a;
         TEST_OK(stk_safetensors_writer_create(&writer, path));
         TEST_OK(stk_safetensors_writer_declare(writer, "a", STK_I8, 2, (int64_t[]){2, 3}));
-        TEST_OK(stk_safetensors_writer_declare(writer, "a.scale", STK_F32, 1, &given));
+        if (given > 0)
+            TEST_OK(stk_safetensors_writer_declare(writer, "a.scale", STK_F32, 1, &given));
         TEST_OK(stk_safetensors_writer_data(writer, steps, sizeof steps));
-        TEST_OK(stk_safetensors_writer_data(writer, units, (size_t)given * sizeof *units));
+        if (given > 0)
+            TEST_OK(stk_safetensors_writer_data(writer, cases[i].units,
+                                                (size_t)given * sizeof *cases[i].units));
         TEST_OK(stk_safetensors_writer_finish(&writer));
         TEST_OK(stk_safetensors_open(&file, path));
         TEST_OK(stk_params_init(&params));
@@ -86,9 +101,11 @@ static void load_safetensors_scales_eight_bits_by_rows(void **state) {
         TEST_OK(stk_params_seal(&params, 0));
         const stk_status status =
             stk_params_load_safetensors(&params, params.value, file, "", NULL);
-        assert_int_equal(status, given == 2 ? STK_OK : STK_ERR_MISMATCH);
-        if (given == 2) test_assert_close("a", params.value, wanted, 6, 0);
-        if (given == 1) assert_non_null(strstr(stk_error_text(), "a.scale has 1 elements"));
+        assert_int_equal(status, cases[i].status);
+        if (status == STK_OK)
+            test_assert_close("a", params.value, wanted, 6, 0);
+        else
+            assert_non_null(strstr(stk_error_text(), cases[i].sentence));
         stk_params_clear(&params);
         stk_safetensors_close(&file);
     }
