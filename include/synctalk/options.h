@@ -44,7 +44,7 @@
     X(TEXT, schedule, "--schedule", NULL, 0, 0,         "fast|fine|paper|released", "coarse to fine: our own way, coarse alone (default) or with patches in the last quarter, or a published one, its counts of steps as shares of this run; paper is itself at --steps 125000, released at --steps 100000, both with --frames 1 --rays 65536 (about a day)") \
     X(TEXT, perceptual, "--perceptual", NULL, 0, 0,     "auto|lpips|structure|none", "what compares patches and lips in the fine part: LPIPS where its weights are found, else structure (default); or the one named") \
     X(TEXT, models,   "--models",   NULL, 0, 0,         "FOLDER", "where the pretrained weights lie, for LPIPS") \
-    X(INT,  torso,    "--torso",    0, 0, 1000000,      "STEPS",  "a torso branch, too, trained before the head by so many steps (4000): the model then paints its torso, as published with --torso, instead of playing the subject's torso film; 0 = none") \
+    X(INT,  torso,    "--torso",    0, 0, 1000000,      "STEPS",  "a torso branch, too, trained before the head by so many steps (4000): the model then paints its torso, as published with --torso, instead of playing the subject's torso film; 0 = none; --resume keeps it") \
     X(REAL, lr_grid,  "--lr",       0.01, 0, 1,         "RATE",   "learning rate of the hash planes") \
     X(REAL, lr_net,   "--lr-net",   0.001, 0, 1,        "RATE",   "learning rate of the nets") \
     X(TEXT, run,      "--run",      NULL, 0, 0,         "FOLDER|none", "figures, previews and report.html of this run; default: MODEL without its ending + .run") \

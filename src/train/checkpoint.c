@@ -2,12 +2,15 @@
  * the run that was not interrupted, bit for bit.
  *
  * safetensors: value, v, ema [total] f32; density [128^3] f32; bits u8; epoch_order i32; state i64
- * (counters, generator); clock f64. Metadata binds it to the subject and to the settings that
- * shape the run; a checkpoint of other settings is refused.
+ * (counters, generator); clock f64. Where the run has them: perceptual f64 (its mean); torso.steps
+ * i64, torso.value f32, torso.density f32 (the torso branch, trained). Metadata binds it to the
+ * subject and to the settings that shape the run; a checkpoint of other settings is refused.
  */
 #include "train/internal.h"
+#include "train/torso_branch.h"
 #include "base/memory.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -52,9 +55,11 @@ typedef struct plane {
 typedef struct words {
     int64_t state[STATE_WORDS];
     double clock[CLOCK_WORDS];
+    double perceptual;
+    int64_t torso_steps;
 } words;
 
-enum { PLANES = 8 };
+enum { PLANES = 8, TORSO_PLANES = 3, EXTRAS = 1 + TORSO_PLANES, TORSO_STEPS_MAX = 1000000 };
 
 static void list_planes(const stk_trainer *t, words *w, plane planes[PLANES]) {
     const stk_params *p = &t->nets.params;
@@ -72,22 +77,45 @@ static void list_planes(const stk_trainer *t, words *w, plane planes[PLANES]) {
     memcpy(planes, list, sizeof list);
 }
 
+static void list_torso(const stk_torso_branch *b, words *w, plane planes[TORSO_PLANES]) {
+    const size_t total = b->params.total, cells = STK_TORSO_GRID_CELLS;
+    const plane list[TORSO_PLANES] = {
+        {"torso.steps", STK_I64, 1, &w->torso_steps, sizeof w->torso_steps},
+        {"torso.value", STK_F32, (int64_t)total, b->params.value, total * sizeof(float)},
+        {"torso.density", STK_F32, (int64_t)cells, b->occupancy.density, cells * sizeof(float)},
+    };
+    memcpy(planes, list, sizeof list);
+}
+
+/* What not every run has; how many there are of them. */
+static int list_extras(const stk_trainer *t, words *w, plane planes[EXTRAS]) {
+    int n = 0;
+    if (t->mean_perceptual > 0)
+        planes[n++] = (plane){"perceptual", STK_F64, 1, &w->perceptual, sizeof w->perceptual};
+    if (t->torso_branch == NULL || t->torso_branch->steps <= 0) return n;
+    list_torso(t->torso_branch, w, planes + n);
+    return n + TORSO_PLANES;
+}
+
 static stk_status write_planes(stk_safetensors_writer *writer, const stk_trainer *t) {
     words w = {{t->step, t->ema_updates, (int64_t)t->rng.state, (int64_t)t->rng.increment,
                 t->epoch_position, t->rollbacks, t->rollback_step},
-               {t->fraction, t->trained_s, t->mean_loss, t->mean_lips}};
-    plane planes[PLANES];
+               {t->fraction, t->trained_s, t->mean_loss, t->mean_lips},
+               t->mean_perceptual,
+               t->torso_branch != NULL ? t->torso_branch->steps : 0};
+    plane planes[PLANES + EXTRAS];
     char settings[SETTINGS_TEXT];
     list_planes(t, &w, planes);
+    const int count = PLANES + list_extras(t, &w, planes + PLANES);
     describe(t, settings);
     STK_TRY(stk_safetensors_writer_metadata(writer, "format", FORMAT_NAME));
     STK_TRY(stk_safetensors_writer_metadata(writer, "settings", settings));
     STK_TRY(stk_safetensors_writer_metadata(writer, "subject_identity",
                                             t->performance.subject_identity));
-    for (int i = 0; i < PLANES; i++)
+    for (int i = 0; i < count; i++)
         STK_TRY(stk_safetensors_writer_declare(writer, planes[i].name, planes[i].dtype, 1,
                                                &planes[i].count));
-    for (int i = 0; i < PLANES; i++)
+    for (int i = 0; i < count; i++)
         STK_TRY(stk_safetensors_writer_data(writer, planes[i].data, planes[i].bytes));
     return STK_OK;
 }
@@ -176,6 +204,51 @@ static stk_status read_planes(stk_trainer *t, const stk_safetensors *file, const
     return STK_OK;
 }
 
+static stk_status read_extra(const stk_safetensors *file, const char *path, const plane *wanted) {
+    const stk_tensor_info *info = stk_safetensors_find(file, wanted->name);
+    int good = info != NULL && info->dtype == wanted->dtype && info->bytes == wanted->bytes;
+    if (good) memcpy(wanted->data, info->data, wanted->bytes);
+    const float *values = wanted->data;
+    for (int64_t i = 0; good && wanted->dtype == STK_F32 && i < wanted->count; i++)
+        good = isfinite(values[i]);
+    if (good) return STK_OK;
+    return stk_fail(STK_ERR_FORMAT, "%s: is damaged (\"%s\"); train without --resume", path,
+                    wanted->name);
+}
+
+static stk_status read_torso(stk_trainer *t, const stk_safetensors *file, const char *path) {
+    stk_torso_branch *b = t->torso_branch;
+    words w = {0};
+    plane planes[TORSO_PLANES];
+    if (b == NULL || stk_safetensors_find(file, "torso.steps") == NULL) return STK_OK;
+    STK_TRY(stk_torso_branch_open(b, t));
+    list_torso(b, &w, planes);
+    for (int i = 0; i < TORSO_PLANES; i++) STK_TRY(read_extra(file, path, &planes[i]));
+    if (w.torso_steps <= 0 || w.torso_steps > TORSO_STEPS_MAX)
+        return stk_fail(STK_ERR_FORMAT, "%s: is damaged (\"torso.steps\"); train without --resume",
+                        path);
+    if (t->settings.torso_steps > 0 && t->settings.torso_steps != w.torso_steps)
+        return stk_fail(STK_ERR_MISMATCH,
+                        "%s: has a torso branch of %d steps (now %d); give the same or no --torso, "
+                        "which keeps it, or train without --resume",
+                        path, (int)w.torso_steps, t->settings.torso_steps);
+    stk_torso_occupancy_mean(&b->occupancy);
+    t->settings.torso_steps = b->steps = (int)w.torso_steps;
+    return STK_OK;
+}
+
+/* Absent before patches, and in states of before. */
+static stk_status read_perceptual(stk_trainer *t, const stk_safetensors *file, const char *path) {
+    double mean = 0;
+    const plane wanted = {"perceptual", STK_F64, 1, &mean, sizeof mean};
+    if (stk_safetensors_find(file, wanted.name) != NULL) STK_TRY(read_extra(file, path, &wanted));
+    if (!(mean >= 0 && mean < 1e12))
+        return stk_fail(STK_ERR_FORMAT, "%s: is damaged (\"perceptual\"); train without --resume",
+                        path);
+    t->mean_perceptual = mean;
+    return STK_OK;
+}
+
 stk_status stk_checkpoint_load(stk_trainer *t, const char *path) {
     if (!stk_file_exists(path))
         return stk_fail(STK_ERR_IO,
@@ -186,6 +259,8 @@ stk_status stk_checkpoint_load(stk_trainer *t, const char *path) {
     STK_TRY(stk_safetensors_open(&file, path));
     stk_status status = check_binding(t, file, path);
     if (status == STK_OK) status = read_planes(t, file, path);
+    if (status == STK_OK) status = read_perceptual(t, file, path);
+    if (status == STK_OK) status = read_torso(t, file, path);
     stk_safetensors_close(&file);
     return status;
 }

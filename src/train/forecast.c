@@ -47,11 +47,14 @@ void stk_train_needs_of(const stk_trainer *t, const char *torso, stk_train_needs
                         DECODER_PICTURES * 1.5 * picture / 0x1p20;
     needs->model_bytes = total * 4 + STK_GRID_BYTES + (film > 0 ? film : 0) +
                          (int64_t)p->frames * (12 + STK_EXPRESSIONS) * 4 + HEADER_BYTES;
-    if (t->settings.torso_steps > 0)
-        needs->model_bytes += (int64_t)sizeof(float) * STK_TORSO_ENTRIES * STK_TORSO_PER_LEVEL +
-                              3 * (int64_t)p->width * p->height;
     needs->state_bytes = 3 * total * 4 + STK_GRID_CELLS * 4 + STK_GRID_BYTES +
                          (int64_t)p->train_frames * 4 + HEADER_BYTES;
+    if (t->settings.torso_steps <= 0) return;
+    const int64_t branch = (int64_t)sizeof(float) * STK_TORSO_ENTRIES * STK_TORSO_PER_LEVEL;
+    needs->model_bytes += branch + 3 * (int64_t)p->width * p->height;
+    needs->state_bytes += branch + (int64_t)sizeof(float) * STK_TORSO_GRID_CELLS;
+    /* it, its gradients and v; with the head in one, to be saved */
+    needs->memory_mib += (double)(4 * branch + 4 * total) / 0x1p20;
 }
 
 typedef struct place {

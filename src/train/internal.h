@@ -96,6 +96,7 @@ struct stk_trainer {
     int64_t step, ema_updates;
     int64_t rollbacks, rollback_step; /* not-a-number steps undone lately, and where to */
     double fraction, trained_s, mean_loss;
+    struct stk_torso_branch *torso_branch; /* the run's (torso_branch.h), or NULL */
     int32_t *epoch_order;
     int32_t epoch_position;
 
@@ -256,7 +257,8 @@ stk_status stk_train_carve_hull(stk_trainer *trainer);
 /* What the model file says of the training. */
 stk_training stk_train_provenance(const stk_trainer *trainer);
 
-/* checkpoint.c */
+/* checkpoint.c. Loading fills trainer->torso_branch, where that is not NULL, and then sets
+ * settings.torso_steps, when the run has one. */
 stk_status stk_checkpoint_save(const stk_trainer *trainer, const char *path);
 stk_status stk_checkpoint_load(stk_trainer *trainer, const char *path);
 
@@ -267,14 +269,15 @@ typedef struct stk_snapshot {
     stk_rng rng;
     int32_t epoch_position;
     int32_t *epoch_order;
-    double mean_loss;
+    double mean_loss, mean_lips, mean_perceptual;
 } stk_snapshot;
 stk_status stk_snapshot_init(stk_snapshot *snapshot, const stk_trainer *trainer);
 void stk_snapshot_clear(stk_snapshot *snapshot);
 void stk_snapshot_take(stk_snapshot *snapshot, const stk_trainer *trainer);
 void stk_snapshot_restore(const stk_snapshot *snapshot, stk_trainer *trainer);
 
-/* preview.c: a few held-out frames with the averaged weights. */
+/* preview.c: a few held-out frames with the averaged weights, over what the torso branch paints,
+ * where there is one. */
 typedef struct stk_preview stk_preview;
 stk_status stk_preview_create(stk_preview **preview, stk_trainer *trainer);
 void stk_preview_free(stk_preview **preview);

@@ -2,6 +2,7 @@
  * progress line and one picture (real | rendered) to look at. Training state is not touched.
  */
 #include "train/internal.h"
+#include "train/torso_branch.h"
 #include "base/image.h"
 #include "base/memory.h"
 #include "metrics/picture.h"
@@ -14,7 +15,7 @@ enum { PREVIEW_FRAMES = 4 };
 struct stk_preview {
     stk_frame_store *pictures, *torsos;
     stk_frame_renderer *renderer;
-    stk_image made, sheet, labels;
+    stk_image made, sheet, labels, painted; /* painted: with a torso branch */
     float *acts;
     int shown;
 };
@@ -32,6 +33,8 @@ stk_status stk_preview_create(stk_preview **out, stk_trainer *t) {
     if (status == STK_OK) status = stk_image_init(&p->made, w, h, 3);
     if (status == STK_OK) status = stk_image_init(&p->labels, w, h, 1);
     if (status == STK_OK) status = stk_image_init(&p->sheet, 2 * w, h, 3);
+    if (status == STK_OK && t->torso_branch != NULL && t->settings.torso_steps > 0)
+        status = stk_image_init(&p->painted, w, h, 3);
     if (status != STK_OK) {
         stk_preview_free(&p);
         return status;
@@ -43,6 +46,7 @@ stk_status stk_preview_create(stk_preview **out, stk_trainer *t) {
 void stk_preview_free(stk_preview **handle) {
     if (handle == NULL || *handle == NULL) return;
     stk_preview *p = *handle;
+    stk_image_clear(&p->painted);
     stk_image_clear(&p->sheet);
     stk_image_clear(&p->labels);
     stk_image_clear(&p->made);
@@ -54,9 +58,17 @@ void stk_preview_free(stk_preview **handle) {
     *handle = NULL;
 }
 
+static stk_status find_backdrop(stk_preview *p, const stk_trainer *t, int frame,
+                                const stk_image **backdrop) {
+    if (p->painted.data == NULL) return stk_frame_store_get(p->torsos, frame, backdrop);
+    stk_torso_branch_paint(t->torso_branch, t, frame, &p->painted);
+    *backdrop = &p->painted;
+    return STK_OK;
+}
+
 static stk_status render_frame(stk_preview *p, stk_trainer *t, int frame) {
     const stk_image *backdrop;
-    STK_TRY(stk_frame_store_get(p->torsos, frame, &backdrop));
+    STK_TRY(find_backdrop(p, t, frame, &backdrop));
     const float *values = t->nets.params.ema, *window[STK_AUDIO_WINDOW];
     stk_audio_window(t->sound_rows, t->performance.frames, t->nets.audio.row_floats, frame, window);
     STK_ALIGNED(64) float code[STK_AUDIO_CODE];

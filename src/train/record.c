@@ -343,6 +343,7 @@ static void list_facts(stk_record *r, const stk_trainer *t) {
     fact(r, 1, "schedule", "%s", t->schedule->name);
     fact(r, 1, "perceptual", "%s", stk_perceptual_name(t->perceptual));
     fact(r, 1, "expression", "%s", s->expression == STK_EXPRESSION_BLINK ? "blink" : "all");
+    if (s->torso_steps > 0) fact(r, 0, "torso_steps", "%d", s->torso_steps);
     fact(r, 1, "poses", "%s", s->coarse_poses ? "coarse" : "stabilised");
     if (s->steps > 0) fact(r, 0, "steps", "%lld", (long long)s->steps);
     if (s->steps <= 0 && s->minutes > 0) fact(r, 0, "minutes", "%.10g", s->minutes);

@@ -399,6 +399,7 @@ static void start_clocks(run *r) {
 static stk_status start(run *r) {
     stk_trainer *t = r->trainer;
     STK_TRY(stk_subject_path(t->subject, "torso.mp4", r->torso));
+    if (stk_ranks_index() == 0) t->torso_branch = &r->torso_branch;
     if (t->settings.resume) STK_TRY(stk_checkpoint_load(t, r->checkpoint));
     STK_TRY(stk_snapshot_init(&r->snapshot, t));
     stk_snapshot_take(&r->snapshot, t);

@@ -41,6 +41,8 @@ void stk_snapshot_take(stk_snapshot *s, const stk_trainer *t) {
     s->rng = t->rng;
     s->epoch_position = t->epoch_position;
     s->mean_loss = t->mean_loss;
+    s->mean_lips = t->mean_lips;
+    s->mean_perceptual = t->mean_perceptual;
 }
 
 void stk_snapshot_restore(const stk_snapshot *s, stk_trainer *t) {
@@ -57,4 +59,6 @@ void stk_snapshot_restore(const stk_snapshot *s, stk_trainer *t) {
     t->rng = s->rng;
     t->epoch_position = s->epoch_position;
     t->mean_loss = s->mean_loss;
+    t->mean_lips = s->mean_lips;
+    t->mean_perceptual = s->mean_perceptual;
 }

@@ -112,15 +112,23 @@ static stk_status take_step(stage *s) {
 
 /* --- the whole ------------------------------------------------------------------------------- */
 
-static stk_status open_stage(stage *s) {
-    const stk_trainer *t = s->trainer;
-    stk_torso_branch *b = s->branch;
-    int width, height;
+stk_status stk_torso_branch_open(stk_torso_branch *b, const stk_trainer *t) {
     STK_TRY(stk_params_init(&b->params));
     STK_TRY(stk_torso_register(&b->torso, &b->params, t->performance.train_frames));
     STK_TRY(stk_params_seal(&b->params, 1));
     STK_TRY(stk_torso_occupancy_init(&b->occupancy));
     STK_TRY(stk_subject_plate(t->subject, &b->plate));
+    if (b->plate.width == t->performance.width && b->plate.height == t->performance.height)
+        return STK_OK;
+    return stk_fail(STK_ERR_FORMAT, "%s: plate.png is not of the size of the frames",
+                    t->settings.subject);
+}
+
+static stk_status open_stage(stage *s) {
+    const stk_trainer *t = s->trainer;
+    stk_torso_branch *b = s->branch;
+    int width, height;
+    STK_TRY(stk_torso_branch_open(b, t));
     STK_TRY(stk_subject_open_torsos(t->subject, &s->film));
     stk_frame_store_size(s->film, &width, &height);
     if (width != b->plate.width || height != b->plate.height || width < 2 || height < 2 ||
@@ -174,14 +182,16 @@ static stk_status run_stage(stage *s, const stk_job *job) {
     }
     stk_log(STK_LOG_INFO, "torso branch: steps=%d loss=%.5f seconds=%.1f", steps, s->branch->loss,
             stk_clock_s() - start_s);
+    s->branch->steps = steps;
     return STK_OK;
 }
 
 stk_status stk_torso_branch_train(stk_torso_branch *branch, const stk_trainer *trainer,
                                   const stk_job *job) {
     stage s = {.branch = branch, .trainer = trainer};
-    *branch = (stk_torso_branch){0};
-    if (trainer->settings.torso_steps <= 0) return STK_OK;
+    if (branch->steps > 0)
+        stk_log(STK_LOG_INFO, "torso branch: the checkpoint's, of %d steps", branch->steps);
+    if (branch->steps > 0 || trainer->settings.torso_steps <= 0) return STK_OK;
     const stk_status status = run_stage(&s, job);
     close_stage(&s);
     if (status != STK_OK) stk_torso_branch_clear(branch);
@@ -193,6 +203,23 @@ void stk_torso_branch_clear(stk_torso_branch *branch) {
     stk_torso_occupancy_clear(&branch->occupancy);
     stk_image_clear(&branch->plate);
     *branch = (stk_torso_branch){0};
+}
+
+/* As render/backdrop.h does with the model: the code of the first frame. */
+void stk_torso_branch_paint(const stk_torso_branch *branch, const stk_trainer *trainer, int frame,
+                            stk_image *picture) {
+    const stk_performance *p = &trainer->performance;
+    stk_ngp_camera camera;
+    stk_torso_frame torso;
+    stk_ngp_camera_from_pose(&p->camera, &p->poses[frame], &camera);
+    stk_torso_frame_init(&torso, &branch->torso, &branch->params, branch->params.value, &camera, 0);
+    const stk_torso_picture painted = {.torso = &branch->torso,
+                                       .frame = &torso,
+                                       .density = branch->occupancy.density,
+                                       .mean_density = branch->occupancy.mean_density,
+                                       .plate = &branch->plate,
+                                       .picture = picture};
+    stk_torso_draw(&painted, trainer->pool);
 }
 
 /* --- the model ------------------------------------------------------------------------------- */

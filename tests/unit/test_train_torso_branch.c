@@ -5,6 +5,7 @@
 #include "synthetic_subject.h"
 #include "base/file.h"
 #include "base/image.h"
+#include "base/memory.h"
 #include "render/backdrop.h"
 #include "train/internal.h"
 #include "train/torso_branch.h"
@@ -96,9 +97,87 @@ static void train_run_with_torso_saves_a_model_that_paints_it(void **state) {
     stk_model_close(&model);
 }
 
+/* What it needs is said before the branch is trained; the settings name it. */
+static void run_folder_tells_of_the_branch(void **state) {
+    (void)state;
+    char path[STK_PATH_MAX], *log, *settings;
+    TEST_OK(stk_path_join(path, sizeof path, folder, "torso.run/log.txt"));
+    TEST_OK(stk_file_read_text(path, 1 << 20, &log));
+    TEST_OK(stk_path_join(path, sizeof path, folder, "torso.run/settings.json"));
+    TEST_OK(stk_file_read_text(path, 1 << 20, &settings));
+    const char *needs = strstr(log, "will need: memory"), *branch = strstr(log, "torso branch: ");
+    assert_true(needs != NULL && branch != NULL && needs < branch);
+    assert_non_null(strstr(settings, "\"torso_steps\": "));
+    stk_free(settings);
+    stk_free(log);
+}
+
+static stk_status resume_run(const char *path, int torso_steps) {
+    stk_train_settings settings = settings_of(0, torso_steps);
+    stk_train_figures figures;
+    settings.output = path;
+    settings.steps = 3;
+    settings.resume = 1;
+    return stk_train_run(&settings, NULL, &figures);
+}
+
+/* After the run above: the resumed one, told of it or not, has its branch to the bit. */
+static void torso_branch_outlives_resume(void **state) {
+    (void)state;
+    char path[STK_PATH_MAX];
+    stk_model *before, *after;
+    TEST_OK(stk_path_join(path, sizeof path, folder, "torso.stk"));
+    TEST_OK(stk_model_open(&before, path));
+    assert_int_equal(resume_run(path, STEPS + 1), STK_ERR_MISMATCH);
+    assert_non_null(strstr(stk_error_text(), "torso branch"));
+    for (int told = 0; told < 2; told++) {
+        TEST_OK(resume_run(path, told ? STEPS : 0));
+        TEST_OK(stk_model_open(&after, path));
+        assert_true(after->nets.has_torso);
+        const stk_params *a = &before->nets.params, *b = &after->nets.params;
+        const size_t first = a->list[before->nets.torso.anchors].offset;
+        assert_int_equal(a->total, b->total);
+        assert_memory_equal(a->value + first, b->value + first, (a->total - first) * sizeof(float));
+        assert_memory_equal(before->extra.torso_grid, after->extra.torso_grid,
+                            STK_TORSO_GRID_CELLS * sizeof(float));
+        assert_true(before->extra.mean_density_torso == after->extra.mean_density_torso);
+        stk_model_close(&after);
+    }
+    stk_model_close(&before);
+}
+
+/* Previews are over what the branch paints, as the model's pictures are. */
+static void preview_shows_what_the_branch_paints(void **state) {
+    (void)state;
+    const stk_train_settings settings = settings_of(2, FEW);
+    stk_torso_branch branch = {0};
+    stk_trainer *t;
+    stk_preview *preview;
+    stk_preview_scores scores;
+    stk_image painted;
+    TEST_OK(stk_trainer_create(&t, &settings, NULL));
+    t->torso_branch = &branch;
+    TEST_OK(stk_torso_branch_train(&branch, t, NULL));
+    TEST_OK(stk_preview_create(&preview, t));
+    TEST_OK(stk_preview_run(preview, t, &scores));
+    TEST_OK(stk_image_init(&painted, SIZE, SIZE, 3));
+    stk_torso_branch_paint(&branch, t, t->performance.train_frames, &painted);
+    const stk_rect *r = &t->performance.head_rect;
+    for (int y = 0; y < SIZE; y++)
+        for (int x = 0; x < SIZE; x++)
+            if (x < r->x0 || x >= r->x1 || y < r->y0 || y >= r->y1)
+                assert_memory_equal(stk_image_row(stk_preview_sheet(preview), y) + 3 * (SIZE + x),
+                                    stk_image_row(&painted, y) + 3 * x, 3);
+    assert_true(r->x1 - r->x0 < SIZE || r->y1 - r->y0 < SIZE);
+    stk_image_clear(&painted);
+    stk_preview_free(&preview);
+    stk_trainer_free(&t);
+    stk_torso_branch_clear(&branch);
+}
+
 static void torso_branch_thread_count_gives_equal_bits(void **state) {
     (void)state;
-    stk_torso_branch one, three;
+    stk_torso_branch one = {0}, three = {0};
     train(1, FEW, &one), train(3, FEW, &three);
     assert_int_equal(one.params.total, three.params.total);
     assert_memory_equal(one.params.value, three.params.value, one.params.total * sizeof(float));
@@ -111,7 +190,7 @@ static void torso_branch_thread_count_gives_equal_bits(void **state) {
 
 static void torso_branch_of_no_steps_is_empty(void **state) {
     (void)state;
-    stk_torso_branch none;
+    stk_torso_branch none = {0};
     train(1, 0, &none);
     assert_int_equal(none.params.n, 0);
     stk_torso_branch_clear(&none);
@@ -127,7 +206,7 @@ static void torso_branch_stopped_says_so(void **state) {
     const stk_train_settings settings = settings_of(1, FEW);
     const stk_job job = {.aborted = stop};
     stk_trainer *trainer;
-    stk_torso_branch branch;
+    stk_torso_branch branch = {0};
     TEST_OK(stk_trainer_create(&trainer, &settings, NULL));
     assert_int_equal(stk_torso_branch_train(&branch, trainer, &job), STK_ERR_ABORTED);
     assert_non_null(strstr(stk_error_text(), "torso branch"));
@@ -138,6 +217,9 @@ static void torso_branch_stopped_says_so(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(train_run_with_torso_saves_a_model_that_paints_it),
+        cmocka_unit_test(run_folder_tells_of_the_branch),
+        cmocka_unit_test(torso_branch_outlives_resume),
+        cmocka_unit_test(preview_shows_what_the_branch_paints),
         cmocka_unit_test(torso_branch_thread_count_gives_equal_bits),
         cmocka_unit_test(torso_branch_of_no_steps_is_empty),
         cmocka_unit_test(torso_branch_stopped_says_so),
