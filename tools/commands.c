@@ -59,8 +59,8 @@ __attribute__((format(printf, 1, 0))) static void print_or_not(const char *forma
     if (value >= 0) printf(format, value);
 }
 
-static void print_scores(const stk_eval_result *r) {
-    printf("frames        %d held out\n", r->frames);
+static void print_scores(const stk_eval_result *r, int trained) {
+    printf("frames        %d %s\n", r->frames, trained ? "trained on" : "held out");
     printf("psnr          %.3f dB  whole picture\n", r->psnr);
     printf("psnr_head     %.3f dB\n", r->psnr_head);
     printf("psnr_mouth    %.3f dB\n", r->psnr_mouth);
@@ -110,7 +110,7 @@ int tool_eval(tool *t) {
     if (status == STK_OK && options.json && json != NULL)
         printf("%s\n", json);
     else if (status == STK_OK && r.frames > 0) /* of several processes one has measured */
-        print_scores(&r);
+        print_scores(&r, options.trained);
     stk_text_free(&json);
     return tool_exit_code(t, status);
 }

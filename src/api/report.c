@@ -69,17 +69,17 @@ const char *stk_report_name(const char *path) {
 stk_status stk_report_eval(const stk_eval_options *options, const stk_scores *scores,
                            const stk_album *album) {
     char title[256], note[512], sound[STK_PATH_MAX];
-    snprintf(title, sizeof title, "%.80s: %s held-out frames of %.80s",
-             stk_report_name(options->model), options->portrait ? "portraits beside the" : "the",
-             stk_report_name(options->subject));
+    snprintf(title, sizeof title, "%.80s: %s %s frames of %.80s", stk_report_name(options->model),
+             options->portrait ? "portraits beside the" : "the",
+             options->trained ? "last trained" : "held-out", stk_report_name(options->subject));
     const int last = album->frames - 1;
     char every[32] = "all";
     if (options->every > 1) snprintf(every, sizeof every, "one in %d,", options->every);
     snprintf(note, sizeof note,
              "Frames %d to %d, %s %d of them. Each is rendered from its own sound, pose and "
-             "expression, which training has not seen%s%s.",
+             "expression, which training has %s%s%s.",
              last >= 0 ? album->number[0] : 0, last >= 0 ? album->number[last] : 0, every,
-             album->frames,
+             album->frames, options->trained ? "seen: what is remembered" : "not seen",
              options->portrait ? "; figures are of the face pasted into the frame" : "",
              options->published ? ", by the published mask alone" : "");
     STK_TRY(stk_path_join(sound, sizeof sound, options->subject, "audio.wav"));

@@ -32,10 +32,10 @@ void stk_report_jpeg(stk_page *page, const stk_image *picture) {
 
 static stk_status put_facts(stk_page *page, const stk_report_series *series) {
     static const int headline[] = {
-        STK_QUALITY_PSNR,     STK_QUALITY_PSNR_MOUTH, STK_QUALITY_PSNR_PORTRAIT,
-        STK_QUALITY_SSIM,     STK_QUALITY_MS_SSIM,    STK_QUALITY_LPIPS,
-        STK_QUALITY_LPIPS,    STK_QUALITY_LMD,        STK_QUALITY_AUE,
-        STK_ALBUM_SEAM_RATIO, STK_ALBUM_NECK_DELTA_E, STK_ALBUM_STATIC_FLICKER};
+        STK_QUALITY_PSNR,           STK_QUALITY_PSNR_MOUTH, STK_QUALITY_PSNR_PORTRAIT,
+        STK_QUALITY_SSIM,           STK_QUALITY_MS_SSIM,    STK_QUALITY_LPIPS,
+        STK_QUALITY_LPIPS_PORTRAIT, STK_QUALITY_LMD,        STK_QUALITY_AUE,
+        STK_ALBUM_SEAM_RATIO,       STK_ALBUM_NECK_DELTA_E, STK_ALBUM_STATIC_FLICKER};
     enum { MOST = sizeof headline / sizeof headline[0] };
     stk_report_row rows[STK_REPORT_ROWS_MAX];
     char names[MOST][CELL], values[MOST][CELL], notes[MOST][CELL];

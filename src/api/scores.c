@@ -103,6 +103,7 @@ stk_status stk_scores_json(const stk_scores *s, char **json) {
     cJSON *object = cJSON_CreateObject();
     if (object == NULL) return stk_fail_memory("JSON");
     cJSON_AddNumberToObject(object, "frames", s->frames);
+    cJSON_AddBoolToObject(object, "trained", s->trained);
     stk_quality_add_json(object, &s->quality, 0);
     add_lse(object, s);
     cJSON_AddNumberToObject(object, "lmd_frames", s->lmd_frames);

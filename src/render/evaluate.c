@@ -282,6 +282,7 @@ static double mean_or(const stk_scores *s, stk_quality_column column, double wit
 static stk_status finish_scores(const evaluation *e, stk_scores *s) {
     STK_TRY(stk_quality_finish(e->quality, &s->quality));
     s->frames = s->quality.frames;
+    s->trained = e->settings->trained;
     s->psnr = mean_or(s, STK_QUALITY_PSNR, 0);
     s->psnr_head = mean_or(s, STK_QUALITY_PSNR_HEAD, 0);
     s->psnr_mouth = mean_or(s, STK_QUALITY_PSNR_MOUTH, 0);

@@ -35,6 +35,7 @@ typedef struct stk_worst_frame {
 
 typedef struct stk_scores {
     int frames, lmd_frames;
+    int trained;       /* frames that were trained on, not held-out ones */
     double psnr;       /* whole picture, mean over frames of the frame's PSNR, dB */
     double psnr_head;  /* over the real frame's head pixels */
     double psnr_mouth; /* over the mouth rectangle */

@@ -20,7 +20,7 @@
 
 enum {
     STK_LSE_RUN_MIN = 100,      /* frames */
-    STK_LSE_FRAMES_MAX = 15000, /* ten minutes; the first of a clip. 60 MB */
+    STK_LSE_FRAMES_MAX = 15000, /* ten minutes; the first of a clip. 123 MB */
 };
 
 typedef struct stk_speech_lse stk_speech_lse;

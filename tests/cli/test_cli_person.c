@@ -319,6 +319,20 @@ static void check_report(const char *report, int frames, double psnr) {
     stk_free(text);
 }
 
+/* Nothing that was trained on is called held out. */
+static void expect_trained_words(const char *report) {
+    static const char *const names[] = {"report.html", "figures.md"};
+    for (size_t i = 0; i < STK_ARRAY_SIZE(names); i++) {
+        char path[STK_PATH_MAX], *text;
+        TEST_OK(stk_path_join(path, sizeof path, report, names[i]));
+        TEST_OK(stk_file_read_text(path, 5 << 20, &text));
+        assert_non_null(strstr(text, "the last trained frames of"));
+        assert_non_null(strstr(text, "which training has seen"));
+        assert_null(strstr(text, "held-out"));
+        stk_free(text);
+    }
+}
+
 static void eval_prints_one_json_object(void **state) {
     (void)state;
     need_person();
@@ -353,7 +367,11 @@ static void eval_prints_one_json_object(void **state) {
     if (SANITIZED) return;
     /* other frames, as many, other figures */
     const double frames = strtod(strstr(r->out, "\"frames\":") + 9, NULL);
-    r = must_run(program_run("eval -m %s %s --json -q --trained", model, subject));
+    assert_non_null(strstr(r->out, "\"trained\":false"));
+    r = must_run(
+        program_run("eval -m %s %s --json -q --trained --report %s", model, subject, report));
+    assert_non_null(strstr(r->out, "\"trained\":true"));
+    expect_trained_words(report);
     assert_true(strtod(strstr(r->out, "\"frames\":") + 9, NULL) == frames);
     assert_true(strtod(strstr(r->out, "\"psnr\":") + 7, NULL) != psnr);
 }
