@@ -10,6 +10,7 @@
 #ifndef STK_METRICS_FID_H
 #define STK_METRICS_FID_H
 
+#include "base/job.h"
 #include "base/pool.h"
 #include "base/status.h"
 #include "base/types.h"
@@ -31,7 +32,9 @@ stk_status stk_inception_features(stk_inception *net, const stk_image *const pic
 
 /* The Frechet distance of the Gaussians fitted to a and b, both [n][d], n >= 2. Covariances by n -
  * 1; the trace of the root is the sum of singular values of a matrix of min(n, d) rows, so that few
- * pictures cost no root of a singular 2048 x 2048 matrix. */
-stk_status stk_frechet_distance(double *distance, int n, int d, const float *a, const float *b);
+ * pictures cost no root of a singular 2048 x 2048 matrix. STK_ERR_NUMERIC: a or b holds what is no
+ * number. */
+stk_status stk_frechet_distance(double *distance, int n, int d, const float *a, const float *b,
+                                const stk_job *job);
 
 #endif

@@ -105,7 +105,7 @@ stk_status stk_compare_video(const stk_compare_settings *settings, const stk_job
         status = compare_frames(
             &p, job, c->real_frames < c->video_frames ? c->real_frames : c->video_frames);
     }
-    if (status == STK_OK) status = stk_quality_finish(p.quality, &c->quality);
+    if (status == STK_OK) status = stk_quality_finish(p.quality, job, &c->quality);
     c->frames = c->quality.frames;
     stk_quality_free(&p.quality);
     stk_image_clear(&p.held);

@@ -279,8 +279,8 @@ static double mean_or(const stk_scores *s, stk_quality_column column, double wit
     return figure->count > 0 ? figure->mean : without;
 }
 
-static stk_status finish_scores(const evaluation *e, stk_scores *s) {
-    STK_TRY(stk_quality_finish(e->quality, &s->quality));
+static stk_status finish_scores(const evaluation *e, const stk_job *job, stk_scores *s) {
+    STK_TRY(stk_quality_finish(e->quality, job, &s->quality));
     s->frames = s->quality.frames;
     s->trained = e->settings->trained;
     s->psnr = mean_or(s, STK_QUALITY_PSNR, 0);
@@ -321,7 +321,7 @@ stk_status stk_evaluate(const stk_evaluate_settings *settings, const stk_job *jo
     evaluation e = {.settings = settings};
     stk_status status = stk_ranks_agree(open_all(&e, scores));
     if (status == STK_OK) status = measure(&e, job);
-    if (status == STK_OK && stk_ranks_index() == 0) status = finish_scores(&e, scores);
+    if (status == STK_OK && stk_ranks_index() == 0) status = finish_scores(&e, job, scores);
     close_evaluation(&e);
     return status;
 }

@@ -7,9 +7,9 @@
 
 enum { REAL, MADE, PORTRAIT };
 
-stk_status stk_fid_tally_init(stk_fid_tally *tally, stk_inception *net, int frames) {
+stk_status stk_fid_tally_init(stk_fid_tally *tally, stk_inception *net, int frames, int portraits) {
     *tally = (stk_fid_tally){.net = net};
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < (portraits ? 3 : 2); i++) {
         tally->features[i] =
             stk_calloc_aligned((size_t)frames * STK_FID_FEATURES, sizeof *tally->features[i]);
         if (tally->features[i] == NULL) return stk_fail_memory("FID");
@@ -38,6 +38,8 @@ stk_status stk_fid_tally_add(stk_fid_tally *tally, const stk_image *real, const 
 
 stk_status stk_fid_tally_add_portrait(stk_fid_tally *tally, const stk_image *portrait) {
     const int newest = tally->frames - 1;
+    if (tally->features[PORTRAIT] == NULL)
+        return stk_fail(STK_ERR_ARGUMENT, "no portraits were announced");
     float *const features[] = {row(tally, PORTRAIT, newest)};
     if (portrait == NULL)
         memcpy(features[0], row(tally, MADE, newest), STK_FID_FEATURES * sizeof(float));
@@ -47,12 +49,13 @@ stk_status stk_fid_tally_add_portrait(stk_fid_tally *tally, const stk_image *por
     return STK_OK;
 }
 
-stk_status stk_fid_tally_finish(const stk_fid_tally *tally, double *made, double *portrait) {
+stk_status stk_fid_tally_finish(const stk_fid_tally *tally, const stk_job *job, double *made,
+                                double *portrait) {
     *made = *portrait = (double)NAN;
     if (tally->frames < 2) return STK_OK;
     STK_TRY(stk_frechet_distance(made, tally->frames, STK_FID_FEATURES, tally->features[REAL],
-                                 tally->features[MADE]));
+                                 tally->features[MADE], job));
     if (tally->portraits != tally->frames) return STK_OK;
     return stk_frechet_distance(portrait, tally->frames, STK_FID_FEATURES, tally->features[REAL],
-                                tally->features[PORTRAIT]);
+                                tally->features[PORTRAIT], job);
 }

@@ -12,14 +12,16 @@ typedef struct stk_fid_tally {
     int frames, portraits;
 } stk_fid_tally;
 
-/* Zeroed or cleared before. net outlives the tally. */
-stk_status stk_fid_tally_init(stk_fid_tally *tally, stk_inception *net, int frames);
+/* Zeroed or cleared before. net outlives the tally. portraits 0: none will be added. */
+stk_status stk_fid_tally_init(stk_fid_tally *tally, stk_inception *net, int frames, int portraits);
 void stk_fid_tally_clear(stk_fid_tally *tally);
 /* The next frame, of those announced. */
 stk_status stk_fid_tally_add(stk_fid_tally *tally, const stk_image *real, const stk_image *made);
 /* The newest frame's portrait; NULL: it is the made picture. */
 stk_status stk_fid_tally_add_portrait(stk_fid_tally *tally, const stk_image *portrait);
-/* Of made and of portrait against real; NaN for fewer than two frames, or portraits not of all. */
-stk_status stk_fid_tally_finish(const stk_fid_tally *tally, double *made, double *portrait);
+/* Of made and of portrait against real; NaN for fewer than two frames, or portraits not of all.
+ * job: whether to stop; thousands of frames take a minute. */
+stk_status stk_fid_tally_finish(const stk_fid_tally *tally, const stk_job *job, double *made,
+                                double *portrait);
 
 #endif

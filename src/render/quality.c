@@ -131,7 +131,7 @@ static stk_status open_fid(stk_quality *q) {
         if (status != STK_OK) return status == STK_ERR_WEIGHTS ? STK_OK : status;
         net = q->inception;
     }
-    return stk_fid_tally_init(&q->fid, net, q->settings.frames);
+    return stk_fid_tally_init(&q->fid, net, q->settings.frames, !q->settings.without_regions);
 }
 
 static stk_status open_weights(stk_quality *q) {
@@ -320,12 +320,19 @@ static void measure_jitter(const stk_quality *q, stk_quality_report *report) {
                     &report->jitter_rot_deg_real, &shift_px);
 }
 
-static stk_status measure_fid(const stk_quality *q, stk_quality_report *report) {
+static stk_status measure_fid(const stk_quality *q, const stk_job *job,
+                              stk_quality_report *report) {
     static const char *const few = "it is of the spread of frames, and takes two at least";
     report->fid = report->fid_portrait = (double)NAN;
-    if (q->fid.net != NULL)
-        STK_TRY(stk_fid_tally_finish(&q->fid, &report->fid, &report->fid_portrait));
     const char *reason = q->fid.net == NULL ? q->fid_reason : few;
+    if (q->fid.net != NULL) {
+        const stk_status status =
+            stk_fid_tally_finish(&q->fid, job, &report->fid, &report->fid_portrait);
+        if (status == STK_ERR_NUMERIC)
+            reason = stk_error_text();
+        else if (status != STK_OK)
+            return status;
+    }
     if (isnan(report->fid)) snprintf(report->fid_reason[0], STK_QUALITY_REASON, "%s", reason);
     if (q->settings.without_regions) reason = q->reason[STK_QUALITY_PSNR_PORTRAIT];
     if (isnan(report->fid_portrait))
@@ -340,7 +347,8 @@ static const char *why_empty(stk_quality_column column) {
     return "no frame has such pixels";
 }
 
-stk_status stk_quality_finish(const stk_quality *q, stk_quality_report *report) {
+stk_status stk_quality_finish(const stk_quality *q, const stk_job *job,
+                              stk_quality_report *report) {
     *report = (stk_quality_report){.frames = q->frames, .perceptual = q->settings.perceptual};
     for (int k = 0; k < STK_QUALITY_COLUMNS; k++) {
         stk_figure *figure = &report->figure[k];
@@ -354,5 +362,5 @@ stk_status stk_quality_finish(const stk_quality *q, stk_quality_report *report) 
                      q->reason[k][0] != '\0' ? q->reason[k] : why_empty((stk_quality_column)k));
     }
     measure_jitter(q, report);
-    return measure_fid(q, report);
+    return measure_fid(q, job, report);
 }

@@ -10,6 +10,7 @@
 #ifndef STK_RENDER_QUALITY_H
 #define STK_RENDER_QUALITY_H
 
+#include "base/job.h"
 #include "base/pool.h"
 #include "base/status.h"
 #include "base/types.h"
@@ -83,6 +84,8 @@ void stk_quality_newest(const stk_quality *quality, double values[STK_QUALITY_CO
 /* Its faces, owned by quality until the next frame; 0 where one of the two pictures shows none. */
 int stk_quality_faces(const stk_quality *quality, const stk_landmarks **real,
                       const stk_landmarks **made);
-stk_status stk_quality_finish(const stk_quality *quality, stk_quality_report *report);
+/* job: whether to stop (FID of thousands of frames takes a minute). */
+stk_status stk_quality_finish(const stk_quality *quality, const stk_job *job,
+                              stk_quality_report *report);
 
 #endif

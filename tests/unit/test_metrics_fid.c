@@ -127,14 +127,14 @@ static void quality_reports_the_distance_over_frames(void **state) {
         if (kinds == 2) memcpy(features[2][i], features[1][i], sizeof features[2][i]);
         for (int k = 0; k < kinds; k++) stk_image_clear(&images[k]);
         if (i > 0) continue;
-        TEST_OK(stk_quality_finish(quality, &report));
+        TEST_OK(stk_quality_finish(quality, NULL, &report));
         assert_true(isnan(report.fid));
         assert_non_null(strstr(report.fid_reason[0], "takes two"));
     }
-    TEST_OK(stk_quality_finish(quality, &report));
+    TEST_OK(stk_quality_finish(quality, NULL, &report));
     for (int k = 0; k < 2; k++)
         TEST_OK(stk_frechet_distance(&expected[k], FRAMES, STK_FID_FEATURES, features[0][0],
-                                     features[k + 1][0]));
+                                     features[k + 1][0], NULL));
     assert_true(report.fid == expected[0] && report.fid_portrait == expected[1]);
     assert_true(report.fid > 1 && report.fid != report.fid_portrait);
     stk_quality_free(&quality);
@@ -150,22 +150,45 @@ static void frechet_distance_equals_oracle(void **state) {
         formula_floats(a, all, 7);
         formula_floats(b, all, 8);
         for (size_t k = 0; k < all; k++) b[k] *= b[k];
-        TEST_OK(stk_frechet_distance(&found, o->n, o->d, a, b));
+        TEST_OK(stk_frechet_distance(&found, o->n, o->d, a, b, NULL));
         print_message("%d x %d: %.9f, oracle %.9f\n", o->n, o->d, found, o->distance);
         assert_true(fabs(found - o->distance) < 1e-6 * o->distance);
-        TEST_OK(stk_frechet_distance(&found, o->n, o->d, a, a));
+        TEST_OK(stk_frechet_distance(&found, o->n, o->d, a, a, NULL));
         assert_true(found >= 0 && found < 1e-9 * o->d);
         for (size_t k = 0; k < all; k++) b[k] = a[k] + 0.5f; /* the means alone */
-        TEST_OK(stk_frechet_distance(&found, o->n, o->d, a, b));
+        TEST_OK(stk_frechet_distance(&found, o->n, o->d, a, b, NULL));
         assert_true(fabs(found - 0.25 * o->d) < 1e-5 * o->d);
         free(a);
         free(b);
     }
     float same[2][3] = {{1, 2, 3}, {1, 2, 3}}; /* no spread at all */
     double found;
-    TEST_OK(stk_frechet_distance(&found, 2, 3, same[0], same[0]));
+    TEST_OK(stk_frechet_distance(&found, 2, 3, same[0], same[0], NULL));
     assert_true(found == 0);
-    assert_int_equal(stk_frechet_distance(&found, 1, 3, same[0], same[0]), STK_ERR_ARGUMENT);
+    assert_int_equal(stk_frechet_distance(&found, 1, 3, same[0], same[0], NULL), STK_ERR_ARGUMENT);
+}
+
+static int yes(void *user) {
+    (void)user;
+    return 1;
+}
+
+/* Few rows and many: a feature that is no number is no distance of 0, and work stops when asked. */
+static void frechet_distance_of_no_numbers_is_refused(void **state) {
+    (void)state;
+    const stk_job stop = {.aborted = yes};
+    for (int n = 2; n <= 70; n += 68) {
+        float a[70 * 3], b[70 * 3];
+        double found = -1;
+        formula_floats(a, STK_ARRAY_SIZE(a), 7);
+        formula_floats(b, STK_ARRAY_SIZE(b), 8);
+        assert_int_equal(stk_frechet_distance(&found, n, 3, a, b, &stop), STK_ERR_ABORTED);
+        b[4] = NAN;
+        assert_int_equal(stk_frechet_distance(&found, n, 3, a, b, NULL), STK_ERR_NUMERIC);
+        b[4] = INFINITY;
+        assert_int_equal(stk_frechet_distance(&found, n, 3, b, a, NULL), STK_ERR_NUMERIC);
+        assert_true(found == -1);
+    }
 }
 
 static void open_absent_or_damaged_is_refused(void **state) {
@@ -202,6 +225,7 @@ int main(void) {
         cmocka_unit_test(features_formula_weights_equal_oracle),
         cmocka_unit_test(quality_reports_the_distance_over_frames),
         cmocka_unit_test(frechet_distance_equals_oracle),
+        cmocka_unit_test(frechet_distance_of_no_numbers_is_refused),
         cmocka_unit_test(open_absent_or_damaged_is_refused),
     };
     return cmocka_run_group_tests(tests, open_network, close_network);

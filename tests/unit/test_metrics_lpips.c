@@ -296,7 +296,7 @@ static void quality_reports_the_distance_of_frame_and_portrait(void **state) {
         TEST_OK(stk_quality_create(&quality, &settings));
         TEST_OK(stk_quality_add(quality, 7, &images[0], &images[1]));
         TEST_OK(stk_quality_add_portrait(quality, &images[same ? 1 : 2]));
-        TEST_OK(stk_quality_finish(quality, &report));
+        TEST_OK(stk_quality_finish(quality, NULL, &report));
         assert_string_equal(report.perceptual, "squeeze");
         assert_true(isnan(report.fid) && isnan(report.fid_portrait));
         for (int k = 0; k < 2; k++) {
