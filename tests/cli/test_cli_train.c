@@ -77,6 +77,7 @@ static void killed_at_any_moment_and_resumed_is_bit_equal(void **state) {
  * on. Both end in time; the second gives what one run would have. */
 static void budget_ends_the_run_in_time(void **state) {
     (void)state;
+    TEST_SKIP_SANITIZED("time");
     enum { BUDGET_S = SANITIZED ? 6 : 3 };
     double start_s = stk_clock_s();
     const program_result *r = must_run(
