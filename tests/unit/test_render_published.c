@@ -161,12 +161,27 @@ static void every_variant_comes_back(void **state) {
     static const int exps[] = {7, 4, 2, 1};
     for (int kind = 0; kind < STK_AUDIO_KINDS; kind++) {
         stk_model_config config = {(stk_audio_kind)kind, LEVELS, exps[kind % 4], ROWS, 0};
-        through_every_container(&config, 0);
+        if (kind != STK_AUDIO_MEL_SPEAKER) through_every_container(&config, 0);
     }
     for (int levels = 12; levels <= 14; levels += 2) {
         stk_model_config config = {STK_AUDIO_AVE, levels, 7, ROWS, 0};
         through_every_container(&config, 0);
     }
+}
+
+/* It would be read as one that hears plain mel; our own container tells them apart. */
+static void normalised_mel_has_no_published_form(void **state) {
+    (void)state;
+    const stk_model_config config = {STK_AUDIO_MEL_SPEAKER, LEVELS, 7, ROWS, 0};
+    stk_model *made = make_model(&config, 0), *back;
+    stk_notes notes = {0};
+    assert_int_equal(stk_published_save(in_folder("n.pth"), made, 0, &notes), STK_ERR_UNSUPPORTED);
+    assert_false(stk_file_exists(in_folder("n.pth")));
+    TEST_OK(save_stk(in_folder("n.stk"), made));
+    TEST_OK(stk_model_open(&back, in_folder("n.stk")));
+    assert_same_model(made, back);
+    stk_model_close(&back);
+    stk_model_close(&made);
 }
 
 static void everything_a_checkpoint_can_hold_comes_back(void **state) {
@@ -472,6 +487,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(encoder_comes_back),
         cmocka_unit_test(every_variant_comes_back),
+        cmocka_unit_test(normalised_mel_has_no_published_form),
         cmocka_unit_test(everything_a_checkpoint_can_hold_comes_back),
         cmocka_unit_test(trailing_zero_rows_are_trimmed),
         cmocka_unit_test(save_is_the_same_bytes),
