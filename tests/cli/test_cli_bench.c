@@ -144,6 +144,7 @@ static void failing_torch_leaves_the_tables(void **state) {
 /* A model that hears through the audio-visual encoder: its weights are named as for `render`. */
 static void encoder_of_an_ave_model_is_used(void **state) {
     (void)state;
+    TEST_SKIP_SANITIZED("test_render_voice walks this");
     char checkpoint[STK_PATH_MAX], encoder[STK_PATH_MAX], hearing[STK_PATH_MAX];
     snprintf(checkpoint, sizeof checkpoint, "%s", test_shared_or_skip("parity/official_B.pth"));
     snprintf(encoder, sizeof encoder, "%s",
