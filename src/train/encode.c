@@ -16,6 +16,7 @@
 #include "face_sync/ave_encoder.h"
 #include "render/subject_rows.h"
 
+#include <math.h>
 #include <stdatomic.h>
 #include <string.h>
 
@@ -72,6 +73,23 @@ static void encode_block(void *context, int task, int worker) {
     if (stk_job_aborted(e->job)) atomic_store(&e->stop, 1);
 }
 
+/* How much each feature varies over the frames trained on. */
+static stk_status measure_spread(stk_trainer *t) {
+    const int n = t->performance.train_frames;
+    t->feature_spread = stk_calloc_aligned(STK_AVE_FLOATS, sizeof(float));
+    if (t->feature_spread == NULL) return stk_fail_memory("sound features");
+    for (int i = 0; i < STK_AVE_FLOATS; i++) {
+        double sum = 0, squares = 0;
+        for (int f = 0; f < n; f++) {
+            const double v = (double)t->encoded[(size_t)f * STK_AVE_FLOATS + (size_t)i];
+            sum += v;
+            squares += v * v;
+        }
+        t->feature_spread[i] = (float)sqrt(fmax(0, squares / n - sum / n * (sum / n)));
+    }
+    return STK_OK;
+}
+
 static stk_status run(encoding *e, stk_trainer *t) {
     const int threads = stk_pool_threads(t->pool), frames = t->performance.frames;
     const int tasks = STK_HEARINGS * e->blocks;
@@ -92,7 +110,7 @@ static stk_status run(encoding *e, stk_trainer *t) {
         return stk_fail(STK_ERR_ABORTED, "stopped while the sound was encoded");
     t->nets.encoder = *stk_ave_encoder_id(e->encoders[0]);
     t->sound_rows = t->encoded;
-    return STK_OK;
+    return measure_spread(t);
 }
 
 stk_status stk_train_encode(stk_trainer *t, const stk_job *job) {

@@ -1,6 +1,6 @@
 /* hearing.c - what the audio net hears in training: the feature rows of the window with a random
  * loudness and a little noise, different at every step; rows of an encoder (encode.c) as one of its
- * hearings, drawn at every step.
+ * hearings, drawn at every step, and noise in proportion to how much each feature varies.
  *
  * DIFFERS from the published system, whose features come from an encoder trained on many voices:
  * here the net learns from minutes of one voice, and without this it learns the recording's level
@@ -14,6 +14,16 @@
 static const float GAIN_UNITS = 0.4f;   /* +-5 dB */
 static const float NOISE_UNITS = 0.15f; /* +-1.9 dB per bin and column, uniform */
 
+/* Of a feature's standard deviation. Without it the audio net learns the clip's sentences by heart
+ * (doc/SPEED.md). */
+static const float FEATURE_NOISE = 0.5f;
+
+static void add_noise(const stk_trainer *t, float *row, stk_rng *rng) {
+    const float width = FEATURE_NOISE * 3.4641016f; /* of a uniform draw of deviation 1 */
+    for (int i = 0; i < t->nets.audio.row_floats; i++)
+        row[i] += width * t->feature_spread[i] * (stk_rng_float(rng) - 0.5f);
+}
+
 static void hear_encoded(stk_trainer *t, int slot, stk_rng *rng) {
     const size_t floats = (size_t)t->nets.audio.row_floats;
     const int hearing = (int)stk_rng_below(rng, STK_HEARINGS), frames = t->performance.frames;
@@ -23,8 +33,9 @@ static void hear_encoded(stk_trainer *t, int slot, stk_rng *rng) {
     for (int k = 0; k < STK_AUDIO_WINDOW; k++) {
         const size_t row = (size_t)slot * STK_AUDIO_WINDOW + (size_t)k;
         t->row_present[row] = window[k] != NULL;
-        if (window[k] != NULL)
-            memcpy(t->audio_rows + row * floats, window[k], floats * sizeof(float));
+        if (window[k] == NULL) continue;
+        memcpy(t->audio_rows + row * floats, window[k], floats * sizeof(float));
+        add_noise(t, t->audio_rows + row * floats, rng);
     }
 }
 

@@ -119,6 +119,7 @@ struct stk_trainer {
     const float *sound_rows;    /* [frames][row_floats], clean; the subject's, or one of: */
     float *normalised;          /* [frames][80][16], mel-normalised */
     float *encoded;             /* [STK_HEARINGS][frames][512], with an encoder (encode.c) */
+    float *feature_spread;      /* [512] standard deviations of the clean hearing, trained frames */
     float *audio_rows;          /* [F][8][row_floats], the window's rows as this step hears them */
     float (*lip_targets)[STK_LIPS]; /* [frames], standardised mouth blendshapes */
     uint8_t *lids_down;             /* [train_frames] 1: drawn as a blink (blinks.c) */

@@ -452,6 +452,7 @@ void stk_trainer_free(stk_trainer **handle) {
                       t->lip_targets,
                       t->audio_rows,
                       t->encoded,
+                      t->feature_spread,
                       t->normalised,
                       t->row_present,
                       t->weight_pairs,
