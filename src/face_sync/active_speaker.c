@@ -54,16 +54,8 @@ static const char WEIGHTS[] = "light_asd_finetune_TalkSet.model";
 
 static stk_status read_tensor(const stk_state_dict *dict, const char *name, int64_t count,
                               float *out) {
-    const stk_state_tensor *tensor = stk_state_dict_find(dict, name);
-    if (tensor == NULL || tensor->count != count || tensor->dtype != STK_F32)
-        return stk_fail(STK_ERR_WEIGHTS, "%s: is not the network Light-ASD (%s)",
-                        stk_state_dict_path(dict), name);
-    STK_TRY(stk_state_dict_read(dict, tensor, out));
-    for (int64_t i = 0; i < count; i++)
-        if (!isfinite(out[i]))
-            return stk_fail(STK_ERR_WEIGHTS, "%s: is damaged (%s holds no numbers)",
-                            stk_state_dict_path(dict), name);
-    return STK_OK;
+    return stk_state_dict_read_weights(dict, "the network Light-ASD", name, 0, (int[]){(int)count},
+                                       out);
 }
 
 /* Folds the norm of layer `name` of a block into weight [out][fan_in] and bias [out]. */

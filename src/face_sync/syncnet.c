@@ -70,16 +70,8 @@ static stk_status read_tensor(const stk_state_dict *dict, const char *layer, con
                               int64_t count, float *out) {
     char name[64];
     snprintf(name, sizeof name, "%s.%s", layer, part);
-    const stk_state_tensor *tensor = stk_state_dict_find(dict, name);
-    if (tensor == NULL || tensor->count != count || tensor->dtype != STK_F32)
-        return stk_fail(STK_ERR_WEIGHTS, "%s: is not the network SyncNet, syncnet_v2.model (%s)",
-                        stk_state_dict_path(dict), name);
-    STK_TRY(stk_state_dict_read(dict, tensor, out));
-    for (int64_t i = 0; i < count; i++)
-        if (!isfinite(out[i]))
-            return stk_fail(STK_ERR_WEIGHTS, "%s: is damaged (%s holds no numbers)",
-                            stk_state_dict_path(dict), name);
-    return STK_OK;
+    return stk_state_dict_read_weights(dict, "the network SyncNet, syncnet_v2.model", name, 0,
+                                       (int[]){(int)count}, out);
 }
 
 /* Weight [out][fan_in] and bias [out], the norm folded in. */

@@ -10,10 +10,10 @@
 /* The largest: a gate of the recurrent unit. */
 enum { WEIGHT_MAX = 96 * 242 * 9, BIAS_MAX = 192 };
 
+static const char WHAT[] = "RAFT-small (raft-small.pth of scripts/get-models.sh)";
+
 static stk_status wrong_file(const char *path, const char *reason) {
-    return stk_fail(STK_ERR_WEIGHTS,
-                    "%s: is not RAFT-small (raft-small.pth of scripts/get-models.sh): %s", path,
-                    reason);
+    return stk_fail(STK_ERR_WEIGHTS, "%s: is not %s: %s", path, WHAT, reason);
 }
 
 stk_status stk_raft_loader_open(stk_raft_loader *loader, const char *path) {
@@ -37,24 +37,7 @@ void stk_raft_loader_close(stk_raft_loader *loader) {
 
 static stk_status read_tensor(stk_raft_loader *loader, const char *name, int rank,
                               const int shape[4], float *out) {
-    char reason[200];
-    const stk_state_tensor *tensor = stk_state_dict_find(loader->dict, name);
-    if (tensor == NULL) {
-        snprintf(reason, sizeof reason, "it has no %s", name);
-        return wrong_file(loader->path, reason);
-    }
-    int same = tensor->rank == rank && tensor->dtype == STK_F32;
-    for (int i = 0; i < rank && same; i++) same = tensor->shape[i] == shape[i];
-    if (!same) {
-        snprintf(reason, sizeof reason, "%s has another shape", name);
-        return wrong_file(loader->path, reason);
-    }
-    STK_TRY(stk_state_dict_read(loader->dict, tensor, out));
-    int64_t finite = 0;
-    while (finite < tensor->count && isfinite(out[finite])) finite++;
-    if (finite == tensor->count) return STK_OK;
-    snprintf(reason, sizeof reason, "%s holds values that are no numbers", name);
-    return wrong_file(loader->path, reason);
+    return stk_state_dict_read_weights(loader->dict, WHAT, name, rank, shape, out);
 }
 
 stk_status stk_raft_loader_read(stk_raft_loader *loader, const char *name, int in, int out,

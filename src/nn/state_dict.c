@@ -5,6 +5,7 @@
 #include "nn/pth.h"
 #include "nn/safetensors.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -188,5 +189,24 @@ stk_status stk_state_dict_average(const stk_state_dict *dict, int i, stk_state_t
         return stk_fail(STK_ERR_FORMAT, "%s: ema.shadow_params has no tensor number %d", dict->path,
                         i);
     *tensor = from_pth("ema.shadow_params", list->items[i]);
+    return STK_OK;
+}
+
+stk_status stk_state_dict_read_weights(const stk_state_dict *dict, const char *what,
+                                       const char *name, int rank, const int *shape, float *out) {
+    const char *path = stk_state_dict_path(dict);
+    const stk_state_tensor *tensor = stk_state_dict_find(dict, name);
+    if (tensor == NULL)
+        return stk_fail(STK_ERR_WEIGHTS, "%s: is not %s: it has no %s", path, what, name);
+    int same = tensor->dtype == STK_F32;
+    same = same && (rank == 0 ? tensor->count == shape[0] : tensor->rank == rank);
+    for (int i = 0; i < rank && same; i++) same = tensor->shape[i] == shape[i];
+    if (!same)
+        return stk_fail(STK_ERR_WEIGHTS, "%s: is not %s: %s has another shape", path, what, name);
+    STK_TRY(stk_state_dict_read(dict, tensor, out));
+    for (int64_t i = 0; i < tensor->count; i++)
+        if (!isfinite(out[i]))
+            return stk_fail(STK_ERR_WEIGHTS, "%s: is not %s: %s holds values that are no numbers",
+                            path, what, name);
     return STK_OK;
 }

@@ -38,6 +38,10 @@ const stk_state_tensor *stk_state_dict_find(const stk_state_dict *dict, const ch
 /* The elements as they are, contiguous: count * size of dtype bytes. */
 stk_status stk_state_dict_read(const stk_state_dict *dict, const stk_state_tensor *tensor,
                                void *out);
+/* Float32 tensor `name` of this shape (rank 0: of any, with shape[0] elements), all of it finite;
+ * else STK_ERR_WEIGHTS, "PATH: is not WHAT: ...". */
+stk_status stk_state_dict_read_weights(const stk_state_dict *dict, const char *what,
+                                       const char *name, int rank, const int *shape, float *out);
 /* Text beside them, NULL when absent. */
 const char *stk_state_dict_text(const stk_state_dict *dict, const char *key);
 double stk_state_dict_number(const stk_state_dict *dict, const char *key, double otherwise);

@@ -231,7 +231,7 @@ static void runs_are_weighted_by_their_windows(void **state) {
 /* A first tensor of another size, one that is absent, one with a number that is none. */
 static void create_other_file_is_refused(void **state) {
     static const char *const words[] = {"is not the network SyncNet", "is not the network SyncNet",
-                                        "holds no numbers"};
+                                        "that are no numbers"};
     char other[STK_PATH_MAX];
     stk_syncnet *net;
     (void)state;
