@@ -15,6 +15,7 @@
 
 #include "base/memory.h"
 #include "nn/dnnl.h"
+#include "nn/norm.h"
 #include "nn/state_dict.h"
 #include "nn/weights.h"
 
@@ -49,13 +50,13 @@ struct stk_active_speaker {
 };
 
 static const char WEIGHTS[] = "light_asd_finetune_TalkSet.model";
+static const char WHAT[] = "the network Light-ASD";
 
 /* --- weights ---------------------------------------------------------------------------------- */
 
 static stk_status read_tensor(const stk_state_dict *dict, const char *name, int64_t count,
                               float *out) {
-    return stk_state_dict_read_weights(dict, "the network Light-ASD", name, 0, (int[]){(int)count},
-                                       out);
+    return stk_state_dict_read_weights(dict, WHAT, name, 0, (int[]){(int)count}, out);
 }
 
 /* Folds the norm of layer `name` of a block into weight [out][fan_in] and bias [out]. */
@@ -70,15 +71,12 @@ static stk_status read_layer(const stk_state_dict *dict, const char *block, cons
         snprintf(key, sizeof key, "%s.bn_%s.%s", block, name, parts[k]);
         STK_TRY(read_tensor(dict, key, out, norm[k]));
     }
-    for (int o = 0; o < out; o++) {
-        const double scale = (double)norm[0][o] / sqrt(fmax(0, (double)norm[3][o]) + NORM_EPSILON);
-        for (int i = 0; i < fan_in; i++) {
-            float *w = &weight[(size_t)o * (size_t)fan_in + (size_t)i];
-            *w = (float)(scale * (double)*w);
-        }
-        bias[o] = (float)((double)norm[1][o] - scale * (double)norm[2][o]);
-    }
-    return STK_OK;
+    const stk_norm fold = {norm[0], norm[1], norm[2], norm[3], NORM_EPSILON, 0};
+    memset(bias, 0, (size_t)out * sizeof *bias);
+    if (stk_norm_fold(&fold, out, (size_t)fan_in, weight, bias)) return STK_OK;
+    return stk_fail(STK_ERR_WEIGHTS,
+                    "%s: is not %s: %s.bn_%s has a negative variance or too large numbers",
+                    stk_state_dict_path(dict), WHAT, block, name);
 }
 
 static int taps_of(int layer) {

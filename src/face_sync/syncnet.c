@@ -2,13 +2,13 @@
  *
  * Convolutions over (time, rows, columns) have five taps in time in the first layer and one in the
  * others, so each is a convolution of pictures: the first on 15 channels, c x 5 + t, which is how
- * the weights [96][3][5][7][7] lie. Batch norms (epsilon 1e-5) are folded into weights and biases,
- * in double precision.
+ * the weights [96][3][5][7][7] lie. Batch norms (epsilon 1e-5) are folded (nn/norm.h).
  */
 #include "face_sync/syncnet.h"
 #include "base/attr.h"
 #include "base/memory.h"
 #include "nn/dnnl.h"
+#include "nn/norm.h"
 #include "nn/state_dict.h"
 #include "nn/weights.h"
 
@@ -20,6 +20,7 @@
 
 enum { CHANNELS = 3, OUT_MAX = 1024, LAYERS = 8, SHIFTS = 2 * STK_SYNCNET_REACH + 1 };
 static const double NORM_EPSILON = 1e-5;
+static const char WHAT[] = "the network SyncNet, syncnet_v2.model";
 
 typedef struct layer_plan {
     const char *name, *norm; /* tensors "<name>.weight" ...; norm NULL: none, and no ReLU */
@@ -70,8 +71,7 @@ static stk_status read_tensor(const stk_state_dict *dict, const char *layer, con
                               int64_t count, float *out) {
     char name[64];
     snprintf(name, sizeof name, "%s.%s", layer, part);
-    return stk_state_dict_read_weights(dict, "the network SyncNet, syncnet_v2.model", name, 0,
-                                       (int[]){(int)count}, out);
+    return stk_state_dict_read_weights(dict, WHAT, name, 0, (int[]){(int)count}, out);
 }
 
 /* Weight [out][fan_in] and bias [out], the norm folded in. */
@@ -84,13 +84,11 @@ static stk_status read_layer(const stk_state_dict *dict, const layer_plan *l, fl
     STK_TRY(read_tensor(dict, l->name, "bias", l->out_c, bias));
     if (l->norm == NULL) return STK_OK;
     for (int k = 0; k < 4; k++) STK_TRY(read_tensor(dict, l->norm, parts[k], l->out_c, norm[k]));
-    for (int o = 0; o < l->out_c; o++) {
-        const double scale = (double)norm[0][o] / sqrt(fmax(0, (double)norm[3][o]) + NORM_EPSILON);
-        float *w = weight + (size_t)o * (size_t)fan_in;
-        for (int i = 0; i < fan_in; i++) w[i] = (float)(scale * (double)w[i]);
-        bias[o] = (float)(scale * ((double)bias[o] - (double)norm[2][o]) + (double)norm[1][o]);
-    }
-    return STK_OK;
+    const stk_norm fold = {norm[0], norm[1], norm[2], norm[3], NORM_EPSILON, 0};
+    if (stk_norm_fold(&fold, l->out_c, (size_t)fan_in, weight, bias)) return STK_OK;
+    return stk_fail(STK_ERR_WEIGHTS,
+                    "%s: is not %s: %s has a negative variance or too large numbers",
+                    stk_state_dict_path(dict), WHAT, l->norm);
 }
 
 static void size_after(const layer_plan *l, int *h, int *w) {

@@ -1,17 +1,17 @@
-/* inception.c - Inception v3's weights, found, checked, folded, and pictures through it. See fid.h.
- *
- * Batch norm is folded into weights and bias: with k = gain / sqrt(variance + 0.001), w' = k w and
- * b' = shift - k mean, in double precision.
+/* inception.c - Inception v3's weights, found, checked, batch norms folded into them
+ * (nn/norm.h), and pictures through it. See fid.h.
  */
 #include "base/image.h"
 #include "base/memory.h"
 #include "metrics/fid.h"
 #include "metrics/inception_private.h"
+#include "nn/norm.h"
 #include "nn/state_dict.h"
 #include "nn/weights.h"
 
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 enum { COLOURS = 3, NORMS = 4 };
 static const double NORM_EPSILON = 0.001;
@@ -44,25 +44,6 @@ static stk_status read_tensor(const stk_state_dict *dict, const char *layer, con
     return stk_state_dict_read(dict, tensor, out);
 }
 
-/* Weights [out][fan_in] in place, bias [out]; norms [4][out]: gain, shift, mean, variance. 0 when
- * one is not a number. */
-static int fold(int out, size_t fan_in, const float *norms, float *weights, float *bias) {
-    int good = 1;
-    for (int o = 0; o < out; o++) {
-        const double gain = (double)norms[o], shift = (double)norms[out + o];
-        const double mean = (double)norms[2 * out + o], variance = (double)norms[3 * out + o];
-        const double k = gain / sqrt(variance + NORM_EPSILON);
-        float *w = weights + (size_t)o * fan_in;
-        for (size_t i = 0; i < fan_in; i++) {
-            w[i] = (float)(k * (double)w[i]);
-            good &= isfinite(w[i]) != 0;
-        }
-        bias[o] = (float)(shift - k * mean);
-        good &= isfinite(bias[o]) != 0;
-    }
-    return good;
-}
-
 typedef struct loading {
     float *block, *norms; /* norms [4][channels at most] */
     const float *weights[STK_FROZEN_LAYERS], *biases[STK_FROZEN_LAYERS];
@@ -87,7 +68,11 @@ static stk_status read_layer(const inception_table *t, int i, const stk_state_di
     STK_TRY(read_tensor(dict, t->name[i], "conv.weight", shape, weights));
     for (int k = 0; k < NORMS; k++)
         STK_TRY(read_tensor(dict, t->name[i], parts[k], vector, to->norms + k * l->out_c));
-    if (!fold(l->out_c, fan_in, to->norms, weights, bias))
+    const float *norms = to->norms;
+    const stk_norm fold = {
+        norms, norms + l->out_c, norms + 2 * l->out_c, norms + 3 * l->out_c, NORM_EPSILON, 0};
+    memset(bias, 0, (size_t)l->out_c * sizeof *bias);
+    if (!stk_norm_fold(&fold, l->out_c, fan_in, weights, bias))
         return stk_fail(STK_ERR_WEIGHTS, "%s: is damaged (%s holds no numbers)",
                         stk_state_dict_path(dict), t->name[i]);
     to->weights[i] = weights;

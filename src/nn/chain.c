@@ -2,8 +2,7 @@
 #include "nn/chain.h"
 #include "base/memory.h"
 #include "nn/dnnl.h"
-
-#include <math.h>
+#include "nn/norm.h"
 
 static const double NORM_EPSILON = 1e-5;
 
@@ -22,23 +21,15 @@ static float *tensor_of(const stk_stack *stack, int index) {
 static int fold_block(const stk_stack *stack, int i) {
     const stk_stack_block *b = &stack->blocks[i];
     const stk_stack_layer *l = &stack->layer[i];
-    const float *gain = tensor_of(stack, l->gain), *shift = tensor_of(stack, l->shift);
-    const float *mean = tensor_of(stack, l->mean), *variance = tensor_of(stack, l->variance);
-    float *bias = tensor_of(stack, l->bias);
-    const int taps = b->kernel_h * b->kernel_w, all = b->in_c * taps;
-    for (int o = 0; o < b->out_c; o++) {
-        const double scale = (double)gain[o] / sqrt((double)variance[o] + NORM_EPSILON);
-        float *w = tensor_of(stack, l->weight) + (size_t)o * (size_t)all;
-        int good = isfinite(scale);
-        for (int k = 0; k < all; k++) {
-            const int middle = b->residual && k == o * taps + taps / 2;
-            w[k] = (float)(scale * (double)w[k] + (double)middle);
-            good &= isfinite(w[k]) != 0;
-        }
-        bias[o] = (float)(scale * ((double)bias[o] - (double)mean[o]) + (double)shift[o]);
-        if (!good || !isfinite(bias[o])) return 0;
-    }
-    return 1;
+    const int taps = b->kernel_h * b->kernel_w;
+    const stk_norm norm = {.gain = tensor_of(stack, l->gain),
+                           .shift = tensor_of(stack, l->shift),
+                           .mean = tensor_of(stack, l->mean),
+                           .variance = tensor_of(stack, l->variance),
+                           .epsilon = NORM_EPSILON,
+                           .taps = b->residual ? taps : 0};
+    return stk_norm_fold(&norm, b->out_c, (size_t)(b->in_c * taps), tensor_of(stack, l->weight),
+                         tensor_of(stack, l->bias));
 }
 
 static stk_status create_layer(const stk_stack *stack, int i, int batch, stk_dnnl_layer **layer) {

@@ -24,7 +24,7 @@ typedef struct stk_bisenet_conv {
 stk_status stk_bisenet_loader_open(stk_bisenet_loader *loader, const char *path);
 void stk_bisenet_loader_close(stk_bisenet_loader *loader);
 /* The convolution <conv>.weight, which has no bias, with the batch norm <norm>.* behind it (NULL:
- * none) folded in: w' = k w, b' = shift - k mean, k = gain / sqrt(variance + 1e-5). */
+ * none) folded in (nn/norm.h). */
 stk_status stk_bisenet_layer(stk_dnnl_layer **layer, stk_bisenet_loader *loader, const char *conv,
                              const char *norm, const stk_bisenet_conv *shape);
 

@@ -1,10 +1,11 @@
-/* bisenet_weights.c - 79999_iter.pth -> convolution layers, batch norms folded (in double). */
+/* bisenet_weights.c - 79999_iter.pth -> convolution layers, batch norms folded (nn/norm.h). */
 #include "portrait_sync/bisenet_private.h"
 
 #include "base/memory.h"
+#include "nn/norm.h"
 
-#include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 enum { OUT_MAX = 512, WEIGHT_MAX = 512 * 512 * 9 };
 static const double NORM_EPSILON = 1e-5;
@@ -51,16 +52,13 @@ static stk_status fold_norm(stk_bisenet_loader *loader, const char *name,
         snprintf(full, sizeof full, "%s.%s", name, parts[i]);
         STK_TRY(read_tensor(loader, full, 1, (int[4]){s->out}, loader->norm + i * OUT_MAX));
     }
-    for (int o = 0; o < s->out; o++) {
-        const float *norm = loader->norm + o;
-        const double variance = (double)norm[3 * OUT_MAX];
-        if (variance < 0) return wrong_file(loader->path, "a variance in it is negative");
-        const double k = (double)norm[0] / sqrt(variance + NORM_EPSILON);
-        float *w = loader->weight + (size_t)o * fan;
-        for (size_t i = 0; i < fan; i++) w[i] = (float)(k * (double)w[i]);
-        loader->bias[o] = (float)((double)norm[OUT_MAX] - k * (double)norm[2 * OUT_MAX]);
-    }
-    return STK_OK;
+    const float *at = loader->norm;
+    const stk_norm fold = {at, at + OUT_MAX, at + 2 * OUT_MAX, at + 3 * OUT_MAX, NORM_EPSILON, 0};
+    memset(loader->bias, 0, (size_t)s->out * sizeof *loader->bias);
+    if (stk_norm_fold(&fold, s->out, fan, loader->weight, loader->bias)) return STK_OK;
+    return stk_fail(STK_ERR_WEIGHTS,
+                    "%s: is not %s: %s has a negative variance or too large numbers", loader->path,
+                    WHAT, name);
 }
 
 stk_status stk_bisenet_layer(stk_dnnl_layer **layer, stk_bisenet_loader *loader, const char *conv,
