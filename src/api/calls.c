@@ -224,11 +224,13 @@ static stk_status train(const stk_train_options *options, const stk_job *job,
     static const char *const schedules[STK_SCHEDULES] = {"fast", "fine", "paper", "released"};
     static const char *const perceptuals[STK_PERCEPTUALS] = {"auto", "lpips", "structure", "none"};
     int attention, schedule, perceptual;
+    unsigned vary;
     STK_TRY(read_budget(options->budget, &budget_s));
     STK_TRY(read_word("--attention", options->attention, words, STK_ATTENTIONS, &attention));
     STK_TRY(read_word("--schedule", options->schedule, schedules, STK_SCHEDULES, &schedule));
     STK_TRY(
         read_word("--perceptual", options->perceptual, perceptuals, STK_PERCEPTUALS, &perceptual));
+    STK_TRY(stk_vary_parse(options->vary, &vary));
     STK_TRY(read_word("--expression", options->expression, inputs, 2, &expression));
     STK_TRY(read_word("--poses", options->poses, stages, 2, &coarse));
     const void *bytes;
@@ -264,6 +266,7 @@ static stk_status train(const stk_train_options *options, const stk_job *job,
         .models = options->models,
         .lr_grid = (float)options->lr_grid,
         .lr_net = (float)options->lr_net,
+        .vary = vary,
     };
     stk_train_figures figures;
     stk_status status = stk_train_run(&settings, job, &figures);

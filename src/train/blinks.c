@@ -48,6 +48,7 @@ stk_status stk_train_blinks_init(stk_trainer *t) {
         if (t->lids_down[i]) t->blinks[t->blink_count++] = i;
     /* who shuts the eyes often enough needs no help */
     if (t->blink_count * SLOTS_PER_BLINK >= n) t->blink_count = 0;
+    if (t->settings.vary & STK_VARY_BLINKS) t->blink_count = 0;
     if (t->blink_count == 0) memset(t->lids_down, 0, (size_t)n);
     return STK_OK;
 }

@@ -2,7 +2,8 @@
  * the run that was not interrupted, bit for bit.
  *
  * safetensors: value, v, ema [total] f32; density [128^3] f32; bits u8; epoch_order i32; state i64
- * (counters, generator); clock f64. Where the run has them: perceptual f64 (its mean); torso.steps
+ * (counters, generator); clock f64. Where the run has them: perceptual f64 (its mean); refined f32
+ * [train_frames * 12] (refine.h); torso.steps
  * i64, torso.value f32, torso.density f32 (the torso branch, trained). Metadata binds it to the
  * subject and to the settings that shape the run; a checkpoint of other settings is refused.
  */
@@ -16,7 +17,7 @@
 
 static const char FORMAT_NAME[] = "synctalk-train";
 static const int64_t STEPS_MAX = 1000000000000;
-enum { CHECKPOINT_VERSION = 2, STATE_WORDS = 7, CLOCK_WORDS = 4, SETTINGS_TEXT = 320 };
+enum { CHECKPOINT_VERSION = 2, STATE_WORDS = 7, CLOCK_WORDS = 4, SETTINGS_TEXT = 448 };
 
 /* What must agree for a resumed run to be the same run. Penalties, which runs of before had, are
  * not named, nor is what is left as it is by default. */
@@ -36,11 +37,14 @@ static void describe(const stk_trainer *t, char text[SETTINGS_TEXT]) {
         snprintf(encoder, sizeof encoder, "mel=normalised ");
     if (t->nets.encoder.sha256[0] != '\0')
         snprintf(encoder, sizeof encoder, "encoder=%.16s ", t->nets.encoder.sha256);
+    char vary[STK_VARY_TEXT], varied[STK_VARY_TEXT + 8] = "";
+    stk_vary_text(s->vary, vary);
+    if (s->vary != 0) snprintf(varied, sizeof varied, "vary=%s ", vary);
     snprintf(text, SETTINGS_TEXT,
-             "v%d seed=%d rays=%d frames=%d %s%s%s%s%slr=%.9g lr_net=%.9g params=%zu",
+             "v%d seed=%d rays=%d frames=%d %s%s%s%s%s%slr=%.9g lr_net=%.9g params=%zu",
              CHECKPOINT_VERSION, s->seed, s->rays, s->frames, attention, schedule, encoder,
              s->expression == STK_EXPRESSION_BLINK ? "expression=blink " : "",
-             s->coarse_poses ? "poses=coarse " : "", (double)s->lr_grid, (double)s->lr_net,
+             s->coarse_poses ? "poses=coarse " : "", varied, (double)s->lr_grid, (double)s->lr_net,
              t->nets.params.total);
 }
 
@@ -59,7 +63,7 @@ typedef struct words {
     int64_t torso_steps;
 } words;
 
-enum { PLANES = 8, TORSO_PLANES = 3, EXTRAS = 1 + TORSO_PLANES, TORSO_STEPS_MAX = 1000000 };
+enum { PLANES = 8, TORSO_PLANES = 3, EXTRAS = 2 + TORSO_PLANES, TORSO_STEPS_MAX = 1000000 };
 
 static void list_planes(const stk_trainer *t, words *w, plane planes[PLANES]) {
     const stk_params *p = &t->nets.params;
@@ -87,11 +91,17 @@ static void list_torso(const stk_torso_branch *b, words *w, plane planes[TORSO_P
     memcpy(planes, list, sizeof list);
 }
 
+static plane refined_plane(const stk_trainer *t) {
+    const size_t floats = (size_t)t->performance.train_frames * STK_REFINED;
+    return (plane){"refined", STK_F32, (int64_t)floats, t->refined, floats * sizeof(float)};
+}
+
 /* What not every run has; how many there are of them. */
 static int list_extras(const stk_trainer *t, words *w, plane planes[EXTRAS]) {
     int n = 0;
     if (t->mean_perceptual > 0)
         planes[n++] = (plane){"perceptual", STK_F64, 1, &w->perceptual, sizeof w->perceptual};
+    if (t->refined != NULL) planes[n++] = refined_plane(t);
     if (t->torso_branch == NULL || t->torso_branch->steps <= 0) return n;
     list_torso(t->torso_branch, w, planes + n);
     return n + TORSO_PLANES;
@@ -260,6 +270,10 @@ stk_status stk_checkpoint_load(stk_trainer *t, const char *path) {
     stk_status status = check_binding(t, file, path);
     if (status == STK_OK) status = read_planes(t, file, path);
     if (status == STK_OK) status = read_perceptual(t, file, path);
+    if (status == STK_OK && t->refined != NULL) {
+        const plane wanted = refined_plane(t);
+        status = read_extra(file, path, &wanted);
+    }
     if (status == STK_OK) status = read_torso(t, file, path);
     stk_safetensors_close(&file);
     return status;

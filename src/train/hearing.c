@@ -20,13 +20,15 @@ static const float FEATURE_NOISE = 0.5f;
 
 static void add_noise(const stk_trainer *t, float *row, stk_rng *rng) {
     const float width = FEATURE_NOISE * 3.4641016f; /* of a uniform draw of deviation 1 */
+    if (t->settings.vary & STK_VARY_NOISE) return;
     for (int i = 0; i < t->nets.audio.row_floats; i++)
         row[i] += width * t->feature_spread[i] * (stk_rng_float(rng) - 0.5f);
 }
 
 static void hear_encoded(stk_trainer *t, int slot, stk_rng *rng) {
     const size_t floats = (size_t)t->nets.audio.row_floats;
-    const int hearing = (int)stk_rng_below(rng, STK_HEARINGS), frames = t->performance.frames;
+    const int clean = (t->settings.vary & STK_VARY_NOISE) != 0, frames = t->performance.frames;
+    const int hearing = clean ? 0 : (int)stk_rng_below(rng, STK_HEARINGS);
     const float *rows = t->encoded + (size_t)hearing * (size_t)frames * floats;
     const float *window[STK_AUDIO_WINDOW];
     stk_audio_window(rows, frames, (int)floats, t->frame_list[slot], window);
@@ -43,13 +45,14 @@ static void hear_mel(stk_trainer *t, int slot, stk_rng *rng) {
     const int floats = t->nets.audio.row_floats;
     const float *clean[STK_AUDIO_WINDOW];
     stk_audio_window(t->sound_rows, t->performance.frames, floats, t->frame_list[slot], clean);
-    float gain = GAIN_UNITS * (2.0f * stk_rng_float(rng) - 1.0f);
+    const float share = t->settings.vary & STK_VARY_NOISE ? 0.0f : 1.0f;
+    float gain = share * GAIN_UNITS * (2.0f * stk_rng_float(rng) - 1.0f);
     for (int k = 0; k < STK_AUDIO_WINDOW; k++) {
         size_t row = (size_t)slot * STK_AUDIO_WINDOW + (size_t)k;
         float *heard = t->audio_rows + row * (size_t)floats;
         t->row_present[row] = clean[k] != NULL;
         for (int i = 0; clean[k] != NULL && i < floats; i++) {
-            float noise = NOISE_UNITS * (2.0f * stk_rng_float(rng) - 1.0f);
+            float noise = share * NOISE_UNITS * (2.0f * stk_rng_float(rng) - 1.0f);
             heard[i] = stk_clampf(clean[k][i] + gain + noise, -4.0f, 4.0f);
         }
     }

@@ -105,6 +105,7 @@ static void carve_slab(void *ctx, int slab, int worker) {
             density[i] = -1.0f;
             continue;
         }
+        if (h->trainer->settings.vary & STK_VARY_HULL) continue;
         for (int f = 0; f < h->frames; f++) {
             int hit = on_head(h, f, p);
             seen += hit >= 0;

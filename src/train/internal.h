@@ -7,6 +7,7 @@
 #include "kernels/optimiser.h"
 #include "render/frame.h"
 #include "train/perceptual.h"
+#include "train/refine.h"
 #include "train/schedule.h"
 #include "train/trainer.h"
 
@@ -71,6 +72,7 @@ typedef struct slot_result {
 
 typedef struct optimiser_task {
     size_t offset, count;
+    int level; /* of a hash plane; else 0 */
     stk_param_group group;
 } optimiser_task;
 
@@ -127,6 +129,10 @@ struct stk_trainer {
     int blink_count;
     uint8_t *row_present; /* [F][8], 0 = outside the clip: zeros */
     size_t audio_act_floats, field_act_floats;
+
+    /* of every training frame: camera, then exposure (refine.h); NULL without either */
+    float (*refined)[STK_REFINED];
+    stk_refine_sum *refine_sums; /* [slots] */
 
     /* first pass of a step with two: what every ray composites to */
     stk_ray_out *seen;          /* [rays] */
@@ -243,6 +249,12 @@ void stk_train_run_looks(stk_trainer *trainer);
 /* smooth.c: term (h) over the samples of a slot, whose tiles must be in the store. Returns its
  * share of the term; gradients go to grads and, through further tiles, to the hash planes. */
 double stk_train_smooth(stk_trainer *trainer, int slot, int worker, stk_field_grads *grads);
+
+/* optimise.c: one update of all parameters, which says in optimiser_bad what was not finite; one of
+ * the average of the weights. */
+stk_status stk_train_optimise_init(stk_trainer *trainer);
+void stk_train_optimise(stk_trainer *trainer);
+void stk_train_average(stk_trainer *trainer);
 
 /* plan.c: layouts of all kinds of step and what their sizes make necessary; then, per step, frames,
  * windows and the rays of a slot. */

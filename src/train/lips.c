@@ -54,7 +54,7 @@ float stk_train_lips(const stk_trainer *t, int slot, float *daudio, float *dweig
         dbias[k] += g;
         for (int c = 0; c < STK_AUD; c++) {
             dweight[k * STK_AUD + c] += g * code[c];
-            daudio[c] += g * weight[k * STK_AUD + c];
+            if (!(t->settings.vary & STK_VARY_PROBE)) daudio[c] += g * weight[k * STK_AUD + c];
         }
     }
     return loss / STK_LIPS;

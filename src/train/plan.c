@@ -13,12 +13,14 @@
 #include "base/face_mesh.h"
 #include "base/memory.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { SLOTS_WANTED = 16, RAY_SLOTS_WANTED = 8, PICTURES_MAX = 16, LIPS_SIDE_MIN = 16 };
-enum { LIPS_FIRST = 48, LIPS_END = 60 }; /* outer lip, of the 68 points */
+enum { LIPS_FIRST = 48, LIPS_END = 60 };  /* outer lip, of the 68 points */
+static const float PUBLISHED_RATE = 0.5f; /* of the coarse stage, at its end */
 /* Where our own patches lie: shares as RAY_SHARES of trainer.c, without the far backdrop. */
 static const float PATCH_SHARES[STK_RAY_CLASSES] = {0.0f, 0.1f, 0.4f, 0.2f, 0.3f};
 
@@ -178,7 +180,8 @@ static void place_windows(stk_trainer *t) {
 }
 
 void stk_train_plan_step(stk_trainer *t, double position) {
-    const stk_schedule_step now = stk_schedule_at(t->schedule, position, t->step);
+    stk_schedule_step now = stk_schedule_at(t->schedule, position, t->step);
+    if (t->settings.vary & STK_VARY_RATES) now.rate = powf(PUBLISHED_RATE, (float)position);
     t->fraction = position;
     t->plan = t->layout[now.kind];
     t->plan.now = now;
@@ -206,7 +209,7 @@ void stk_train_plan_rays(stk_trainer *t, int slot) {
     if (p->now.kind != STK_STEP_RAYS)
         stk_ray_cache_window(t->cache, slot, frame, t->window[slot], slot % p->parts * p->slot_rays,
                              count, picks);
-    else if (t->schedule->published_rays)
+    else if (t->schedule->published_rays || t->settings.vary & STK_VARY_REGIONS)
         stk_ray_cache_uniform(t->cache, t->ray_seed, slot, frame, count, picks);
     else
         stk_ray_cache_rays(t->cache, &batch, t->ray_seed, slot, frame, picks);

@@ -323,7 +323,8 @@ static void list_facts(stk_record *r, const stk_trainer *t) {
     static const char *const attentions[STK_ATTENTIONS] = {"penalties", "masks", "free"};
     const stk_train_settings *s = &t->settings;
     const stk_performance *p = &t->performance;
-    char when[32];
+    char when[32], vary[STK_VARY_TEXT];
+    stk_vary_text(s->vary, vary);
     const time_t now = time(NULL);
     struct tm day;
     strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%S%z", localtime_r(&now, &day));
@@ -342,6 +343,7 @@ static void list_facts(stk_record *r, const stk_trainer *t) {
     fact(r, 1, "attention", "%s", attentions[s->attention]);
     fact(r, 1, "schedule", "%s", t->schedule->name);
     fact(r, 1, "perceptual", "%s", stk_perceptual_name(t->perceptual));
+    if (s->vary != 0) fact(r, 1, "vary", "%s", vary);
     fact(r, 1, "expression", "%s", s->expression == STK_EXPRESSION_BLINK ? "blink" : "all");
     if (s->torso_steps > 0) fact(r, 0, "torso_steps", "%d", s->torso_steps);
     fact(r, 1, "poses", "%s", s->coarse_poses ? "coarse" : "stabilised");

@@ -28,8 +28,6 @@ enum {
     TRIM_EVERY = 4,
     PUBLISHED_LEVELS = 12
 };
-static const float EMA_DECAY = 0.99f;
-static const float BETA2 = 0.99f, EPSILON = 1e-8f;
 /* Shares of the rays: far backdrop, border band, head, eyes and brows, mouth. */
 static const float RAY_SHARES[STK_RAY_CLASSES] = {0.04f, 0.18f, 0.46f, 0.12f, 0.20f};
 
@@ -83,40 +81,6 @@ static void scatter_level(void *ctx, int task, int worker) {
     field->kernels.grid_backward(&field->shape, plane, level, t->plan.slots * t->plan.slot_tiles,
                                  t->tiles.counts, t->tiles.xyz, t->tiles.denc,
                                  stk_params_grad(&t->nets.params, field->plane[plane]));
-}
-
-static void optimise_chunk(void *ctx, int task, int worker) {
-    (void)worker;
-    stk_trainer *t = ctx;
-    const optimiser_task *chunk = &t->optimiser_tasks[task];
-    const float decay = t->plan.now.rate;
-    const struct {
-        float lr, weight_decay;
-    } groups[STK_GROUPS] = {
-        [STK_GROUP_GRID] = {t->settings.lr_grid, 0.01f},
-        [STK_GROUP_NET] = {t->settings.lr_net, 0.0f},
-        [STK_GROUP_AUDIO_ATT] = {5.0f * t->settings.lr_net, 1e-4f},
-    };
-    stk_adamw settings = {
-        .lr = groups[chunk->group].lr * decay,
-        .weight_decay = groups[chunk->group].weight_decay,
-        .beta2 = BETA2,
-        .eps = EPSILON,
-        .correction = 1.0f - powf(BETA2, (float)(t->step + 1)),
-    };
-    stk_params *p = &t->nets.params;
-    t->optimiser_bad[task] = t->optimiser.adamw(&settings, chunk->count, p->value + chunk->offset,
-                                                p->grad + chunk->offset, p->v + chunk->offset);
-}
-
-static void average_chunk(void *ctx, int task, int worker) {
-    (void)worker;
-    stk_trainer *t = ctx;
-    const optimiser_task *chunk = &t->optimiser_tasks[task];
-    float n = (float)t->ema_updates;
-    float decay = fminf(EMA_DECAY, (1.0f + n) / (10.0f + n));
-    stk_params *p = &t->nets.params;
-    t->optimiser.ema(decay, chunk->count, p->value + chunk->offset, p->ema + chunk->offset);
 }
 
 static void update_occupancy(stk_trainer *t) {
@@ -187,7 +151,7 @@ stk_status stk_trainer_step(stk_trainer *t, double fraction) {
     stk_pool_run(t->pool, t->dense_count, reduce_dense, t);
     stk_pool_run(t->pool, STK_PLANES * t->nets.field.shape.grid.levels, scatter_level, t);
     add_code_gradients(t);
-    stk_pool_run(t->pool, t->optimiser_count, optimise_chunk, t);
+    stk_train_optimise(t);
     double lips;
     int bad = 0;
     add_up(t, &t->step_loss, &lips);
@@ -200,10 +164,10 @@ stk_status stk_trainer_step(stk_trainer *t, double fraction) {
     follow(&t->mean_lips, lips, t->step == 0);
     if (t->plan.now.terms & STK_TERM_PERCEPTUAL)
         follow(&t->mean_perceptual, t->step_perceptual, t->mean_perceptual == 0);
+    stk_refine_update(t);
     t->step++;
     if (t->step % EMA_EVERY == 0) {
-        stk_pool_run(t->pool, t->optimiser_count, average_chunk, t);
-        t->ema_updates++;
+        stk_train_average(t);
     }
     return STK_OK;
 }
@@ -226,27 +190,6 @@ static stk_status list_dense(stk_trainer *t) {
     for (int k = 0; k <= t->nets.audio.att_fc_bias; k++)
         if (t->dense[k].offset != params->list[k].offset)
             return stk_fail(STK_ERR_UNSUPPORTED, "the audio net is not first among the parameters");
-    return STK_OK;
-}
-
-static stk_status list_optimiser_tasks(stk_trainer *t) {
-    const stk_params *params = &t->nets.params;
-    int tasks = 0;
-    for (int i = 0; i < params->n; i++)
-        tasks += (int)((params->list[i].count + OPTIMISER_CHUNK - 1) / OPTIMISER_CHUNK);
-    t->optimiser_tasks = stk_calloc_aligned((size_t)tasks, sizeof *t->optimiser_tasks);
-    t->optimiser_bad = stk_calloc_aligned((size_t)tasks, sizeof *t->optimiser_bad);
-    if (t->optimiser_tasks == NULL || t->optimiser_bad == NULL) return stk_fail_memory("optimiser");
-    for (int i = 0; i < params->n; i++) {
-        const stk_param *p = &params->list[i];
-        if (p->group == STK_GROUP_FROZEN) continue;
-        size_t padded = (p->count + 15) & ~(size_t)15;
-        for (size_t at = 0; at < padded; at += OPTIMISER_CHUNK) {
-            size_t count = padded - at < OPTIMISER_CHUNK ? padded - at : OPTIMISER_CHUNK;
-            t->optimiser_tasks[t->optimiser_count++] =
-                (optimiser_task){p->offset + at, count, p->group};
-        }
-    }
     return STK_OK;
 }
 
@@ -399,8 +342,9 @@ static stk_status build(stk_trainer *t, const stk_job *job) {
     STK_TRY(create_perceptual(t));
     STK_TRY(stk_train_encode(t, job));
     STK_TRY(list_dense(t));
-    STK_TRY(list_optimiser_tasks(t));
+    STK_TRY(stk_train_optimise_init(t));
     STK_TRY(take_work(t));
+    STK_TRY(stk_refine_init(t));
     STK_TRY(stk_train_lips_init(t));
     STK_TRY(stk_train_blinks_init(t));
     STK_TRY(stk_occupancy_init(&t->occupancy));
@@ -439,7 +383,9 @@ void stk_trainer_free(stk_trainer **handle) {
     stk_trainer *t = *handle;
     for (int i = 0; t->scratch != NULL && i < stk_pool_threads(t->pool); i++)
         free_scratch(&t->scratch[i]);
-    void *blocks[] = {t->lids_down,
+    void *blocks[] = {t->refined,
+                      t->refine_sums,
+                      t->lids_down,
                       t->blinks,
                       t->drawn,
                       t->window,

@@ -19,6 +19,7 @@
 #include "subject/ray_cache.h"
 #include "train/perceptual.h"
 #include "train/schedule.h"
+#include "train/vary.h"
 
 /* What keeps sound to the lips and expression to the upper face. */
 typedef enum stk_attention {
@@ -54,6 +55,7 @@ typedef struct stk_train_settings {
     stk_schedule_kind schedule;
     stk_perceptual_kind perceptual;
     float lr_grid, lr_net;
+    unsigned vary; /* STK_VARY_...: what is left out and put in, for comparisons */
 } stk_train_settings;
 
 typedef struct stk_train_figures {
