@@ -18,6 +18,9 @@
  * ray. What that does to pictures is in doc/SPEED.md. A detail of two pixels may fall between; the
  * lights in the eyes did where pass 1 was allowed to guess.
  *
+ * Where only spans are wanted, a pass goes beyond them by no more than the passes behind it look:
+ * so no pixel of a later pass has a neighbour that was left out, and none gets a ray for that.
+ *
  * Which samples. All lattice points of a ray are looked up at once in the occupancy grid (one bit
  * each). A worker keeps up to RAY_BATCH living rays in hand, and new ones take the place of those
  * that have become opaque or run out of points: a round evaluates the next point of as many of them
@@ -32,7 +35,7 @@
 
 enum {
     LATTICE = 4,
-    PASSES = 5,
+    PASSES = RAY_PASSES,
     FIRST_GUESS = 2,    /* pass that may interpolate */
     BANDS_A_THREAD = 6, /* so that threads end a pass together */
     BAND_ROWS_MIN = 16,
@@ -187,8 +190,8 @@ static const pattern patterns[PASSES] = {
     {{1, 0}, {0, 1}, 2, 2, {1, 0}, {0, 1}},
 };
 
-/* Interpolates the pixel if its neighbours agree; returns whether they did. inner: the neighbours
- * behind lie in the rectangle as well. */
+/* Interpolates the pixel if its neighbours agree; returns whether they did. inner: those behind
+ * them are there as well. */
 static int interpolate(const ray_picture *p, const pattern *pass, int x, int y, int inner) {
     float *at = p->rgba + 4 * ((size_t)y * (size_t)p->width + (size_t)x);
     quad n[2][2], mean;
@@ -219,45 +222,108 @@ static int interpolate(const ray_picture *p, const pattern *pass, int x, int y, 
     return 1;
 }
 
-static int within(const stk_rect *r, int x, int y, int margin) {
-    return x >= r->x0 + margin && y >= r->y0 + margin && x < r->x1 - margin && y < r->y1 - margin;
-}
-
 /* First number not below `from` that is `rest` modulo `step`. */
 static int first_from(int from, int rest, int step) {
     return from + ((rest - from) % step + step) % step;
 }
 
-/* One kind of pixels of the pass in columns [x0, x1) of rows [y0, y1). */
-static void visit_pixels(const ray_picture *p, ray_scratch *s, int kind, const stk_rect *part) {
+/* Narrows `range` to the columns whose neighbour (dx, dy) away an earlier pass has filled. */
+static void narrow(const ray_picture *p, int y, int dx, int dy, int range[2]) {
+    const int row = y + dy;
+    if (row < p->rect.y0 || row >= p->rect.y1) {
+        range[1] = range[0];
+        return;
+    }
+    const int *filled = p->renderer->spans[p->pass - 1][row];
+    if (range[0] < filled[0] - dx) range[0] = filled[0] - dx;
+    if (range[1] > filled[1] - dx) range[1] = filled[1] - dx;
+}
+
+/* Columns of row y whose four neighbours, `times` as far away as the pattern says, are there. */
+static void neighbours_range(const ray_picture *p, int y, int times, int range[2]) {
     const pattern *pass = &patterns[p->pass];
-    const int step = pass->step, half = LATTICE / 2;
-    const int may = p->pass >= FIRST_GUESS && p->frame->flat > 0;
-    const stk_rect *r = &p->rect;
-    for (int y = first_from(part->y0, pass->first_y[kind], step); y < part->y1; y += step)
-        for (int x = first_from(part->x0, pass->first_x[kind], step); x < part->x1; x += step) {
-            if (may && within(r, x, y, half) &&
-                interpolate(p, pass, x, y, within(r, x, y, STK_RAY_REACH)))
-                continue;
-            if (stk_ray_start(p, x, y, &s->rays[s->living + s->fresh])) add_ray(p, s);
-        }
+    memcpy(range, p->renderer->spans[p->pass][y], 2 * sizeof *range);
+    for (int pair = 0; pair < 2; pair++) {
+        narrow(p, y, times * pass->dx[pair], times * pass->dy[pair], range);
+        narrow(p, y, -times * pass->dx[pair], -times * pass->dy[pair], range);
+    }
+}
+
+static int in_range(const int range[2], int x) {
+    return x >= range[0] && x < range[1];
+}
+
+/* One kind of pixels of the pass in columns [x0, x1) of row y. */
+static void visit_row(const ray_picture *p, ray_scratch *s, int kind, const int column[2], int y) {
+    const pattern *pass = &patterns[p->pass];
+    const int *span = p->renderer->spans[p->pass][y];
+    const int x0 = column[0] > span[0] ? column[0] : span[0];
+    const int x1 = column[1] < span[1] ? column[1] : span[1];
+    int may[2] = {0}, inner[2] = {0};
+    if (x0 >= x1) return;
+    if (p->pass >= FIRST_GUESS && p->frame->flat > 0) {
+        neighbours_range(p, y, 1, may);
+        neighbours_range(p, y, 3, inner);
+    }
+    for (int x = first_from(x0, pass->first_x[kind], pass->step); x < x1; x += pass->step) {
+        if (in_range(may, x) && interpolate(p, pass, x, y, in_range(inner, x))) continue;
+        if (stk_ray_start(p, x, y, &s->rays[s->living + s->fresh])) add_ray(p, s);
+    }
 }
 
 static void render_band(void *ctx, int task, int worker) {
     const ray_picture *p = ctx;
+    const pattern *pass = &patterns[p->pass];
     ray_scratch *s = &p->renderer->workers[worker];
     const int y0 = p->rect.y0 + task * p->band_rows;
     const int y1 = y0 + p->band_rows < p->rect.y1 ? y0 + p->band_rows : p->rect.y1;
     s->living = s->fresh = 0;
     for (int x0 = p->rect.x0; x0 < p->rect.x1; x0 += STRIP) {
-        const int x1 = x0 + STRIP < p->rect.x1 ? x0 + STRIP : p->rect.x1;
-        const stk_rect part = {x0, y0, x1, y1};
-        for (int kind = 0; kind < patterns[p->pass].kinds; kind++) visit_pixels(p, s, kind, &part);
+        const int column[2] = {x0, x0 + STRIP < p->rect.x1 ? x0 + STRIP : p->rect.x1};
+        for (int kind = 0; kind < pass->kinds; kind++)
+            for (int y = first_from(y0, pass->first_y[kind], pass->step); y < y1; y += pass->step)
+                visit_row(p, s, kind, column, y);
     }
     finish_rays(p, s);
 }
 
+/* --- what each pass fills --------------------------------------------------------------------- */
+
+/* The frame's spans grown by `by` pixels on all sides, within the rectangle. */
+static void grow_spans(const ray_picture *p, int by, int (*grown)[2]) {
+    const stk_rect *r = &p->rect;
+    for (int y = r->y0; y < r->y1; y++) {
+        int first = r->x1, end = r->x0;
+        for (int k = y - by > r->y0 ? y - by : r->y0; k <= y + by && k < r->y1; k++) {
+            const int *span = p->frame->spans[k];
+            if (span[0] >= span[1]) continue;
+            if (span[0] < first) first = span[0];
+            if (span[1] > end) end = span[1];
+        }
+        grown[y][0] = first < end && first - by > r->x0 ? first - by : r->x0;
+        grown[y][1] = first >= end ? r->x0 : end + by < r->x1 ? end + by : r->x1;
+    }
+}
+
+/* Spans of all passes. The rectangle grows with the widest of them. */
+static void plan_passes(ray_picture *p) {
+    static const int reach[PASSES] = {LATTICE, LATTICE, 2, 1, 0};
+    const int width = p->width, height = p->renderer->height;
+    stk_rect *r = &p->rect;
+    if (p->frame->spans == NULL) {
+        for (int y = r->y0; y < r->y1; y++) {
+            const int span[2] = {r->x0, r->x1};
+            for (int k = 0; k < PASSES; k++) memcpy(p->renderer->spans[k][y], span, sizeof span);
+        }
+        return;
+    }
+    *r = (stk_rect){stk_clampi(r->x0 - LATTICE, 0, width), stk_clampi(r->y0 - LATTICE, 0, height),
+                    stk_clampi(r->x1 + LATTICE, 0, width), stk_clampi(r->y1 + LATTICE, 0, height)};
+    for (int k = 0; k < PASSES; k++) grow_spans(p, reach[k], p->renderer->spans[k]);
+}
+
 void stk_ray_render_fast(ray_picture *p, stk_pool *pool) {
+    plan_passes(p);
     const int rows = p->rect.y1 - p->rect.y0, threads = stk_pool_threads(pool);
     const int bands = threads > 1 ? threads * BANDS_A_THREAD : 1;
     p->band_rows = (rows + bands - 1) / bands;

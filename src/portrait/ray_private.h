@@ -9,6 +9,7 @@ enum {
     RAY_FRESH = 64,  /* FAST: of these, rays that were started together */
     RAY_TILES = RAY_BATCH / STK_TILE,
     RAY_STEP_MAX = 8,
+    RAY_PASSES = 5, /* FAST */
 };
 
 /* One ray. T is the transmittance so far. */
@@ -41,10 +42,11 @@ typedef struct ray_scratch {
 } ray_scratch;
 
 struct stk_ray_renderer {
-    int threads, pixels;
-    ray_scratch *workers; /* [threads] */
-    ray_state *rays;      /* [pixels] of a REFERENCE picture; FAST has none */
-    int *alive;           /* [pixels] indices into rays, in order */
+    int threads, pixels, height;
+    int (*spans[RAY_PASSES])[2]; /* FAST, [height] of the picture: columns that each pass fills */
+    ray_scratch *workers;        /* [threads] */
+    ray_state *rays;             /* [pixels] of a REFERENCE picture; FAST has none */
+    int *alive;                  /* [pixels] indices into rays, in order */
     stk_march_kernels march;
     stk_ray_stats stats;
 };

@@ -82,11 +82,17 @@ static void reference_run(void *ctx, int task, int worker) {
 
 static void start_reference(ray_picture *p) {
     stk_ray_renderer *renderer = p->renderer;
+    const int(*spans)[2] = p->frame->spans;
     p->living = 0;
     for (int y = p->rect.y0; y < p->rect.y1; y++)
         for (int x = p->rect.x0; x < p->rect.x1; x++) {
+            ray_state *ray = &renderer->rays[p->living];
             renderer->alive[p->living] = p->living;
-            renderer->stats.rays += stk_ray_start(p, x, y, &renderer->rays[p->living++]);
+            p->living++;
+            if (spans == NULL || (x >= spans[y][0] && x < spans[y][1]))
+                renderer->stats.rays += stk_ray_start(p, x, y, ray);
+            else
+                *ray = (ray_state){.T = 1, .pixel = y * p->width + x}; /* as one that misses */
         }
 }
 

@@ -18,11 +18,17 @@ stk_status stk_ray_renderer_create(stk_ray_renderer **out, int width, int height
     if (renderer == NULL) return stk_fail_memory("renderer");
     renderer->threads = threads;
     renderer->pixels = width * height;
+    renderer->height = height;
     renderer->workers = stk_calloc_aligned((size_t)threads, sizeof *renderer->workers);
     renderer->rays = stk_calloc_aligned((size_t)renderer->pixels, sizeof *renderer->rays);
     renderer->alive = stk_calloc_aligned((size_t)renderer->pixels, sizeof *renderer->alive);
+    int spans = 1;
+    for (int k = 0; k < RAY_PASSES; k++) {
+        renderer->spans[k] = stk_calloc_aligned((size_t)height, sizeof *renderer->spans[k]);
+        spans = spans && renderer->spans[k] != NULL;
+    }
     stk_march_kernels_init(&renderer->march);
-    if (renderer->workers == NULL || renderer->rays == NULL || renderer->alive == NULL) {
+    if (renderer->workers == NULL || renderer->rays == NULL || renderer->alive == NULL || !spans) {
         stk_ray_renderer_free(&renderer);
         return stk_fail_memory("renderer");
     }
@@ -35,6 +41,7 @@ void stk_ray_renderer_free(stk_ray_renderer **handle) {
     stk_free((*handle)->workers);
     stk_free((*handle)->rays);
     stk_free((*handle)->alive);
+    for (int k = 0; k < RAY_PASSES; k++) stk_free((*handle)->spans[k]);
     stk_free(*handle);
     *handle = NULL;
 }
@@ -43,13 +50,11 @@ void stk_ray_renderer_stats(const stk_ray_renderer *renderer, stk_ray_stats *sta
     *stats = renderer->stats;
 }
 
-/* Ray of a pixel at its entry into the box; returns 0 for a miss, and beyond the row's span. */
+/* Ray of a pixel at its entry into the box; returns 0 for a miss. */
 int stk_ray_start(const ray_picture *p, int col, int row, ray_state *ray) {
     const stk_ngp_camera *camera = &p->frame->camera;
-    const int(*spans)[2] = p->frame->spans;
     float near_far[2];
     *ray = (ray_state){.T = 1, .pixel = row * p->width + col};
-    if (spans != NULL && (col < spans[row][0] || col >= spans[row][1])) return 0;
     stk_ngp_ray(camera, (float)col, (float)row, ray->d);
     p->renderer->march.near_far(1, camera->origin, ray->d, near_far);
     ray->t = near_far[0];
@@ -83,7 +88,7 @@ static void gather_stats(stk_ray_renderer *renderer) {
 
 void stk_ray_render(stk_ray_renderer *renderer, const stk_ray_frame *frame, int width, int height,
                     float *rgba, float *depth, stk_pool *pool) {
-    assert((int64_t)width * height <= renderer->pixels);
+    assert((int64_t)width * height <= renderer->pixels && height <= renderer->height);
     const size_t pixels = (size_t)width * (size_t)height;
     const int cap = frame->samples_max > 0 ? frame->samples_max : STK_FAST_SAMPLES_MAX;
     const float opaque =

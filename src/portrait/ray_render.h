@@ -34,9 +34,9 @@ typedef struct stk_ray_frame {
     const uint8_t *bits; /* occupancy bitfield */
     stk_ngp_camera camera;
     stk_rect rect;           /* pixels to render; outside: weight 0 */
-    const int (*spans)[2];   /* [height]: of each row only the columns [first, end); NULL = all.
-                              * Within STK_RAY_REACH of the ends interpolated pixels may be off by
-                              * 1/8; up to twice that far others are interpolated than without. */
+    const int (*spans)[2];   /* [height]: of each row of rect only the columns [first, end) are
+                              * wanted; NULL = all. FAST: up to 4 pixels around them are not 0;
+                              * near the ends other pixels are interpolated than without. */
     int samples_max;         /* FAST: cap per ray; 0 = STK_FAST_SAMPLES_MAX */
     float transmittance_min; /* FAST: a ray ends below it; 0 = STK_TRANSMITTANCE_MIN */
     /* FAST: a pixel between four others two away is interpolated where these are flatter than this
@@ -45,7 +45,7 @@ typedef struct stk_ray_frame {
     float flat;
 } stk_ray_frame;
 
-enum { STK_FAST_SAMPLES_MAX = 64, STK_RAY_REACH = 6 };
+enum { STK_FAST_SAMPLES_MAX = 64 };
 
 /* What the last picture took. */
 typedef struct stk_ray_stats {

@@ -116,14 +116,14 @@ stk_status stk_portrait_read(stk_portrait_source *source, int k, stk_portrait_fr
 
 stk_status stk_portrait_mask(const stk_portrait_source *source, int k, stk_portrait_frame *frame) {
     const float(*landmarks)[3] = stk_subject_landmarks(source->subject, k);
-    int margin = STK_RAY_REACH;
+    int margin = 0;
     STK_TRY(stk_subject_labels(source->subject, k, &frame->labels));
     if (source->published) {
         stk_face_mask(landmarks, &frame->labels, frame->scratch, &frame->mask);
     } else {
         stk_face_shape(landmarks, &frame->labels, source->contour, frame->scratch);
         stk_face_shape_reach(frame->scratch, &frame->mask);
-        margin += 1 + RIM_PX * frame->mask.height / 512;
+        margin = 1 + RIM_PX * frame->mask.height / 512;
     }
     frame->rect = stk_face_mask_spans(&frame->mask, margin, frame->spans);
     return STK_OK;
