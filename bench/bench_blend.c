@@ -52,7 +52,7 @@ static double fit_once(int side, stk_image *square, stk_image *source, stk_image
         stk_face_shape_reach(shape, mask);
         stk_face_shape_follow(shape, &labels, rgba, side, side);
         stk_face_shape_mask(shape, mask);
-        stk_fit_measure(&fit, square, source, mask, face, 1);
+        stk_fit_measure(&fit, &(stk_fit_input){square, source, mask, face, 1, NULL});
         stk_fit_steady(&fit, &before);
         stk_fit_apply(&fit, &kernels, shifts, square, mask);
         best = fmin(best, stk_clock_s() - start);

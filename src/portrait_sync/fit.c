@@ -78,8 +78,8 @@ static void finish_ring(stk_fit *fit) {
     memcpy(fit->shift, shift, sizeof shift);
 }
 
-void stk_fit_measure(stk_fit *fit, const stk_image *picture, const stk_image *frame,
-                     const stk_image *mask, const float (*landmarks)[3], float landmark_scale) {
+void stk_fit_measure(stk_fit *fit, const stk_fit_input *input) {
+    const stk_image *picture = input->picture, *frame = input->frame, *mask = input->mask;
     float middle[2];
     memset(fit, 0, sizeof *fit);
     if (!mask_middle(mask, middle)) return;
@@ -92,8 +92,7 @@ void stk_fit_measure(stk_fit *fit, const stk_image *picture, const stk_image *fr
                 add_rim_pixel(fit, middle, x, y, made + 3 * x, real + 3 * x);
     }
     finish_ring(fit);
-    const stk_hidden_input input = {picture, frame, mask, landmarks, landmark_scale};
-    stk_fit_hidden(&input, fit->hidden);
+    stk_fit_hidden(input, fit->hidden);
 }
 
 /* --- over time -------------------------------------------------------------------------------- */

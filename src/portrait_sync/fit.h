@@ -27,9 +27,16 @@ typedef struct stk_fit {
     float hidden[STK_CELLS * STK_CELLS]; /* 1: the cell is the frame's, row-major */
 } stk_fit;
 
-/* What this frame alone says. picture: head over torso, as rendered; mask: soft at the rim. */
-void stk_fit_measure(stk_fit *fit, const stk_image *picture, const stk_image *frame,
-                     const stk_image *mask, const float (*landmarks)[3], float landmark_scale);
+typedef struct stk_fit_input {
+    const stk_image *picture, *frame,
+        *mask;                   /* head over torso, as rendered; mask: soft at the rim */
+    const float (*landmarks)[3]; /* [478] */
+    float landmark_scale;        /* picture px a landmark px */
+    const uint8_t *known; /* [STK_CELLS^2] 1: hidden, whatever was rendered (usual.h); or NULL */
+} stk_fit_input;
+
+/* What this frame alone says. */
+void stk_fit_measure(stk_fit *fit, const stk_fit_input *input);
 /* fit becomes the mean of itself and of what was before, which becomes the same. A `before` that
  * shows another moment or another take is to be zeroed first. */
 void stk_fit_steady(stk_fit *fit, stk_fit *before);

@@ -6,7 +6,8 @@
  *
  * The labels cannot tell a hand from a head (one class holds both), but the render can: it knows
  * the face. What it draws badly differs too, so much must differ and in one piece that comes from
- * outside the face.
+ * outside the face. What looks unlike the clip's own face (usual.h) is hidden whatever is drawn:
+ * a hand that is there for long is learned, too.
  */
 #include "portrait_sync/fit_private.h"
 
@@ -30,7 +31,7 @@ typedef struct cells {
 } cells;
 
 /* Mean over every second pixel of a cell; kind by the mask. */
-static void look_at_cell(const stk_hidden_input *in, int cx, int cy, cells *c) {
+static void look_at_cell(const stk_fit_input *in, int cx, int cy, cells *c) {
     const int w = in->mask->width, h = in->mask->height;
     const int x0 = cx * w / CELLS, x1 = (cx + 1) * w / CELLS;
     const int y0 = cy * h / CELLS, y1 = (cy + 1) * h / CELLS;
@@ -51,7 +52,7 @@ static void look_at_cell(const stk_hidden_input *in, int cx, int cy, cells *c) {
 }
 
 /* Cells of the grown box of some landmarks may differ: that is what the face does. */
-static void mark_moving(const stk_hidden_input *in, const int16_t *indices, int n, float grown,
+static void mark_moving(const stk_fit_input *in, const int16_t *indices, int n, float grown,
                         cells *c) {
     float low[2] = {1e9f, 1e9f}, high[2] = {-1e9f, -1e9f};
     for (int i = 0; i < n; i++)
@@ -83,7 +84,7 @@ static float usual_difference(const cells *c) {
     return (float)level;
 }
 
-static void classify(const stk_hidden_input *in, cells *c) {
+static void classify(const stk_fit_input *in, cells *c) {
     static const int16_t mouth[] = {61, 291, 0, 17, 13, 14, 152};
     static const int16_t right_eye[] = {33, 133, 159, 145, 70, 105};
     static const int16_t left_eye[] = {263, 362, 386, 374, 300, 334};
@@ -151,7 +152,7 @@ static void grow(float *hidden, float *scratch) {
                 }
 }
 
-void stk_fit_hidden(const stk_hidden_input *input, float *hidden) {
+void stk_fit_hidden(const stk_fit_input *input, float *hidden) {
     cells c;
     int any = 0;
     memset(hidden, 0, COUNT * sizeof *hidden);
@@ -164,6 +165,8 @@ void stk_fit_hidden(const stk_hidden_input *input, float *hidden) {
         for (int n = 0; n < size; n++) hidden[c.queue[n]] = 1;
         any = 1;
     }
+    for (int i = 0; input->known != NULL && i < COUNT; i++)
+        if (input->known[i] && (c.kind[i] & INSIDE)) hidden[i] = 1, any = 1;
     if (!any) return;
     close_gaps(hidden, 1);
     close_gaps(hidden, CELLS);

@@ -4,14 +4,8 @@
 
 #include "portrait_sync/fit.h"
 
-typedef struct stk_hidden_input {
-    const stk_image *picture, *frame, *mask;
-    const float (*landmarks)[3]; /* [478] */
-    float landmark_scale;        /* picture px a landmark px */
-} stk_hidden_input;
-
 /* hidden [STK_CELLS^2]: 1 where the frame shows something before the face, else 0. */
-void stk_fit_hidden(const stk_hidden_input *input, float *hidden);
+void stk_fit_hidden(const stk_fit_input *input, float *hidden);
 /* mask *= 1 - hidden, linear between cells' middles. */
 void stk_fit_uncover(const float *hidden, stk_image *mask);
 

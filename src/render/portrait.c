@@ -7,11 +7,12 @@
 #include "portrait/ray_render.h"
 #include "portrait_sync/contour.h"
 #include "portrait_sync/portrait.h"
+#include "portrait_sync/usual.h"
 
 #include <string.h>
 
 enum {
-    LOOKS = 12, /* frames that tell where the seam is seen least */
+    LOOKS = 24, /* frames that tell where the seam is seen least, and the face's usual looks */
     RIM_PX = 4, /* of 512: what the mask's blur adds */
 };
 
@@ -20,6 +21,7 @@ struct stk_portrait_source {
     stk_frame_store *pictures;
     int published;
     float contour[STK_CONTOUR_POINTS];
+    stk_usual *usual; /* NULL: published */
     stk_blend_kernels kernels;
     stk_fit before; /* of the frame shown last */
     int last;       /* its number, -1 = none yet */
@@ -39,10 +41,11 @@ stk_status stk_model_check_subject(const stk_model *model, const char *model_pat
                     info->identity);
 }
 
-static stk_status find_contour(stk_portrait_source *source) {
+static stk_status look_at_frames(stk_portrait_source *source) {
     const stk_subject_info *info = stk_subject_get_info(source->subject);
     stk_contour contour = {0};
     stk_image labels;
+    STK_TRY(stk_usual_create(&source->usual, LOOKS));
     STK_TRY(stk_image_init(&labels, info->width, info->height, 1));
     stk_status status = STK_OK;
     for (int i = 0; status == STK_OK && i < LOOKS; i++) {
@@ -50,11 +53,14 @@ static stk_status find_contour(stk_portrait_source *source) {
         const stk_image *frame;
         status = stk_frame_store_get(source->pictures, k, &frame);
         if (status == STK_OK) status = stk_subject_labels(source->subject, k, &labels);
-        if (status == STK_OK)
-            stk_contour_add(&contour, frame, stk_subject_landmarks(source->subject, k), &labels);
+        if (status != STK_OK) break;
+        const float(*landmarks)[3] = stk_subject_landmarks(source->subject, k);
+        stk_contour_add(&contour, frame, landmarks, &labels);
+        stk_usual_look(source->usual, frame, landmarks, 1);
     }
     stk_image_clear(&labels);
     stk_contour_finish(&contour, source->contour);
+    stk_usual_finish(source->usual);
     return status;
 }
 
@@ -67,7 +73,7 @@ stk_status stk_portrait_open(stk_portrait_source **out, const stk_subject *subje
     source->last = -1;
     stk_blend_kernels_init(&source->kernels);
     stk_status status = stk_subject_open_pictures(subject, &source->pictures);
-    if (status == STK_OK && !published) status = find_contour(source);
+    if (status == STK_OK && !published) status = look_at_frames(source);
     if (status != STK_OK) stk_portrait_close(&source);
     *out = source;
     return status;
@@ -76,6 +82,7 @@ stk_status stk_portrait_open(stk_portrait_source **out, const stk_subject *subje
 void stk_portrait_close(stk_portrait_source **handle) {
     if (handle == NULL || *handle == NULL) return;
     stk_frame_store_close(&(*handle)->pictures);
+    stk_usual_free(&(*handle)->usual);
     stk_free(*handle);
     *handle = NULL;
 }
@@ -90,7 +97,9 @@ stk_status stk_portrait_frame_init(stk_portrait_frame *frame, const stk_portrait
     frame->spans = stk_calloc_aligned((size_t)height, sizeof *frame->spans);
     frame->scratch = stk_calloc_aligned(stk_face_mask_scratch(), sizeof *frame->scratch);
     frame->shifts = stk_calloc_aligned(stk_fit_scratch(width), sizeof *frame->shifts);
-    if (frame->spans == NULL || frame->scratch == NULL || frame->shifts == NULL)
+    frame->known = stk_calloc_aligned((size_t)STK_CELLS * STK_CELLS, 1);
+    if (frame->spans == NULL || frame->scratch == NULL || frame->shifts == NULL ||
+        frame->known == NULL)
         return stk_fail_memory("portrait");
     return STK_OK;
 }
@@ -102,6 +111,7 @@ void stk_portrait_frame_clear(stk_portrait_frame *frame) {
     stk_free(frame->spans);
     stk_free(frame->scratch);
     stk_free(frame->shifts);
+    stk_free(frame->known);
     *frame = (stk_portrait_frame){0};
 }
 
@@ -129,15 +139,27 @@ stk_status stk_portrait_mask(const stk_portrait_source *source, int k, stk_portr
     return STK_OK;
 }
 
+/* Cells of the frame that look unlike the face, whatever was rendered. */
+static void find_known(const stk_portrait_source *source, const float (*landmarks)[3], float scale,
+                       stk_portrait_frame *frame) {
+    float beyond[STK_CELLS * STK_CELLS];
+    stk_usual_face face;
+    stk_usual_compare(source->usual, &frame->frame, landmarks, scale, &face, beyond);
+    stk_usual_hidden(beyond, STK_USUAL_CORE, frame->known);
+}
+
 void stk_portrait_fit(const stk_portrait_source *source, int k, stk_portrait_frame *frame,
                       const stk_image *picture, const float *rgba) {
     const float scale = (float)frame->mask.width / (float)frame->labels.width;
+    const float(*landmarks)[3] = stk_subject_landmarks(source->subject, k);
     if (source->published) return;
     stk_face_shape_follow(frame->scratch, &frame->labels, rgba, frame->mask.width,
                           frame->mask.height);
     stk_face_shape_mask(frame->scratch, &frame->mask);
-    stk_fit_measure(&frame->fit, picture, &frame->frame, &frame->mask,
-                    stk_subject_landmarks(source->subject, k), scale);
+    find_known(source, landmarks, scale, frame);
+    const stk_fit_input input = {picture,   &frame->frame, &frame->mask,
+                                 landmarks, scale,         frame->known};
+    stk_fit_measure(&frame->fit, &input);
 }
 
 void stk_portrait_follow(stk_portrait_source *source, int k, stk_portrait_frame *frame) {

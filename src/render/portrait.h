@@ -26,6 +26,7 @@ typedef struct stk_portrait_frame {
     stk_rect rect;    /* of them all; empty in a frame without a face */
     stk_image labels; /* of the subject's size */
     float *scratch;   /* of stk_face_mask: the shape */
+    uint8_t *known;   /* [STK_CELLS^2] cells that the face's usual looks call hidden */
     stk_fit fit;
     int follows;     /* 1: on its neighbour in the clip, within a take */
     int16_t *shifts; /* of stk_fit_apply */
@@ -36,7 +37,7 @@ stk_status stk_model_check_subject(const stk_model *model, const char *model_pat
                                    const stk_subject *subject, const char *subject_path);
 
 /* subject: borrowed, must outlive the source. Looks at some of its frames for the line along which
- * the seam is seen least, unless published. */
+ * the seam is seen least, and for what its face usually looks like, unless published. */
 stk_status stk_portrait_open(stk_portrait_source **source, const stk_subject *subject,
                              int published);
 void stk_portrait_close(stk_portrait_source **source);

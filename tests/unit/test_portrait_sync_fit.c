@@ -1,11 +1,14 @@
 /* Fitting a face to its frame: a known difference in light is taken away at the rim, another mouth
  * is none, a hand is left in front, and the seam is laid where the skin is smooth. */
 #include "support.h"
+#include "base/face_mesh.h"
 #include "base/image.h"
+#include "base/rng.h"
 #include "portrait_sync/contour.h"
 #include "portrait_sync/fit.h"
 #include "portrait_sync/parts.h"
 #include "portrait_sync/portrait.h"
+#include "portrait_sync/usual.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -61,11 +64,16 @@ static void draw_mask(void) {
         }
 }
 
+static void measure(const uint8_t *known) {
+    const stk_fit_input input = {&picture, &frame, &mask, (const float(*)[3])landmarks, 1, known};
+    stk_fit_measure(&fit, &input);
+}
+
 static void measure_and_apply(void) {
     stk_blend_kernels kernels;
     stk_blend_kernels_init(&kernels);
     memset(&before, 0, sizeof before);
-    stk_fit_measure(&fit, &picture, &frame, &mask, (const float(*)[3])landmarks, 1);
+    measure(NULL);
     stk_fit_steady(&fit, &before);
     stk_fit_apply(&fit, &kernels, shifts, &picture, &mask);
 }
@@ -112,7 +120,7 @@ static void shifts_are_steadied(void **state) {
     memset(&before, 0, sizeof before);
     for (int t = 0; t < 24; t++) {
         fill(&frame, WHOLE, 120 + 8 * (t % 2), 100, 90);
-        stk_fit_measure(&fit, &picture, &frame, &mask, (const float(*)[3])landmarks, 1);
+        measure(NULL);
         stk_fit_steady(&fit, &before);
         if (t < 12) continue;
         low = fminf(low, fit.shift[3][0]);
@@ -140,6 +148,100 @@ static void a_hand_stays_in_front_and_a_mouth_does_not(void **state) {
     assert_in_range(stk_image_row(&mask, 190)[90], 0, 8);
     assert_int_equal(stk_image_row(&mask, 100)[170], 255);
     assert_int_equal(stk_image_row(&mask, 60)[128], 255);
+}
+
+/* --- what is usual ---------------------------------------------------------------------------- */
+
+enum { LOOKS = 8 };
+static float mesh[STK_LANDMARKS][3]; /* the texture itself, 216 px wide */
+static uint8_t hidden[STK_CELLS * STK_CELLS];
+
+static void lay_mesh(void) {
+    for (int i = 0; i < STK_MESH_LANDMARKS; i++)
+        for (int c = 0; c < 2; c++) mesh[i][c] = 20 + 216 * stk_face_mesh_texture()[i][c];
+}
+
+/* Skin in the light of frame t, with noise; the light goes from left to right and changes. */
+static void draw_skin(int t, stk_rng *rng) {
+    for (int y = 0; y < SIDE; y++)
+        for (int x = 0; x < SIDE; x++)
+            for (int c = 0; c < 3; c++)
+                stk_image_row(&frame, y)[3 * x + c] =
+                    (uint8_t)(150 - 20 * c + t * (x - 128) / 48 + (int)stk_rng_below(rng, 5));
+}
+
+static void draw_hand(stk_rect rect) {
+    fill(&frame, rect, 178, 140, 100);
+}
+
+static stk_rect mouth_opening(void) { /* between the inner lips */
+    return (stk_rect){(int)mesh[78][0], (int)mesh[13][1] - 1, (int)mesh[308][0],
+                      (int)mesh[14][1] + 1};
+}
+
+static int hidden_in(stk_rect rect) {
+    int count = 0;
+    for (int cy = 0; cy < STK_CELLS; cy++)
+        for (int cx = 0; cx < STK_CELLS; cx++) {
+            const int x = cx * SIDE / STK_CELLS, y = cy * SIDE / STK_CELLS;
+            count += hidden[cy * STK_CELLS + cx] && x >= rect.x0 && x < rect.x1 && y >= rect.y0 &&
+                     y < rect.y1;
+        }
+    return count;
+}
+
+static int look_for_hidden(const stk_usual *usual) {
+    static float beyond[STK_CELLS * STK_CELLS];
+    static stk_usual_face face;
+    stk_usual_compare(usual, &frame, (const float(*)[3])mesh, 1, &face, beyond);
+    return stk_usual_hidden(beyond, STK_USUAL_CORE, hidden);
+}
+
+/* A hand that is there in two frames of eight is not usual; light, an open mouth and a narrow lock
+ * of hair are. From the hand's tip outwards all is hidden, the other cheek is not. */
+static void what_is_unlike_the_face_is_hidden(void **state) {
+    (void)state;
+    static const stk_rect hand = {50, 150, 110, SIDE}, other = {140, 0, SIDE, SIDE};
+    stk_usual *usual;
+    stk_rng rng;
+    stk_rng_seed(&rng, 1, 0);
+    lay_mesh();
+    TEST_OK(stk_usual_create(&usual, LOOKS));
+    for (int t = 0; t < LOOKS; t++) {
+        draw_skin(t, &rng);
+        if (t % 4 == 1) draw_hand(hand);
+        stk_usual_look(usual, &frame, (const float(*)[3])mesh, 1);
+    }
+    stk_usual_finish(usual);
+    draw_skin(10, &rng);
+    fill(&frame, mouth_opening(), 30, 10, 10);
+    fill(&frame, (stk_rect){180, 0, 183, 120}, 30, 20, 10);
+    assert_int_equal(look_for_hidden(usual), 0);
+    draw_skin(10, &rng);
+    draw_hand(hand);
+    assert_true(look_for_hidden(usual) > 150);
+    assert_true(hidden_in((stk_rect){62, 158, 102, 190}) >= 70); /* of 80 */
+    assert_int_equal(hidden_in(other), 0);
+    fill(&frame, (stk_rect){50, 180, 110, SIDE}, 150, 130, 110); /* of the face's own colour */
+    assert_true(look_for_hidden(usual) > 100);
+    assert_true(hidden_in((stk_rect){70, 186, 90, 200}) > 0);
+    stk_usual_free(&usual);
+}
+
+/* What is known to be hidden is the frame's even where nothing differs from what was rendered. */
+static void known_cells_stay_the_frames(void **state) {
+    (void)state;
+    stk_blend_kernels kernels;
+    stk_blend_kernels_init(&kernels);
+    draw_mask();
+    fill(&picture, WHOLE, 150, 110, 90);
+    fill(&frame, WHOLE, 150, 110, 90);
+    memset(hidden, 0, sizeof hidden);
+    for (int y = 36; y < 44; y++) memset(hidden + y * STK_CELLS + 20, 1, 6); /* px 80, 144 on */
+    measure(hidden);
+    stk_fit_apply(&fit, &kernels, shifts, &picture, &mask);
+    assert_in_range(stk_image_row(&mask, 160)[92], 0, 1);
+    assert_int_equal(stk_image_row(&mask, 100)[128], 255);
 }
 
 /* The mask reaches down to a rendered chin, and no farther than it was said to before. */
@@ -220,6 +322,8 @@ int main(void) {
         cmocka_unit_test(another_thing_at_the_rim_is_no_light),
         cmocka_unit_test(shifts_are_steadied),
         cmocka_unit_test(a_hand_stays_in_front_and_a_mouth_does_not),
+        cmocka_unit_test(what_is_unlike_the_face_is_hidden),
+        cmocka_unit_test(known_cells_stay_the_frames),
         cmocka_unit_test(shape_follows_a_lower_chin),
         cmocka_unit_test(contour_runs_across_smooth_skin),
     };
