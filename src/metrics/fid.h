@@ -15,7 +15,7 @@
 #include "base/status.h"
 #include "base/types.h"
 
-enum { STK_FID_FEATURES = 2048, STK_FID_SIDE = 299, STK_FID_PICTURES = 2 };
+enum { STK_FID_FEATURES = 2048, STK_FID_SIDE = 299, STK_FID_PICTURES = 8 };
 
 typedef struct stk_inception stk_inception;
 /* models: folder or NULL (nn/weights.h) with pt_inception-2015-12-05-6726825d.pth, whose SHA-256
@@ -25,16 +25,22 @@ stk_status stk_inception_open(stk_inception **net, const char *models, stk_pool 
 /* The same of a file of any content, which is not checked but for shapes. */
 stk_status stk_inception_open_file(stk_inception **net, const char *path, stk_pool *pool);
 void stk_inception_close(stk_inception **net);
-/* Of `count` (at most STK_FID_PICTURES) RGB pictures of any size: features [count], each
- * [STK_FID_FEATURES]. A thread a picture. Allocates nothing. */
+/* Features [STK_FID_FEATURES] of an RGB picture of any size, which may be gone after the call:
+ * computed a thread a picture (STK_FID_PICTURES at most) as soon as there is one for each, the last
+ * ones by finish, which comes before features are read; forget leaves those out. Allocates nothing.
+ */
+stk_status stk_inception_push(stk_inception *net, const stk_image *picture, float *features);
+stk_status stk_inception_finish(stk_inception *net);
+void stk_inception_forget(stk_inception *net);
+/* Both, of `count` pictures: features [count]. */
 stk_status stk_inception_features(stk_inception *net, const stk_image *const pictures[], int count,
                                   float *const features[]);
 
 /* The Frechet distance of the Gaussians fitted to a and b, both [n][d], n >= 2. Covariances by n -
  * 1; the trace of the root is the sum of singular values of a matrix of min(n, d) rows, so that few
- * pictures cost no root of a singular 2048 x 2048 matrix. STK_ERR_NUMERIC: a or b holds what is no
- * number. */
+ * pictures cost no root of a singular 2048 x 2048 matrix. The same bits on any number of threads;
+ * pool may be NULL. STK_ERR_NUMERIC: a or b holds what is no number. */
 stk_status stk_frechet_distance(double *distance, int n, int d, const float *a, const float *b,
-                                const stk_job *job);
+                                stk_pool *pool, const stk_job *job);
 
 #endif

@@ -10,7 +10,11 @@
  * alternate off the diagonal of a symmetric matrix of twice the size with zeros on it, whose
  * eigenvalues are the singular values and their negatives [Golub, Kahan 1965] and are found by
  * implicit QL steps. In double precision throughout.
+ *
+ * Threads share out columns, or rows, of one operation at a time; each number is made by one thread
+ * in the order of the loops, so their count changes nothing.
  */
+#include "base/clock.h"
 #include "base/memory.h"
 #include "metrics/fid.h"
 
@@ -19,7 +23,37 @@
 enum {
     QL_STEPS = 64, /* an eigenvalue takes two or three */
     CHUNK = 64,    /* rows at a time: of 2048 numbers, as much as a core's cache holds */
+    BAND = 256,    /* columns, or rows, of a task */
 };
+
+/* How work is shared out, and how far it is: rows condensed, multiplied and reflected. */
+typedef struct labour {
+    stk_pool *pool;
+    const stk_job *job;
+    double start_s;
+    int64_t done, total;
+} labour;
+
+static stk_status proceed(labour *l, int rows) {
+    l->done += rows;
+    stk_job_report(l->job, "fid", l->done, l->total, l->start_s, NULL);
+    return stk_job_aborted(l->job) ? stk_fail(STK_ERR_ABORTED, "stopped") : STK_OK;
+}
+
+/* One reflection v, of a matrix m [rows][width]: columns, or rows, from `from` on. */
+typedef struct mirror {
+    int rows, from, width;
+    double *m, *top, *work;
+    const double *v;
+} mirror;
+
+static void share_out(labour *l, stk_pool_fn fn, mirror *x, int count) {
+    stk_pool_run(l->pool, (count + BAND - 1) / BAND, fn, x);
+}
+
+static int end_of(int first, int end) {
+    return first + BAND < end ? first + BAND : end;
+}
 
 /* --- reflections ------------------------------------------------------------------------------ */
 
@@ -41,67 +75,81 @@ static double make_reflection(int n, const double *x, size_t step, double *v) {
 }
 
 /* m [rows][width] -= v (v' m) over columns [from, width). */
-static void reflect_rows(int rows, int from, int width, double *m, const double *v, double *work) {
-    for (int k = from; k < width; k++) work[k] = 0;
-    for (int i = 0; i < rows; i++) {
-        const double *restrict row = m + (size_t)i * (size_t)width;
-        for (int k = from; k < width; k++) work[k] += v[i] * row[k];
+static void reflect_rows(void *context, int task, int worker) {
+    const mirror *x = context;
+    const int first = x->from + task * BAND, end = end_of(first, x->width);
+    (void)worker;
+    for (int k = first; k < end; k++) x->work[k] = 0;
+    for (int i = 0; i < x->rows; i++) {
+        const double *restrict row = x->m + (size_t)i * (size_t)x->width;
+        for (int k = first; k < end; k++) x->work[k] += x->v[i] * row[k];
     }
-    for (int i = 0; i < rows; i++) {
-        double *restrict row = m + (size_t)i * (size_t)width;
-        for (int k = from; k < width; k++) row[k] -= v[i] * work[k];
+    for (int i = 0; i < x->rows; i++) {
+        double *restrict row = x->m + (size_t)i * (size_t)x->width;
+        for (int k = first; k < end; k++) row[k] -= x->v[i] * x->work[k];
     }
 }
 
 /* Each row of m [rows][width] -= (row . v) v over columns [from, width). */
-static void reflect_columns(int rows, int from, int width, double *m, const double *v) {
-    for (int i = 0; i < rows; i++) {
-        double *restrict row = m + (size_t)i * (size_t)width;
+static void reflect_columns(void *context, int task, int worker) {
+    const mirror *x = context;
+    const int first = task * BAND, end = end_of(first, x->rows);
+    (void)worker;
+    for (int i = first; i < end; i++) {
+        double *restrict row = x->m + (size_t)i * (size_t)x->width;
         double dot = 0;
-        for (int k = from; k < width; k++) dot += row[k] * v[k - from];
-        for (int k = from; k < width; k++) row[k] -= dot * v[k - from];
+        for (int k = x->from; k < x->width; k++) dot += row[k] * x->v[k - x->from];
+        for (int k = x->from; k < x->width; k++) row[k] -= dot * x->v[k - x->from];
+    }
+}
+
+/* As reflect_rows of m with the row `top` above it. */
+static void reflect_below(void *context, int task, int worker) {
+    const mirror *x = context;
+    const int first = x->from + task * BAND, end = end_of(first, x->width);
+    const double *v = x->v + 1;
+    (void)worker;
+    for (int j = first; j < end; j++) x->work[j] = x->v[0] * x->top[j];
+    for (int i = 0; i < x->rows; i++) {
+        const double *restrict row = x->m + (size_t)i * (size_t)x->width;
+        for (int j = first; j < end; j++) x->work[j] += v[i] * row[j];
+    }
+    for (int j = first; j < end; j++) x->top[j] -= x->v[0] * x->work[j];
+    for (int i = 0; i < x->rows; i++) {
+        double *restrict row = x->m + (size_t)i * (size_t)x->width;
+        for (int j = first; j < end; j++) row[j] -= v[i] * x->work[j];
     }
 }
 
 /* R [d][d], upper triangular, becomes that of R above `count` more rows [count][d], which are
  * destroyed. v [count + 1], work [d]. */
-static void absorb(int d, int count, double *R, double *rows, double *v, double *work) {
+static void absorb(int d, int count, double *R, double *rows, double *v, double *work, labour *l) {
     const size_t width = (size_t)d;
     for (int k = 0; k < d; k++) {
-        double *restrict top = R + (size_t)k * width;
+        double *top = R + (size_t)k * width;
         v[0] = top[k];
         for (int i = 0; i < count; i++) v[i + 1] = rows[(size_t)i * width + (size_t)k];
         const double diagonal = make_reflection(count + 1, v, 1, v);
-        for (int j = k + 1; j < d; j++) work[j] = v[0] * top[j];
-        for (int i = 0; i < count; i++) {
-            const double *restrict row = rows + (size_t)i * width;
-            for (int j = k + 1; j < d; j++) work[j] += v[i + 1] * row[j];
-        }
-        for (int j = k + 1; j < d; j++) top[j] -= v[0] * work[j];
-        for (int i = 0; i < count; i++) {
-            double *restrict row = rows + (size_t)i * width;
-            for (int j = k + 1; j < d; j++) row[j] -= v[i + 1] * work[j];
-        }
+        mirror x = {count, k + 1, d, rows, top, work, v};
+        share_out(l, reflect_below, &x, d - k - 1);
         top[k] = diagonal;
     }
-}
-
-static stk_status stopped(const stk_job *job) {
-    return stk_job_aborted(job) ? stk_fail(STK_ERR_ABORTED, "stopped") : STK_OK;
 }
 
 /* m [n][n] is destroyed; beside [2n - 1] receives f0 e0 f1 e1 .. of its two diagonals. v, work [n].
  */
 static stk_status bidiagonalise(int n, double *m, double *v, double *work, double *beside,
-                                const stk_job *job) {
+                                labour *l) {
     for (int k = 0; k < n; k++) {
-        STK_TRY(stopped(job));
+        STK_TRY(proceed(l, 1));
         double *corner = m + (size_t)k * (size_t)n;
         beside[2 * k] = make_reflection(n - k, corner + k, (size_t)n, v);
-        reflect_rows(n - k, k + 1, n, corner, v, work);
+        mirror down = {n - k, k + 1, n, corner, NULL, work, v};
+        share_out(l, reflect_rows, &down, n - k - 1);
         if (k + 1 == n) break;
         beside[2 * k + 1] = make_reflection(n - k - 1, corner + k + 1, 1, v);
-        reflect_columns(n - k - 1, k + 1, n, corner + n, v);
+        mirror right = {n - k - 1, k + 1, n, corner + n, NULL, NULL, v};
+        share_out(l, reflect_columns, &right, n - k - 1);
     }
     return STK_OK;
 }
@@ -154,9 +202,9 @@ static stk_status eigenvalues(int n, double *d, double *e) {
 }
 
 /* Sum of the singular values of m [n][n], which is destroyed. work [5 n]. */
-static stk_status sum_singular(int n, double *m, double *work, const stk_job *job, double *sum) {
+static stk_status sum_singular(int n, double *m, double *work, labour *l, double *sum) {
     double *d = work, *e = work + 2 * n, *v = work + 4 * n;
-    STK_TRY(bidiagonalise(n, m, v, d, e, job));
+    STK_TRY(bidiagonalise(n, m, v, d, e, l));
     for (int i = 0; i < 2 * n; i++) d[i] = 0;
     STK_TRY(eigenvalues(2 * n, d, e));
     *sum = 0;
@@ -188,36 +236,50 @@ static double centre(int count, int d, const float *x, const double *mean, doubl
 /* Of x [n][d]: mean [d], the trace of the covariance, and in out [min(n, d)][d], which is zeros, x
  * less its mean or the R of that. work: CHUNK rows, CHUNK + 1 and d more. */
 static stk_status condense(int n, int d, const float *x, double *mean, double *out, double *work,
-                           const stk_job *job, double *trace) {
+                           labour *l, double *trace) {
     double *rows = work, *v = rows + (size_t)CHUNK * (size_t)d, *rest = v + CHUNK + 1, sum = 0;
     average(n, d, x, mean);
     if (n <= d) sum = centre(n, d, x, mean, out);
     for (int i = 0; n > d && i < n; i += CHUNK) {
         const int count = n - i < CHUNK ? n - i : CHUNK;
-        STK_TRY(stopped(job));
+        STK_TRY(proceed(l, count));
         sum += centre(count, d, x + (size_t)i * (size_t)d, mean, rows);
-        absorb(d, count, out, rows, v, rest);
+        absorb(d, count, out, rows, v, rest, l);
     }
     *trace = sum / (n - 1);
     return STK_OK;
 }
 
+typedef struct product {
+    int n, d, first; /* row of task 0 */
+    const double *a, *b;
+    double *m;
+} product;
+
+static void multiply_row(void *context, int task, int worker) {
+    const product *p = context;
+    const int i = p->first + task, d = p->d;
+    (void)worker;
+    for (int j = 0; j < p->n; j++) {
+        const double *restrict x = p->a + (size_t)i * (size_t)d;
+        const double *restrict y = p->b + (size_t)j * (size_t)d;
+        double lane[8] = {0}, sum = 0;
+        int k = 0;
+        for (; k + 8 <= d; k += 8)
+            for (int at = 0; at < 8; at++) lane[at] += x[k + at] * y[k + at];
+        for (; k < d; k++) sum += x[k] * y[k];
+        for (int at = 0; at < 8; at++) sum += lane[at];
+        p->m[(size_t)i * (size_t)p->n + (size_t)j] = sum;
+    }
+}
+
 /* m [n][n] = a b', both [n][d]. */
-static stk_status multiply(int n, int d, const double *a, const double *b, double *m,
-                           const stk_job *job) {
-    for (int i = 0; i < n; i++) {
-        STK_TRY(stopped(job));
-        for (int j = 0; j < n; j++) {
-            const double *restrict x = a + (size_t)i * (size_t)d;
-            const double *restrict y = b + (size_t)j * (size_t)d;
-            double lane[8] = {0}, sum = 0;
-            int k = 0;
-            for (; k + 8 <= d; k += 8)
-                for (int l = 0; l < 8; l++) lane[l] += x[k + l] * y[k + l];
-            for (; k < d; k++) sum += x[k] * y[k];
-            for (int l = 0; l < 8; l++) sum += lane[l];
-            m[(size_t)i * (size_t)n + (size_t)j] = sum;
-        }
+static stk_status multiply(int n, int d, const double *a, const double *b, double *m, labour *l) {
+    product p = {n, d, 0, a, b, m};
+    for (; p.first < n; p.first += CHUNK) {
+        const int count = n - p.first < CHUNK ? n - p.first : CHUNK;
+        STK_TRY(proceed(l, count));
+        stk_pool_run(l->pool, count, multiply_row, &p);
     }
     return STK_OK;
 }
@@ -225,18 +287,18 @@ static stk_status multiply(int n, int d, const double *a, const double *b, doubl
 /* x: both sets. blocks: two condensed ones and [least][least]; work: two means, then by turns what
  * condense and sum_singular take. */
 static stk_status measure(int n, int d, const float *const x[2], double *blocks, double *work,
-                          const stk_job *job, double *distance) {
+                          labour *l, double *distance) {
     const int least = n < d ? n : d;
     const size_t size = (size_t)least * (size_t)d;
     double *means[2] = {work, work + d}, *rest = work + 2 * d, *m = blocks + 2 * size;
     double trace[2], apart = 0, root;
     for (int i = 0; i < 2; i++)
-        STK_TRY(condense(n, d, x[i], means[i], blocks + (size_t)i * size, rest, job, &trace[i]));
+        STK_TRY(condense(n, d, x[i], means[i], blocks + (size_t)i * size, rest, l, &trace[i]));
     for (int k = 0; k < d; k++) apart += (means[0][k] - means[1][k]) * (means[0][k] - means[1][k]);
     if (!isfinite(apart + trace[0] + trace[1]))
         return stk_fail(STK_ERR_NUMERIC, "a feature of the pictures is no number");
-    STK_TRY(multiply(least, d, blocks, blocks + size, m, job));
-    STK_TRY(sum_singular(least, m, rest, job, &root));
+    STK_TRY(multiply(least, d, blocks, blocks + size, m, l));
+    STK_TRY(sum_singular(least, m, rest, l, &root));
     const double found = apart + trace[0] + trace[1] - 2 * root / (n - 1);
     if (!isfinite(found)) return stk_fail(STK_ERR_NUMERIC, "the Frechet distance is no number");
     *distance = found < 0 ? 0 : found; /* by rounding */
@@ -244,7 +306,7 @@ static stk_status measure(int n, int d, const float *const x[2], double *blocks,
 }
 
 stk_status stk_frechet_distance(double *distance, int n, int d, const float *a, const float *b,
-                                const stk_job *job) {
+                                stk_pool *pool, const stk_job *job) {
     if (n < 2 || d < 1)
         return stk_fail(STK_ERR_ARGUMENT, "a covariance takes two pictures, there are %d", n);
     const size_t least = n < d ? (size_t)n : (size_t)d, width = (size_t)d;
@@ -253,8 +315,9 @@ stk_status stk_frechet_distance(double *distance, int n, int d, const float *a, 
     double *work = stk_calloc_aligned(chunk + CHUNK + 1 + 3 * width + 5 * least, sizeof *work);
     stk_status status =
         blocks != NULL && work != NULL ? STK_OK : stk_fail_memory("Frechet distance");
+    labour l = {pool, job, stk_clock_s(), 0, 2 * (int64_t)least + (n > d ? 2 * (int64_t)n : 0)};
     if (status == STK_OK)
-        status = measure(n, d, (const float *const[]){a, b}, blocks, work, job, distance);
+        status = measure(n, d, (const float *const[]){a, b}, blocks, work, &l, distance);
     stk_free(blocks);
     stk_free(work);
     return status;

@@ -20,9 +20,8 @@ struct stk_inception {
     inception_table table;
     stk_pool *pool;
     stk_frozen *net;
-    /* of the call that runs */
-    const stk_image *const *pictures;
-    float *const *features;
+    int places, waiting;               /* pictures at a time; those pushed and not computed */
+    float *features[STK_FID_PICTURES]; /* of those that wait */
     stk_status status[STK_FID_PICTURES];
 };
 
@@ -105,7 +104,7 @@ static stk_status load(stk_inception *net, const stk_state_dict *dict, loading *
         .width = STK_FID_SIDE,
         .channels = COLOURS,
         .micro = 1,
-        .tasks = STK_FID_PICTURES,
+        .tasks = net->places,
     };
     return stk_frozen_create(&net->net, &settings);
 }
@@ -119,6 +118,8 @@ stk_status stk_inception_open_file(stk_inception **out, const char *path, stk_po
     stk_status status = net != NULL && to != NULL ? STK_OK : stk_fail_memory("Inception");
     if (status == STK_OK) {
         net->pool = pool;
+        net->places = pool != NULL ? stk_pool_threads(pool) : 1;
+        if (net->places > STK_FID_PICTURES) net->places = STK_FID_PICTURES;
         inception_table_fill(&net->table);
         status = load(net, dict, to);
     }
@@ -181,22 +182,34 @@ static void picture_task(void *context, int task, int worker) {
     stk_inception *net = context;
     const int last = net->table.count - 1;
     (void)worker;
-    fill(net->pictures[task], stk_frozen_input(net->net, task));
     net->status[task] = stk_frozen_forward(net->net, task, 0, last);
     if (net->status[task] != STK_OK) return;
     const float *y = stk_frozen_output(net->net, task, last);
     for (int k = 0; k < STK_FID_FEATURES; k++) net->features[task][k] = y[k];
 }
 
-stk_status stk_inception_features(stk_inception *net, const stk_image *const pictures[], int count,
-                                  float *const features[]) {
-    if (count < 0 || count > STK_FID_PICTURES)
-        return stk_fail(STK_ERR_ARGUMENT, "features of %d pictures at a time", count);
-    net->pictures = pictures;
-    net->features = features;
+stk_status stk_inception_finish(stk_inception *net) {
+    const int count = net->waiting;
+    net->waiting = 0;
     stk_pool_run(net->pool, count, picture_task, net);
     for (int i = 0; i < count; i++)
         if (net->status[i] != STK_OK)
             return stk_fail(net->status[i], "a network layer of Inception could not be computed");
     return STK_OK;
+}
+
+void stk_inception_forget(stk_inception *net) {
+    net->waiting = 0;
+}
+
+stk_status stk_inception_push(stk_inception *net, const stk_image *picture, float *features) {
+    fill(picture, stk_frozen_input(net->net, net->waiting));
+    net->features[net->waiting++] = features;
+    return net->waiting == net->places ? stk_inception_finish(net) : STK_OK;
+}
+
+stk_status stk_inception_features(stk_inception *net, const stk_image *const pictures[], int count,
+                                  float *const features[]) {
+    for (int i = 0; i < count; i++) STK_TRY(stk_inception_push(net, pictures[i], features[i]));
+    return stk_inception_finish(net);
 }

@@ -14,14 +14,15 @@ stk_status stk_fid_tally_init(stk_fid_tally *tally, stk_inception *net, int fram
             stk_calloc_aligned((size_t)frames * STK_FID_FEATURES, sizeof *tally->features[i]);
         if (tally->features[i] == NULL) return stk_fail_memory("FID");
     }
-    return STK_OK;
+    tally->same = stk_calloc_aligned((size_t)frames, sizeof *tally->same);
+    return tally->same != NULL ? STK_OK : stk_fail_memory("FID");
 }
 
 void stk_fid_tally_clear(stk_fid_tally *tally) {
-    for (int i = 0; i < 3; i++) {
-        stk_free(tally->features[i]);
-        tally->features[i] = NULL;
-    }
+    if (tally->net != NULL) stk_inception_forget(tally->net);
+    for (int i = 0; i < 3; i++) stk_free(tally->features[i]);
+    stk_free(tally->same);
+    *tally = (stk_fid_tally){0};
 }
 
 static float *row(const stk_fid_tally *tally, int kind, int frame) {
@@ -29,33 +30,33 @@ static float *row(const stk_fid_tally *tally, int kind, int frame) {
 }
 
 stk_status stk_fid_tally_add(stk_fid_tally *tally, const stk_image *real, const stk_image *made) {
-    const stk_image *const pictures[] = {real, made};
-    float *const features[] = {row(tally, REAL, tally->frames), row(tally, MADE, tally->frames)};
-    STK_TRY(stk_inception_features(tally->net, pictures, 2, features));
-    tally->frames++;
-    return STK_OK;
+    const int frame = tally->frames++;
+    STK_TRY(stk_inception_push(tally->net, real, row(tally, REAL, frame)));
+    return stk_inception_push(tally->net, made, row(tally, MADE, frame));
 }
 
 stk_status stk_fid_tally_add_portrait(stk_fid_tally *tally, const stk_image *portrait) {
     const int newest = tally->frames - 1;
     if (tally->features[PORTRAIT] == NULL)
         return stk_fail(STK_ERR_ARGUMENT, "no portraits were announced");
-    float *const features[] = {row(tally, PORTRAIT, newest)};
-    if (portrait == NULL)
-        memcpy(features[0], row(tally, MADE, newest), STK_FID_FEATURES * sizeof(float));
-    else
-        STK_TRY(stk_inception_features(tally->net, &portrait, 1, features));
     tally->portraits++;
-    return STK_OK;
+    tally->same[newest] = portrait == NULL;
+    if (portrait == NULL) return STK_OK;
+    return stk_inception_push(tally->net, portrait, row(tally, PORTRAIT, newest));
 }
 
-stk_status stk_fid_tally_finish(const stk_fid_tally *tally, const stk_job *job, double *made,
-                                double *portrait) {
+stk_status stk_fid_tally_finish(stk_fid_tally *tally, stk_pool *pool, const stk_job *job,
+                                double *made, double *portrait) {
+    const int n = tally->frames;
     *made = *portrait = (double)NAN;
-    if (tally->frames < 2) return STK_OK;
-    STK_TRY(stk_frechet_distance(made, tally->frames, STK_FID_FEATURES, tally->features[REAL],
-                                 tally->features[MADE], job));
-    if (tally->portraits != tally->frames) return STK_OK;
-    return stk_frechet_distance(portrait, tally->frames, STK_FID_FEATURES, tally->features[REAL],
-                                tally->features[PORTRAIT], job);
+    STK_TRY(stk_inception_finish(tally->net));
+    for (int i = 0; i < n; i++)
+        if (tally->same[i])
+            memcpy(row(tally, PORTRAIT, i), row(tally, MADE, i), STK_FID_FEATURES * sizeof(float));
+    if (n < 2) return STK_OK;
+    STK_TRY(stk_frechet_distance(made, n, STK_FID_FEATURES, tally->features[REAL],
+                                 tally->features[MADE], pool, job));
+    if (tally->portraits != n) return STK_OK;
+    return stk_frechet_distance(portrait, n, STK_FID_FEATURES, tally->features[REAL],
+                                tally->features[PORTRAIT], pool, job);
 }

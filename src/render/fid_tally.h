@@ -9,6 +9,7 @@
 typedef struct stk_fid_tally {
     stk_inception *net; /* borrowed */
     float *features[3]; /* real, made, portrait: [frames at most][STK_FID_FEATURES] */
+    uint8_t *same;      /* [frames] the portrait is the made picture */
     int frames, portraits;
 } stk_fid_tally;
 
@@ -20,8 +21,8 @@ stk_status stk_fid_tally_add(stk_fid_tally *tally, const stk_image *real, const 
 /* The newest frame's portrait; NULL: it is the made picture. */
 stk_status stk_fid_tally_add_portrait(stk_fid_tally *tally, const stk_image *portrait);
 /* Of made and of portrait against real; NaN for fewer than two frames, or portraits not of all.
- * job: whether to stop; thousands of frames take a minute. */
-stk_status stk_fid_tally_finish(const stk_fid_tally *tally, const stk_job *job, double *made,
-                                double *portrait);
+ * The job shows how far it is: thousands of frames take a minute. */
+stk_status stk_fid_tally_finish(stk_fid_tally *tally, stk_pool *pool, const stk_job *job,
+                                double *made, double *portrait);
 
 #endif

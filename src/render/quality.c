@@ -320,14 +320,13 @@ static void measure_jitter(const stk_quality *q, stk_quality_report *report) {
                     &report->jitter_rot_deg_real, &shift_px);
 }
 
-static stk_status measure_fid(const stk_quality *q, const stk_job *job,
-                              stk_quality_report *report) {
+static stk_status measure_fid(stk_quality *q, const stk_job *job, stk_quality_report *report) {
     static const char *const few = "it is of the spread of frames, and takes two at least";
     report->fid = report->fid_portrait = (double)NAN;
     const char *reason = q->fid.net == NULL ? q->fid_reason : few;
     if (q->fid.net != NULL) {
-        const stk_status status =
-            stk_fid_tally_finish(&q->fid, job, &report->fid, &report->fid_portrait);
+        const stk_status status = stk_fid_tally_finish(&q->fid, q->settings.pool, job, &report->fid,
+                                                       &report->fid_portrait);
         if (status == STK_ERR_NUMERIC)
             reason = stk_error_text();
         else if (status != STK_OK)
@@ -347,8 +346,7 @@ static const char *why_empty(stk_quality_column column) {
     return "no frame has such pixels";
 }
 
-stk_status stk_quality_finish(const stk_quality *q, const stk_job *job,
-                              stk_quality_report *report) {
+stk_status stk_quality_finish(stk_quality *q, const stk_job *job, stk_quality_report *report) {
     *report = (stk_quality_report){.frames = q->frames, .perceptual = q->settings.perceptual};
     for (int k = 0; k < STK_QUALITY_COLUMNS; k++) {
         stk_figure *figure = &report->figure[k];

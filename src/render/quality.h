@@ -85,7 +85,6 @@ void stk_quality_newest(const stk_quality *quality, double values[STK_QUALITY_CO
 int stk_quality_faces(const stk_quality *quality, const stk_landmarks **real,
                       const stk_landmarks **made);
 /* job: whether to stop (FID of thousands of frames takes a minute). */
-stk_status stk_quality_finish(const stk_quality *quality, const stk_job *job,
-                              stk_quality_report *report);
+stk_status stk_quality_finish(stk_quality *quality, const stk_job *job, stk_quality_report *report);
 
 #endif

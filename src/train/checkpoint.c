@@ -2,10 +2,10 @@
  * the run that was not interrupted, bit for bit.
  *
  * safetensors: value, v, ema [total] f32; density [128^3] f32; bits u8; epoch_order i32; state i64
- * (counters, generator); clock f64. Where the run has them: perceptual f64 (its mean); refined f32
- * [train_frames * 12] (refine.h); torso.steps
- * i64, torso.value f32, torso.density f32 (the torso branch, trained). Metadata binds it to the
- * subject and to the settings that shape the run; a checkpoint of other settings is refused.
+ * (counters, generator); clock f64. Where the run has them: perceptual, perceptual_lips f64
+ * (means); refined f32 [train_frames * 12] (refine.h); torso.steps i64, torso.value f32,
+ * torso.density f32 (the torso branch, trained). Metadata binds it to the subject and to the
+ * settings that shape the run; a checkpoint of other settings is refused.
  */
 #include "train/internal.h"
 #include "train/torso_branch.h"
@@ -59,11 +59,11 @@ typedef struct plane {
 typedef struct words {
     int64_t state[STATE_WORDS];
     double clock[CLOCK_WORDS];
-    double perceptual;
+    double perceptual, perceptual_lips;
     int64_t torso_steps;
 } words;
 
-enum { PLANES = 8, TORSO_PLANES = 3, EXTRAS = 2 + TORSO_PLANES, TORSO_STEPS_MAX = 1000000 };
+enum { PLANES = 8, TORSO_PLANES = 3, EXTRAS = 3 + TORSO_PLANES, TORSO_STEPS_MAX = 1000000 };
 
 static void list_planes(const stk_trainer *t, words *w, plane planes[PLANES]) {
     const stk_params *p = &t->nets.params;
@@ -91,6 +91,14 @@ static void list_torso(const stk_torso_branch *b, words *w, plane planes[TORSO_P
     memcpy(planes, list, sizeof list);
 }
 
+static plane perceptual_plane(double *mean) {
+    return (plane){"perceptual", STK_F64, 1, mean, sizeof *mean};
+}
+
+static plane perceptual_lips_plane(double *mean) {
+    return (plane){"perceptual_lips", STK_F64, 1, mean, sizeof *mean};
+}
+
 static plane refined_plane(const stk_trainer *t) {
     const size_t floats = (size_t)t->performance.train_frames * STK_REFINED;
     return (plane){"refined", STK_F32, (int64_t)floats, t->refined, floats * sizeof(float)};
@@ -99,8 +107,8 @@ static plane refined_plane(const stk_trainer *t) {
 /* What not every run has; how many there are of them. */
 static int list_extras(const stk_trainer *t, words *w, plane planes[EXTRAS]) {
     int n = 0;
-    if (t->mean_perceptual > 0)
-        planes[n++] = (plane){"perceptual", STK_F64, 1, &w->perceptual, sizeof w->perceptual};
+    if (w->perceptual > 0) planes[n++] = perceptual_plane(&w->perceptual);
+    if (w->perceptual_lips > 0) planes[n++] = perceptual_lips_plane(&w->perceptual_lips);
     if (t->refined != NULL) planes[n++] = refined_plane(t);
     if (t->torso_branch == NULL || t->torso_branch->steps <= 0) return n;
     list_torso(t->torso_branch, w, planes + n);
@@ -111,7 +119,8 @@ static stk_status write_planes(stk_safetensors_writer *writer, const stk_trainer
     words w = {{t->step, t->ema_updates, (int64_t)t->rng.state, (int64_t)t->rng.increment,
                 t->epoch_position, t->rollbacks, t->rollback_step},
                {t->fraction, t->trained_s, t->mean_loss, t->mean_lips},
-               t->mean_perceptual,
+               t->mean_perceptual[STK_STEP_PATCHES],
+               t->mean_perceptual[STK_STEP_LIPS],
                t->torso_branch != NULL ? t->torso_branch->steps : 0};
     plane planes[PLANES + EXTRAS];
     char settings[SETTINGS_TEXT];
@@ -247,15 +256,22 @@ static stk_status read_torso(stk_trainer *t, const stk_safetensors *file, const 
     return STK_OK;
 }
 
-/* Absent before patches, and in states of before. */
+/* Absent before the first such step, and in states of before. */
+static stk_status read_mean(const stk_safetensors *file, const char *path, const plane *wanted) {
+    const double *mean = wanted->data;
+    if (stk_safetensors_find(file, wanted->name) == NULL) return STK_OK;
+    STK_TRY(read_extra(file, path, wanted));
+    if (*mean >= 0 && *mean < 1e12) return STK_OK;
+    return stk_fail(STK_ERR_FORMAT, "%s: is damaged (\"%s\"); train without --resume", path,
+                    wanted->name);
+}
+
 static stk_status read_perceptual(stk_trainer *t, const stk_safetensors *file, const char *path) {
-    double mean = 0;
-    const plane wanted = {"perceptual", STK_F64, 1, &mean, sizeof mean};
-    if (stk_safetensors_find(file, wanted.name) != NULL) STK_TRY(read_extra(file, path, &wanted));
-    if (!(mean >= 0 && mean < 1e12))
-        return stk_fail(STK_ERR_FORMAT, "%s: is damaged (\"perceptual\"); train without --resume",
-                        path);
-    t->mean_perceptual = mean;
+    double patches = 0, lips = 0;
+    const plane planes[] = {perceptual_plane(&patches), perceptual_lips_plane(&lips)};
+    for (size_t i = 0; i < STK_ARRAY_SIZE(planes); i++) STK_TRY(read_mean(file, path, &planes[i]));
+    t->mean_perceptual[STK_STEP_PATCHES] = patches;
+    t->mean_perceptual[STK_STEP_LIPS] = lips;
     return STK_OK;
 }
 

@@ -139,7 +139,8 @@ struct stk_trainer {
     float *shares;              /* [rays], with the uncertainty term */
     float *made, *real, *dmade; /* [rays][3] */
     stk_perceptual *perceptual;
-    double step_perceptual, mean_perceptual; /* its value in patch steps */
+    double step_perceptual;                 /* its value in the last step that had the term */
+    double mean_perceptual[STK_STEP_KINDS]; /* running means, by kind; 0: there were none yet */
     int64_t seen_samples;
 
     /* work */
@@ -282,7 +283,7 @@ typedef struct stk_snapshot {
     stk_rng rng;
     int32_t epoch_position;
     int32_t *epoch_order;
-    double mean_loss, mean_lips, mean_perceptual;
+    double mean_loss, mean_lips, mean_perceptual[STK_STEP_KINDS];
 } stk_snapshot;
 stk_status stk_snapshot_init(stk_snapshot *snapshot, const stk_trainer *trainer);
 void stk_snapshot_clear(stk_snapshot *snapshot);

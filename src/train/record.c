@@ -18,10 +18,23 @@
 enum { PREVIEW_HEIGHT = 256, JPEG_QUANTISER = 3, CSV_MAX = 64 << 20, LOG_MAX = 1 << 20 };
 static const double EVERY_S = 5.0, EVERY_SHARE = 1.0 / 400, COUNTS_END = 1e12;
 
-const char *const record_names[RECORD_COLUMNS] = {
-    "seconds",         "step",       "loss",          "lips",        "perceptual", "learning_rate",
-    "steps_per_s",     "rays_per_s", "samples_per_s", "psnr",        "psnr_head",  "psnr_mouth",
-    "samples_per_ray", "occupied",   "rollbacks",     "resident_mib"};
+const char *const record_names[RECORD_COLUMNS] = {"seconds",
+                                                  "step",
+                                                  "loss",
+                                                  "lips",
+                                                  "perceptual_patches",
+                                                  "perceptual_lips",
+                                                  "learning_rate",
+                                                  "steps_per_s",
+                                                  "rays_per_s",
+                                                  "samples_per_s",
+                                                  "psnr",
+                                                  "psnr_head",
+                                                  "psnr_mouth",
+                                                  "samples_per_ray",
+                                                  "occupied",
+                                                  "rollbacks",
+                                                  "resident_mib"};
 
 stk_status stk_record_path(const stk_record *record, const char *name, char path[STK_PATH_MAX]) {
     return stk_path_join(path, STK_PATH_MAX, record->folder, name);

@@ -24,10 +24,11 @@ enum { RECORD_PREVIEWS = 24 };
 typedef enum record_figure {
     RECORD_SECONDS, /* trained, over resumed runs */
     RECORD_STEP,
-    RECORD_LOSS,       /* mean absolute colour error, running mean */
-    RECORD_LIPS,       /* squared error of the lip probe, running mean; 1 = knows nothing */
-    RECORD_PERCEPTUAL, /* of patches and lips, running mean; in schedules that have them */
-    RECORD_RATE,       /* learning rate of the hash planes */
+    RECORD_LOSS,               /* mean absolute colour error, running mean */
+    RECORD_LIPS,               /* squared error of the lip probe, running mean; 1 = knows nothing */
+    RECORD_PERCEPTUAL_PATCHES, /* running mean; in schedules that have them */
+    RECORD_PERCEPTUAL_LIPS,
+    RECORD_RATE, /* learning rate of the hash planes */
     RECORD_STEPS_PER_S,
     RECORD_RAYS_PER_S,
     RECORD_SAMPLES_PER_S,

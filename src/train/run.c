@@ -134,6 +134,11 @@ static double samples_per_ray(const stk_trainer *t) {
     return t->plan.rays > 0 ? (double)t->step_samples / t->plan.rays : (double)NAN;
 }
 
+/* Of patches or of lips; NaN before the first. */
+static double unlike_of(const stk_trainer *t, stk_step_kind kind) {
+    return t->mean_perceptual[kind] > 0 ? t->mean_perceptual[kind] : (double)NAN;
+}
+
 /* A line of figures, the rates since the last one, where there were steps; scores NULL between
  * previews. */
 static stk_status keep_figures(run *r, const stk_preview_scores *scores) {
@@ -147,7 +152,8 @@ static stk_status keep_figures(run *r, const stk_preview_scores *scores) {
                    [RECORD_STEP] = (double)t->step,
                    [RECORD_LOSS] = t->mean_loss,
                    [RECORD_LIPS] = t->mean_lips,
-                   [RECORD_PERCEPTUAL] = t->mean_perceptual > 0 ? t->mean_perceptual : none,
+                   [RECORD_PERCEPTUAL_PATCHES] = unlike_of(t, STK_STEP_PATCHES),
+                   [RECORD_PERCEPTUAL_LIPS] = unlike_of(t, STK_STEP_LIPS),
                    [RECORD_RATE] = t->plan.rays > 0 ? rate : none,
                    [RECORD_STEPS_PER_S] = steps > 0 ? steps / passed : none, /* < 0: rolled back */
                    [RECORD_RAYS_PER_S] = rays > 0 ? rays / passed : none,
@@ -227,11 +233,15 @@ static void report(run *r, double at) {
     const stk_trainer *t = r->trainer;
     double elapsed = stk_clock_s() - r->start_s;
     double rays = (double)r->rays / elapsed;
-    char detail[160], psnr[32] = "", unlike[48] = "";
+    char detail[192], psnr[32] = "", unlike[80] = "";
     if (r->psnr > 0) snprintf(psnr, sizeof psnr, " psnr=%.2f", r->psnr); /* after a preview */
-    if (t->mean_perceptual > 0)
-        snprintf(unlike, sizeof unlike, " %s=%.4f", stk_perceptual_name(t->perceptual),
-                 t->mean_perceptual);
+    const double patches = t->mean_perceptual[STK_STEP_PATCHES];
+    const double lips = t->mean_perceptual[STK_STEP_LIPS];
+    int n = 0;
+    if (patches > 0)
+        n = snprintf(unlike, sizeof unlike, " %s=%.4f", stk_perceptual_name(t->perceptual),
+                     patches);
+    if (lips > 0) snprintf(unlike + n, sizeof unlike - (size_t)n, " lips=%.4f", lips);
     snprintf(detail, sizeof detail, "loss=%.4f%s%s rays/s=%.0fk samples/s=%.0fk", t->mean_loss,
              unlike, psnr, rays * 1e-3, (double)r->samples / elapsed * 1e-3);
     double total = trained_s(r) / (at > 1e-9 ? at : 1e-9);

@@ -42,7 +42,7 @@ void stk_snapshot_take(stk_snapshot *s, const stk_trainer *t) {
     s->epoch_position = t->epoch_position;
     s->mean_loss = t->mean_loss;
     s->mean_lips = t->mean_lips;
-    s->mean_perceptual = t->mean_perceptual;
+    memcpy(s->mean_perceptual, t->mean_perceptual, sizeof s->mean_perceptual);
 }
 
 void stk_snapshot_restore(const stk_snapshot *s, stk_trainer *t) {
@@ -60,5 +60,5 @@ void stk_snapshot_restore(const stk_snapshot *s, stk_trainer *t) {
     t->epoch_position = s->epoch_position;
     t->mean_loss = s->mean_loss;
     t->mean_lips = s->mean_lips;
-    t->mean_perceptual = s->mean_perceptual;
+    memcpy(t->mean_perceptual, s->mean_perceptual, sizeof t->mean_perceptual);
 }

@@ -162,8 +162,8 @@ stk_status stk_trainer_step(stk_trainer *t, double fraction) {
                         (long long)t->step);
     follow(&t->mean_loss, t->step_loss, t->step == 0);
     follow(&t->mean_lips, lips, t->step == 0);
-    if (t->plan.now.terms & STK_TERM_PERCEPTUAL)
-        follow(&t->mean_perceptual, t->step_perceptual, t->mean_perceptual == 0);
+    double *unlike = &t->mean_perceptual[t->plan.now.kind];
+    if (t->plan.now.terms & STK_TERM_PERCEPTUAL) follow(unlike, t->step_perceptual, *unlike == 0);
     stk_refine_update(t);
     t->step++;
     if (t->step % EMA_EVERY == 0) {

@@ -51,18 +51,21 @@ static stk_image formula_picture(int width, int height, uint32_t seed) {
 }
 
 static stk_inception *opened;
+static stk_pool *threads; /* so that pictures of several frames wait for each other */
 
 static int open_network(void **state) {
     (void)state;
     char path[STK_PATH_MAX];
     formula_inception_write(test_temporary_folder(), FORMULA_WHOLE, path);
-    TEST_OK(stk_inception_open_file(&opened, path, NULL));
+    TEST_OK(stk_pool_create(&threads, 2));
+    TEST_OK(stk_inception_open_file(&opened, path, threads));
     return 0;
 }
 
 static int close_network(void **state) {
     (void)state;
     stk_inception_close(&opened);
+    stk_pool_free(&threads);
     return 0;
 }
 
@@ -134,7 +137,7 @@ static void quality_reports_the_distance_over_frames(void **state) {
     TEST_OK(stk_quality_finish(quality, NULL, &report));
     for (int k = 0; k < 2; k++)
         TEST_OK(stk_frechet_distance(&expected[k], FRAMES, STK_FID_FEATURES, features[0][0],
-                                     features[k + 1][0], NULL));
+                                     features[k + 1][0], NULL, NULL));
     assert_true(report.fid == expected[0] && report.fid_portrait == expected[1]);
     assert_true(report.fid > 1 && report.fid != report.fid_portrait);
     stk_quality_free(&quality);
@@ -150,22 +153,49 @@ static void frechet_distance_equals_oracle(void **state) {
         formula_floats(a, all, 7);
         formula_floats(b, all, 8);
         for (size_t k = 0; k < all; k++) b[k] *= b[k];
-        TEST_OK(stk_frechet_distance(&found, o->n, o->d, a, b, NULL));
+        TEST_OK(stk_frechet_distance(&found, o->n, o->d, a, b, NULL, NULL));
         print_message("%d x %d: %.9f, oracle %.9f\n", o->n, o->d, found, o->distance);
         assert_true(fabs(found - o->distance) < 1e-6 * o->distance);
-        TEST_OK(stk_frechet_distance(&found, o->n, o->d, a, a, NULL));
+        TEST_OK(stk_frechet_distance(&found, o->n, o->d, a, a, NULL, NULL));
         assert_true(found >= 0 && found < 1e-9 * o->d);
         for (size_t k = 0; k < all; k++) b[k] = a[k] + 0.5f; /* the means alone */
-        TEST_OK(stk_frechet_distance(&found, o->n, o->d, a, b, NULL));
+        TEST_OK(stk_frechet_distance(&found, o->n, o->d, a, b, NULL, NULL));
         assert_true(fabs(found - 0.25 * o->d) < 1e-5 * o->d);
         free(a);
         free(b);
     }
     float same[2][3] = {{1, 2, 3}, {1, 2, 3}}; /* no spread at all */
     double found;
-    TEST_OK(stk_frechet_distance(&found, 2, 3, same[0], same[0], NULL));
+    TEST_OK(stk_frechet_distance(&found, 2, 3, same[0], same[0], NULL, NULL));
     assert_true(found == 0);
-    assert_int_equal(stk_frechet_distance(&found, 1, 3, same[0], same[0], NULL), STK_ERR_ARGUMENT);
+    assert_int_equal(stk_frechet_distance(&found, 1, 3, same[0], same[0], NULL, NULL),
+                     STK_ERR_ARGUMENT);
+}
+
+static void keep_progress(void *user, const stk_progress *progress) {
+    *(stk_progress *)user = *progress;
+}
+
+/* More columns and more rows than a task has. */
+static void frechet_distance_threads_give_equal_bits(void **state) {
+    (void)state;
+    enum { WIDTH = 300, MOST = 320, ALL = MOST * WIDTH };
+    static float a[ALL], b[ALL];
+    stk_pool *pool;
+    stk_progress last = {0};
+    const stk_job job = {.progress = keep_progress, .user = &last};
+    formula_floats(a, ALL, 7);
+    formula_floats(b, ALL, 8);
+    for (int k = 0; k < ALL; k++) b[k] *= b[k];
+    TEST_OK(stk_pool_create(&pool, 3));
+    for (int n = 60; n <= MOST; n += MOST - 60) {
+        double one, three;
+        TEST_OK(stk_frechet_distance(&one, n, WIDTH, a, b, NULL, NULL));
+        TEST_OK(stk_frechet_distance(&three, n, WIDTH, a, b, pool, &job));
+        assert_true(one == three && one > 1);
+        assert_true(last.done == last.total && last.done > n);
+    }
+    stk_pool_free(&pool);
 }
 
 static int yes(void *user) {
@@ -182,11 +212,11 @@ static void frechet_distance_of_no_numbers_is_refused(void **state) {
         double found = -1;
         formula_floats(a, STK_ARRAY_SIZE(a), 7);
         formula_floats(b, STK_ARRAY_SIZE(b), 8);
-        assert_int_equal(stk_frechet_distance(&found, n, 3, a, b, &stop), STK_ERR_ABORTED);
+        assert_int_equal(stk_frechet_distance(&found, n, 3, a, b, NULL, &stop), STK_ERR_ABORTED);
         b[4] = NAN;
-        assert_int_equal(stk_frechet_distance(&found, n, 3, a, b, NULL), STK_ERR_NUMERIC);
+        assert_int_equal(stk_frechet_distance(&found, n, 3, a, b, NULL, NULL), STK_ERR_NUMERIC);
         b[4] = INFINITY;
-        assert_int_equal(stk_frechet_distance(&found, n, 3, b, a, NULL), STK_ERR_NUMERIC);
+        assert_int_equal(stk_frechet_distance(&found, n, 3, b, a, NULL, NULL), STK_ERR_NUMERIC);
         assert_true(found == -1);
     }
 }
@@ -225,6 +255,7 @@ int main(void) {
         cmocka_unit_test(features_formula_weights_equal_oracle),
         cmocka_unit_test(quality_reports_the_distance_over_frames),
         cmocka_unit_test(frechet_distance_equals_oracle),
+        cmocka_unit_test(frechet_distance_threads_give_equal_bits),
         cmocka_unit_test(frechet_distance_of_no_numbers_is_refused),
         cmocka_unit_test(open_absent_or_damaged_is_refused),
     };
