@@ -85,7 +85,7 @@
     X(TEXT, perceptual, "--perceptual", NULL, 0, 0, "alex|vgg|squeeze", "network of LPIPS (default alex); scripts/get-models.sh -p fetches them") \
     X(INT,  every,   "--every",   1, 1, 1000,     "N",      "use every N-th held-out frame") \
     X(INT,  threads, "--threads", 0, 0, 256,      "N",      "threads, 0 = all") \
-    X(FLAG, trained, "--trained", 0, 0, 1,        "",       "measure the last frames trained on instead, as many as are held out: what is remembered, to compare") \
+    X(FLAG, trained, "--trained", 0, 0, 1,        "",       "measure frames trained on instead, as many as are held out, spread over the clip: what is remembered, to compare") \
     X(FLAG, reference_march, "--reference-march", 0, 0, 1, "", "march rays by the published rule (float32, slower), for comparisons") \
     X(FLAG, every_pixel, "--every-pixel", 0, 0, 1, "", "a ray through every pixel, none interpolated (slower), for comparisons") \
     X(FLAG, portrait, "--portrait", 0, 0, 1,      "",       "all figures of the portrait: the face pasted into the frame, as `render --portrait` makes it") \

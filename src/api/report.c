@@ -71,7 +71,7 @@ stk_status stk_report_eval(const stk_eval_options *options, const stk_scores *sc
     char title[256], note[512], sound[STK_PATH_MAX];
     snprintf(title, sizeof title, "%.80s: %s %s frames of %.80s", stk_report_name(options->model),
              options->portrait ? "portraits beside the" : "the",
-             options->trained ? "last trained" : "held-out", stk_report_name(options->subject));
+             options->trained ? "trained" : "held-out", stk_report_name(options->subject));
     const int last = album->frames - 1;
     char every[32] = "all";
     if (options->every > 1) snprintf(every, sizeof every, "one in %d,", options->every);

@@ -84,7 +84,7 @@ static void add_flicker(cJSON *object, const stk_scores *s) {
                                               : cJSON_CreateNull());
         if (missing != NULL)
             cJSON_AddStringToObject(missing, rows[i].name,
-                                    "the frames measured are no neighbours (--every)");
+                                    "the frames measured are no neighbours (--every, --trained)");
     }
 }
 

@@ -1,7 +1,7 @@
-/* evaluate.c - for every held-out frame, or as many trained ones: render it with its own pose,
- * expression and sound over its own torso composite (over what the torso branch paints, where the
- * model has one), and compare with the real frame (reference.md 10). Several processes share the
- * rendering (render/spread.h).
+/* evaluate.c - for every held-out frame, or as many of those trained on: render it with its own
+ * pose, expression and sound over its own torso composite (over what the torso branch paints, where
+ * the model has one), and compare with the real frame (reference.md 10). Several processes share
+ * the rendering (render/spread.h).
  */
 #include "render/evaluate.h"
 #include "base/clock.h"
@@ -41,7 +41,9 @@ typedef struct evaluation {
     stk_portrait_tally tally;
     stk_held_out_lse *lse; /* NULL: not to be measured */
     float *acts;
-    int first, end;        /* frames measured */
+    int first, span,
+        count; /* frames measured: `count` spread over `span`, less what `every` omits */
+    int every;
     double render_seconds; /* of the frames rendered by this process */
     int rendered, asked;   /* asked: of others, those before this one */
     const float *head;     /* [h][w][4] of the frame at hand, the renderer's or: */
@@ -53,10 +55,33 @@ static stk_status open_quality(evaluation *e, const stk_subject_info *info) {
         .models = e->settings->models,
         .perceptual = e->settings->perceptual,
         .camera = info->camera,
-        .frames = e->end - e->first,
+        .frames = e->count,
         .pool = e->pool,
     };
     return stk_quality_create(&e->quality, &settings);
+}
+
+/* Trained ones are taken from the whole clip: what is said in one stretch of it is easier or harder
+ * to show than in another (doc/METRICS.md). */
+static void choose_frames(evaluation *e, const stk_subject_info *info) {
+    const int held_out = info->frames - info->train_frames, trained = e->settings->trained;
+    e->first = trained ? 0 : info->train_frames;
+    e->span = trained ? info->train_frames : held_out;
+    e->count = held_out < e->span ? held_out : e->span;
+    e->every = e->settings->every > 0 ? e->settings->every : 1;
+}
+
+static int frame_of(const evaluation *e, int item) {
+    return e->first + (int)((int64_t)item * e->every * e->span / e->count);
+}
+
+/* About so many frames lie between two of them. */
+static int distance_of(const evaluation *e) {
+    return (int)((int64_t)e->every * e->span / e->count);
+}
+
+static int items_of(const evaluation *e) {
+    return (e->count + e->every - 1) / e->every;
 }
 
 static stk_status open_evaluation(evaluation *e) {
@@ -68,10 +93,7 @@ static stk_status open_evaluation(evaluation *e) {
     const stk_subject_info *info = stk_subject_get_info(e->subject);
     if (info->frames <= info->train_frames)
         return stk_fail(STK_ERR_CONTENT, "%s: has no held-out frames", e->settings->subject);
-    const int held_out = info->frames - info->train_frames;
-    e->first = e->settings->trained ? info->train_frames - held_out : info->train_frames;
-    if (e->first < 0) e->first = 0;
-    e->end = e->first + held_out;
+    choose_frames(e, info);
     int w = info->width, h = info->height;
     STK_TRY(stk_subject_rows_init(&e->rows, e->subject, &e->model->nets,
                                   e->first - STK_AUDIO_WINDOW / 2, e->settings->encoder));
@@ -95,10 +117,8 @@ static stk_status open_evaluation(evaluation *e) {
     if (e->acts == NULL || (stk_ranks_count() > 1 && e->far_head == NULL))
         return stk_fail_memory("evaluation");
     if (e->settings->frames != NULL) STK_TRY(stk_directory_create(e->settings->frames));
-    const int every = e->settings->every > 0 ? e->settings->every : 1;
     if (e->settings->album == NULL) return STK_OK;
-    return stk_album_init(e->settings->album, (e->end - e->first + every - 1) / every, every,
-                          e->first);
+    return stk_album_init(e->settings->album, items_of(e), distance_of(e), e->first);
 }
 
 static stk_status open_all(evaluation *e, stk_scores *scores) {
@@ -108,8 +128,8 @@ static stk_status open_all(evaluation *e, stk_scores *scores) {
         .models = e->settings->models,
         .folder = e->settings->subject,
         .first = e->first,
-        .end = e->end,
-        .every = e->settings->every,
+        .end = e->first + e->span,
+        .every = distance_of(e),
     };
     return stk_held_out_lse_open(&e->lse, &settings, e->subject, scores->lse_reason);
 }
@@ -296,19 +316,18 @@ static stk_status finish_scores(const evaluation *e, const stk_job *job, stk_sco
 
 /* Every process makes its frames; rank 0 measures them all. */
 static stk_status measure(evaluation *e, const stk_job *job) {
-    const int every = e->settings->every > 0 ? e->settings->every : 1, far = stk_ranks_index() > 0;
-    const int items = (e->end - e->first + every - 1) / every;
+    const int items = items_of(e), far = stk_ranks_index() > 0;
     const double start_s = stk_clock_s();
     stk_status status = STK_OK;
     for (int item = 0, stop = 0; status == STK_OK && item < items && !stop; item++) {
-        const int frame = e->first + item * every;
+        const int frame = frame_of(e, item);
         if (!far && stk_job_aborted(job)) {
             status = stk_fail(STK_ERR_ABORTED, "stopped");
             break;
         }
         status = make_held_out(e, frame, item, &stop);
         if (status == STK_OK && !far) status = score_frame(e, frame);
-        stk_job_report(job, "eval", frame + 1 - e->first, e->end - e->first, start_s, NULL);
+        stk_job_report(job, "eval", item + 1, items, start_s, NULL);
     }
     stk_spread_end(e->asked, items);
     if (far && status != STK_OK) stk_ranks_fail();

@@ -18,7 +18,7 @@ typedef struct stk_evaluate_settings {
     const char *encoder;    /* of voice.h, for "ave" models */
     const char *perceptual; /* the network of LPIPS; NULL: alex */
     int every;              /* every N-th held-out frame */
-    int trained;            /* the last frames trained on, as many, instead of held-out ones */
+    int trained;            /* as many frames trained on, spread over them, instead */
     int threads;
     int reference_march;     /* the published marching rule over the whole picture */
     int every_pixel;         /* a ray through every pixel, none interpolated */

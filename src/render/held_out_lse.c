@@ -55,7 +55,8 @@ stk_status stk_held_out_lse_open(stk_held_out_lse **out, const stk_held_out_sett
         return STK_OK;
     }
     if (s->every > 1) {
-        snprintf(reason, STK_LSE_REASON, "the frames measured are no neighbours (--every)");
+        snprintf(reason, STK_LSE_REASON,
+                 "the frames measured are no neighbours (--every, --trained)");
         return STK_OK;
     }
     char sound[STK_PATH_MAX];

@@ -311,8 +311,9 @@ static void measure_jitter(const stk_quality *q, stk_quality_report *report) {
     if (q->real.capture == NULL)
         snprintf(report->jitter_reason, STK_QUALITY_REASON, "%s", q->reason[STK_QUALITY_POSE]);
     else if (triples == 0)
-        snprintf(report->jitter_reason, STK_QUALITY_REASON,
-                 "no three frames in a row that show a face (--every leaves frames out)");
+        snprintf(
+            report->jitter_reason, STK_QUALITY_REASON,
+            "no three frames in a row that show a face (--every and --trained leave frames out)");
     if (triples == 0) return;
     stk_pose_jitter(q->made.poses, q->found, q->take, q->frames, q->model.focal_px,
                     &report->jitter_rot_deg, &shift_px);
