@@ -13,6 +13,7 @@
 #include <string.h>
 
 enum { BLOCK = 64, POINT_STEPS = 12, POSE_STEPS = 12 };
+static const double RAYLEIGH_MEDIAN = 1.1774; /* of errors of spread 1 in either coordinate */
 
 /* One unknown's normal equations at a trial: n = 3 or 6. */
 typedef struct normal {
@@ -208,7 +209,7 @@ double stk_bundle_quantile(const stk_bundle_problem *b, double q) {
 }
 
 void stk_bundle_measure(stk_bundle_problem *b) {
-    static const double RAYLEIGH_MEDIAN = 1.1774, CAUCHY_WIDTH = 2.385; /* 95 % efficient */
+    static const double CAUCHY_WIDTH = 2.385;  /* 95 % efficient */
     static const double NOISE_LEAST_PX = 0.02; /* what pixel grids allow at best */
     stk_pool_run(b->pool, (b->points + BLOCK - 1) / BLOCK, measure_task, b);
     b->noise_px = fmax(stk_bundle_quantile(b, 0.5) / RAYLEIGH_MEDIAN, NOISE_LEAST_PX);
@@ -245,7 +246,8 @@ static void count_frames(stk_bundle_problem *b) {
 }
 
 void stk_bundle_reject(stk_bundle_problem *b, double limit) {
-    double limit_px = limit * b->noise_px, median_px = stk_bundle_quantile(b, 0.5);
+    /* of the noise, not of the errors: those of a picture that stands still are next to none */
+    double limit_px = limit * b->noise_px, median_px = RAYLEIGH_MEDIAN * b->noise_px;
     for (int p = 0; p < b->points; p++)
         if (b->kept[p]) b->kept[p] = (uint8_t)point_stays(b, p, limit_px, median_px);
     count_frames(b);

@@ -288,8 +288,8 @@ static stk_status smooth_poses(tracker *t, stk_head_track *track) {
     static const double LADDER[] = {0.015625, 0.0625, 0.25, 1, 4, 16, 64, 256};
     enum { STEPS = sizeof LADDER / sizeof LADDER[0] };
     stk_pose_smoother *smoother = NULL;
-    float raw_deg, rot_deg, px;
-    measure_jitter(t, t->poses, &raw_deg, &track->jitter_raw_px);
+    float rot_deg, px;
+    measure_jitter(t, t->poses, &track->jitter_raw_rot_deg, &track->jitter_raw_px);
     double fitted = sum_errors(t, t->poses), least = INFINITY;
     STK_TRY(stk_pose_smoother_create(&smoother, t->poses, (const double(*)[36])t->information,
                                      t->valid, t->take, t->frames, t->pool));
@@ -304,7 +304,8 @@ static stk_status smooth_poses(tracker *t, stk_head_track *track) {
     if (track->smoothing > 0) {
         stk_pose_smoother_run(smoother, track->smoothing, -1, t->smooth);
         measure_jitter(t, t->smooth, &rot_deg, &px);
-        if (px >= track->jitter_raw_px && rot_deg >= raw_deg) track->smoothing = 0;
+        if (px >= track->jitter_raw_px && rot_deg >= track->jitter_raw_rot_deg)
+            track->smoothing = 0;
     }
     stk_pose_smoother_free(&smoother);
     if (track->smoothing > 0)

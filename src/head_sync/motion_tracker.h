@@ -32,9 +32,9 @@ typedef struct stk_head_track {
     float reprojection_median_px, reprojection_p95_px;
     float jitter_rot_deg; /* rms second difference of rotation, degrees / frame^2 */
     float jitter_px;      /* rms second difference of the head origin's picture, px / frame^2 */
-    float jitter_raw_px;  /* the same before smoothing */
-    float smoothing;      /* stiffness chosen (pose_smooth.h), 0 = poses left as fitted */
-    int rigid_vertices;   /* how many carry the pose */
+    float jitter_raw_rot_deg, jitter_raw_px; /* the same before smoothing */
+    float smoothing;    /* stiffness chosen (pose_smooth.h), 0 = poses left as fitted */
+    int rigid_vertices; /* how many carry the pose */
 } stk_head_track;
 
 /* landmarks[i] is ignored where valid[i] == 0. pool and job may be NULL. Result owned by the

@@ -17,6 +17,8 @@ static const double WIDTH_PART = 0.012, WIDTH_LEAST_PX = 0.75;
 static const float LAPLACIAN_FACTOR = 2.5f, LAPLACIAN_FINE_PX = 0.15f;
 static const float SPREAD_FACTOR = 2.0f, SPREAD_FINE_PX = 0.5f;
 static const float FAR_FACTOR = 5.0f;
+/* Lowered below this, an observation says more of its point than of the head: 0. */
+static const float WEIGHT_LEAST = 0.1f;
 /* As published: a frame that shakes more than this many times the mean does not judge points. */
 static const double WILD_FRAME = 3.0;
 
@@ -261,7 +263,8 @@ static float median_of(filter *f, const float *values) {
 }
 
 /* Points and observations far off get weight 0. With `weigh` the others' are lowered, too: by
- * 4 / ((1 + l^2) (1 + s^2)), 1 at most; l, s the second difference and the rms in medians. */
+ * 4 / ((1 + l^2) (1 + s^2)), 1 at most; l, s the second difference and the rms in medians; what
+ * is left of too little becomes 0. */
 static void reject(filter *f, int weigh, stk_filter_figures *figures) {
     const float shaking = fmaxf(median_of(f, f->score), LAPLACIAN_FINE_PX / LAPLACIAN_FACTOR);
     const float wide = fmaxf(median_of(f, f->spread), SPREAD_FINE_PX / SPREAD_FACTOR);
@@ -277,6 +280,7 @@ static void reject(filter *f, int weigh, stk_filter_figures *figures) {
             const float *e = f->residual[k];
             const int good = hypotf(e[0], e[1]) <= FAR_FACTOR * wide;
             f->tracks->list[k].weight *= good ? factor : 0;
+            if (weigh && f->tracks->list[k].weight < WEIGHT_LEAST) f->tracks->list[k].weight = 0;
             seen += f->tracks->list[k].weight > 0;
         }
         if (!kept) f->score[j] = -1;

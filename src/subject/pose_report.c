@@ -224,6 +224,8 @@ cJSON *stk_pose_block(const stk_manifest *m, const stk_pose_verdict *verdict) {
     put(block, m, "jitter_px", "jitter_px", "jitter_px");
     put(block, m, "jitter_coarse_rot_deg", "jitter_coarse_deg", "jitter_rot_deg");
     put(block, m, "jitter_coarse_px", "jitter_coarse_px", "jitter_px");
+    put(block, m, "jitter_unsmoothed_rot_deg", "", "jitter_unsmoothed_rot_deg");
+    put(block, m, "jitter_unsmoothed_px", "", "jitter_unsmoothed_px");
     put(block, m, "turn_range_deg", "turn_range_deg", NULL);
     put(block, m, "points", "points", NULL);
     if (points >= 0 && picked > 0)

@@ -113,6 +113,8 @@ stk_status stk_step_pose(stk_prepare *prepare, cJSON *figures) {
     stk_figure(figures, "reprojection_p95_px", (double)track.reprojection_p95_px, 3);
     stk_figure(figures, "jitter_rot_deg", (double)track.jitter_rot_deg, 4);
     stk_figure(figures, "jitter_px", (double)track.jitter_px, 4);
+    stk_figure(figures, "jitter_unsmoothed_rot_deg", (double)track.jitter_raw_rot_deg, 4);
+    stk_figure(figures, "jitter_unsmoothed_px", (double)track.jitter_raw_px, 4);
     list_candidates(&track, figures);
     stk_head_track_clear(&track);
     return status;

@@ -103,6 +103,8 @@ static void report_of_a_short_cut_clip_names_both(void **state) {
                                           "points_kept_share",
                                           "frames_per_second",
                                           "jitter_coarse_px",
+                                          "jitter_unsmoothed_px",
+                                          "jitter_unsmoothed_rot_deg",
                                           "focal_sd_px",
                                           "jitter_coarse_rot_deg"};
     for (size_t i = 0; i < STK_ARRAY_SIZE(numbers); i++)

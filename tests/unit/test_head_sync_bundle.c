@@ -11,6 +11,7 @@
 #include "base/pool.h"
 #include "base/rng.h"
 #include "base/status.h"
+#include "head_sync/bundle_internal.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -223,6 +224,30 @@ static void bundle_adjust_still_head_keeps_focal(void **state) {
     synthetic_tracks_clear(&clip);
 }
 
+/* Stills are followed to thousandths of a px: points far worse than the others are no worse for it,
+ * as noise is never believed to be below 0.02 px. Beyond three times that they go. */
+static void bundle_reject_fine_errors_cost_no_points(void **state) {
+    (void)state;
+    synthetic_tracks clip = speaker();
+    stk_bundle_problem b;
+    clip.frames = 20;
+    clip.cut = 0;
+    clip.slots = 30;
+    clip.everlasting = 1;
+    clip.start_deg = clip.start_px = 0;
+    synthetic_tracks_make(&clip);
+    TEST_OK(stk_bundle_problem_init(&b, &clip.input, NULL, NULL));
+    b.noise_px = 0.02;
+    for (int64_t k = 0; k < b.count; k++) b.error_px[k] = b.list[k].point % 3 ? 0.0005f : 0.01f;
+    stk_bundle_reject(&b, 8);
+    for (int p = 0; p < b.points; p++) assert_true(b.kept[p]);
+    for (int64_t k = 0; k < b.count; k++) b.error_px[k] = b.list[k].point % 3 ? 0.0005f : 0.1f;
+    stk_bundle_reject(&b, 8);
+    for (int p = 0; p < b.points; p++) assert_int_equal(b.kept[p], p % 3 != 0);
+    stk_bundle_problem_clear(&b);
+    synthetic_tracks_clear(&clip);
+}
+
 static void bundle_adjust_threads_do_not_change_a_bit(void **state) {
     (void)state;
     synthetic_tracks clip = speaker();
@@ -339,6 +364,7 @@ int main(void) {
         cmocka_unit_test(bundle_adjust_raised_brows_are_no_nod),
         cmocka_unit_test(bundle_adjust_everlasting_points_recovers_poses),
         cmocka_unit_test(bundle_adjust_still_head_keeps_focal),
+        cmocka_unit_test(bundle_reject_fine_errors_cost_no_points),
         cmocka_unit_test(bundle_adjust_threads_do_not_change_a_bit),
         cmocka_unit_test(bundle_adjust_damaged_observations_are_ignored),
         cmocka_unit_test(bundle_adjust_impossible_input_is_refused),

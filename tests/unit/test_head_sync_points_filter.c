@@ -13,7 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { FRAMES = 120, RIGID = 80, KINDS = 4, EACH = 6, POINTS = RIGID + KINDS * EACH };
+enum { FRAMES = 120, WEAK = 10, RIGID = 80, KINDS = 4, EACH = 6, POINTS = RIGID + KINDS * EACH };
 enum { SHAKES, SLIDES, PASSES, BRIEF };
 
 typedef struct made {
@@ -85,6 +85,8 @@ static void filter_head_in_perspective_keeps_what_is_rigid(void **state) {
     made m;
     synthetic_head_make(&clip);
     make(&clip, &m);
+    for (int64_t k = m.tracks.first[WEAK]; k < m.tracks.first[WEAK + 1]; k++)
+        m.tracks.list[k].weight = 0.09f;
     TEST_OK(stk_points_filter(&m.tracks, (const float(*)[3])m.head, 150, NULL, &figures));
     int alive[POINTS] = {0}, rigid = 0, wrong[KINDS] = {0};
     for (int64_t k = 0; k < m.tracks.first[FRAMES]; k++)
@@ -99,6 +101,9 @@ static void filter_head_in_perspective_keeps_what_is_rigid(void **state) {
            (double)figures.laplacian_px, (double)figures.spread_px);
     assert_true(rigid >= RIGID * 9 / 10);
     for (int kind = 0; kind < KINDS; kind++) assert_int_equal(wrong[kind], 0);
+    /* what is left of too little is nothing */
+    for (int64_t k = m.tracks.first[WEAK]; k < m.tracks.first[WEAK + 1]; k++)
+        assert_true(m.tracks.list[k].weight == 0);
     stk_tracks_clear(&m.tracks);
     synthetic_head_clear(&clip);
 }
