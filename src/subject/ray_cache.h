@@ -12,7 +12,7 @@
 
 #include "subject/subject.h"
 
-enum { STK_RAY_BYTES = 8, STK_RAY_CLASSES = 5 };
+enum { STK_RAY_BYTES = 8, STK_RAY_CLASSES = 5, STK_RAY_EYES = 3 /* that class */ };
 
 typedef struct stk_ray_cache stk_ray_cache;
 

@@ -1,6 +1,6 @@
 /* blinks.c - frames with lids down, which chance shows too seldom to be learned from.
  *
- *   lids [train_frames][2] -> frames whose lids are more than half way down -> an eighth of the
+ *   lids [train_frames][2] -> frames whose lids are a third of the way down -> an eighth of the
  *   pictures of every step, most of whose rays go to the eyes
  *
  * Lids are down in about one frame of a hundred, on a fiftieth of the head: one ray in a few
@@ -17,23 +17,22 @@
 #include <string.h>
 
 enum {
-    LIDS = 2, /* the last inputs of the expression */
     SLOTS_PER_BLINK = 8,
 };
 static const float LID_REACH_MIN = 0.1f; /* less is no blink but noise */
 /* Shares of a blink's rays: far backdrop, border band, head, eyes and brows, mouth. */
 static const float BLINK_SHARES[STK_RAY_CLASSES] = {0.03f, 0.07f, 0.20f, 0.60f, 0.10f};
 
-/* down[i] = 1 where this lid is more than half way down. */
+/* down[i] = 1 where this lid is a third of the way down. */
 static stk_status mark_lid(const stk_trainer *t, int lid, uint8_t *down) {
     const int n = t->performance.train_frames;
     const float(*expressions)[STK_EXPRESSIONS] = t->performance.expressions;
     stk_expression_range range;
     STK_TRY(stk_expression_range_measure(&range, &expressions[0][lid], n, STK_EXPRESSIONS,
                                          STK_EXPRESSION_LID));
-    const float half = stk_expression_range_share(&range, 0.5f);
+    const float third = stk_expression_range_share(&range, 0.33f);
     for (int i = 0; i < n && range.high - range.neutral >= LID_REACH_MIN; i++)
-        if (expressions[i][lid] > half) down[i] = 1;
+        if (expressions[i][lid] > third) down[i] = 1;
     return STK_OK;
 }
 
@@ -43,7 +42,7 @@ stk_status stk_train_blinks_init(stk_trainer *t) {
     t->blinks = stk_calloc_aligned((size_t)n, sizeof *t->blinks);
     if (t->lids_down == NULL || t->blinks == NULL) return stk_fail_memory("training");
     const int inputs = t->nets.config.exp;
-    for (int k = inputs - LIDS; k < inputs; k++) STK_TRY(mark_lid(t, k, t->lids_down));
+    for (int k = inputs - STK_TRAIN_LIDS; k < inputs; k++) STK_TRY(mark_lid(t, k, t->lids_down));
     for (int i = 0; i < n; i++)
         if (t->lids_down[i]) t->blinks[t->blink_count++] = i;
     /* who shuts the eyes often enough needs no help */

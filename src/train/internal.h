@@ -32,7 +32,9 @@ typedef struct tile_store {
  * r * RAY_SAMPLES + k). */
 typedef struct block_scratch {
     /* by ray */
-    float *ray_dir;                  /* [BLOCK_RAYS][3] */
+    float *ray_dir, *ray_origin;     /* [BLOCK_RAYS][3] */
+    uint16_t ray_row[BLOCK_RAYS];    /* of conditions */
+    float ray_end[BLOCK_RAYS];       /* how far to what it shows, ngp units; 0: not known */
     float *xyz, *dt_t;               /* [BLOCK_RAYS][RAY_SAMPLES][3], [..][2] */
     int count[BLOCK_RAYS];           /* samples marched */
     int used[BLOCK_RAYS];            /* samples evaluated: the first ones */
@@ -114,9 +116,10 @@ struct stk_trainer {
     stk_rect *window;                 /* [slots] of the slot's picture */
     stk_rect *lips;                   /* [train_frames], all of one size; with lip steps only */
     stk_ray_pick *picks;
-    float *audio_code, *daudio; /* [F][32] */
-    float *expression;          /* [F][STK_EXP_MAX] */
-    float *code, *dcode;        /* [F][4] */
+    /* conditions: [F] of the slots, then as many twice for lids.c */
+    float *audio_code, *daudio; /* [3 F][32] */
+    float *expression;          /* [3 F][STK_EXP_MAX] */
+    float *code, *dcode;        /* [3 F][4] */
     float *audio_acts;          /* [F][audio_act_floats] */
     const float *sound_rows;    /* [frames][row_floats], clean; the subject's, or one of: */
     float *normalised;          /* [frames][80][16], mel-normalised */
@@ -176,6 +179,28 @@ void stk_train_window(const stk_trainer *trainer, int slot, const float *window[
 stk_status stk_train_blinks_init(stk_trainer *trainer);
 void stk_train_blinks_draw(stk_trainer *trainer);
 stk_batch_settings stk_train_blinks_shares(const stk_trainer *trainer, int32_t frame);
+enum { STK_TRAIN_LIDS = 2 }; /* the last inputs of the expression */
+
+/* lids.c: rays at shut lids as other frames' cameras see them, with other brows. Some of a slot's
+ * picks [count] drawn at the lids; what rays hear beside their slot's own row of conditions; what
+ * the slot's codes owe to that, added to their gradients. */
+void stk_train_lids_picks(const stk_trainer *trainer, int slot, stk_ray_pick *picks, int count);
+void stk_train_lids_conditions(stk_trainer *trainer, int slot);
+void stk_train_lids_collect(stk_trainer *trainer, int slot);
+/* Whether rays are turned in this slot: their ends must be known then, with this row's lids. How
+ * far a composited ray goes; 0 where it does not end. */
+int stk_train_lids_turn(const stk_trainer *trainer, int slot);
+uint16_t stk_train_lids_open(const stk_trainer *trainer, int slot);
+float stk_train_lids_end(const stk_ray_out *out);
+/* Rays of a block; row, and of those that are turned origin and direction, are changed. */
+typedef struct stk_train_rays {
+    int first, count; /* number within the step */
+    const stk_ray_pick *picks;
+    const float *end;          /* [count], where rays are turned */
+    float *origin, *direction; /* [count][3] */
+    uint16_t *row;             /* of conditions */
+} stk_train_rays;
+void stk_train_lids(const stk_trainer *trainer, int slot, const stk_train_rays *rays);
 
 /* regions.c: where sound and expression may act, from the landmarks of the training frames. */
 void stk_train_region_mask(const stk_trainer *trainer, stk_region_mask *mask);

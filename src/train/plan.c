@@ -24,6 +24,10 @@ static const float PUBLISHED_RATE = 0.5f; /* of the coarse stage, at its end */
 /* Where our own patches lie: shares as RAY_SHARES of trainer.c, without the far backdrop. */
 static const float PATCH_SHARES[STK_RAY_CLASSES] = {0.0f, 0.1f, 0.4f, 0.2f, 0.3f};
 
+/* Rays at the lids themselves, instead of as many of the class of eyes and brows: of a blink's, and
+ * of other frames' in clips with blinks, so that open eyes stay as sharp. */
+static const float SHUT_SHARE = 0.15f, OPEN_SHARE = 0.0f;
+
 int stk_train_first_ray(const step_plan *plan, int slot, int *count) {
     const int first = slot % plan->parts * plan->slot_rays, left = plan->picture_rays - first;
     *count = left < plan->slot_rays ? left : plan->slot_rays;
@@ -198,19 +202,31 @@ void stk_train_plan_step(stk_trainer *t, double position) {
     if (now.kind != STK_STEP_RAYS) place_windows(t);
 }
 
+/* By classes; of eyes and brows partly at the lids themselves. */
+static void draw_rays(stk_trainer *t, int slot, int count, stk_ray_pick *picks) {
+    const int32_t frame = t->frame_list[slot];
+    stk_batch_settings batch = stk_train_blinks_shares(t, frame);
+    batch.frames = 1;
+    batch.rays = count;
+    stk_ray_cache_rays(t->cache, &batch, t->ray_seed, slot, frame, picks);
+    if (t->blink_count == 0) return;
+    float before = 0;
+    for (int class = 0; class < STK_RAY_EYES; class ++) before += batch.share[class];
+    const int first = (int)(before * (float)count + 0.5f);
+    const float share = t->lids_down[frame] ? SHUT_SHARE : OPEN_SHARE;
+    stk_train_lids_picks(t, slot, picks + first, (int)(share * (float)count));
+}
+
 void stk_train_plan_rays(stk_trainer *t, int slot) {
     const step_plan *p = &t->plan;
     const int frame = t->frame_list[slot];
     int count;
     stk_ray_pick *picks = t->picks + stk_train_first_ray(p, slot, &count);
-    stk_batch_settings batch = stk_train_blinks_shares(t, frame);
-    batch.frames = 1;
-    batch.rays = count;
     if (p->now.kind != STK_STEP_RAYS)
         stk_ray_cache_window(t->cache, slot, frame, t->window[slot], slot % p->parts * p->slot_rays,
                              count, picks);
     else if (t->schedule->published_rays || t->settings.vary & STK_VARY_REGIONS)
         stk_ray_cache_uniform(t->cache, t->ray_seed, slot, frame, count, picks);
     else
-        stk_ray_cache_rays(t->cache, &batch, t->ray_seed, slot, frame, picks);
+        draw_rays(t, slot, count, picks);
 }

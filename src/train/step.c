@@ -38,26 +38,33 @@ float stk_train_noise(uint64_t seed, int64_t step, int64_t number) {
     return (float)((x ^ (x >> 31)) >> 40) * 0x1p-24f;
 }
 
-/* Sample positions of every ray of the block, by ray. */
+/* Sample positions of ray r, from its origin in its direction. */
+static void march_ray(block *b, int r) {
+    const stk_trainer *t = b->trainer;
+    block_scratch *s = b->scratch;
+    const float *d = s->ray_dir + 3 * r, *origin = s->ray_origin + 3 * r;
+    float near_far[2], end;
+    t->march.near_far(1, origin, d, near_far);
+    s->count[r] = 0;
+    if (near_far[0] == FLT_MAX) return;
+    float noise = stk_train_noise((uint64_t)t->settings.seed, t->step, b->ray_base + r);
+    s->count[r] = t->march.march(origin, d, near_far[0] + noise * STK_STEP_NGP, near_far[1],
+                                 t->occupancy.bits, RAY_SAMPLES, s->xyz + 3 * RAY_SAMPLES * r,
+                                 s->dt_t + 2 * RAY_SAMPLES * r, &end);
+    for (int k = 0; k < s->count[r]; k++) {
+        s->dt[r * RAY_SAMPLES + k] = s->dt_t[2 * (r * RAY_SAMPLES + k)];
+        s->t_after[r * RAY_SAMPLES + k] = s->dt_t[2 * (r * RAY_SAMPLES + k) + 1];
+    }
+}
+
+/* Every ray of the block, as the frame's camera sees it. */
 static void march_block(block *b) {
-    stk_trainer *t = b->trainer;
     block_scratch *s = b->scratch;
     for (int r = 0; r < b->rays; r++) {
-        const stk_ray_pick *pick = &b->picks[r];
-        float *d = s->ray_dir + 3 * r, near_far[2], end;
-        stk_ngp_ray(&b->camera, pick->col, pick->row, d);
-        t->march.near_far(1, b->camera.origin, d, near_far);
-        s->count[r] = s->used[r] = 0;
-        s->transmittance[r] = 1.0f;
-        if (near_far[0] == FLT_MAX) continue;
-        float noise = stk_train_noise((uint64_t)t->settings.seed, t->step, b->ray_base + r);
-        s->count[r] = t->march.march(
-            b->camera.origin, d, near_far[0] + noise * STK_STEP_NGP, near_far[1], t->occupancy.bits,
-            RAY_SAMPLES, s->xyz + 3 * RAY_SAMPLES * r, s->dt_t + 2 * RAY_SAMPLES * r, &end);
-        for (int k = 0; k < s->count[r]; k++) {
-            s->dt[r * RAY_SAMPLES + k] = s->dt_t[2 * (r * RAY_SAMPLES + k)];
-            s->t_after[r * RAY_SAMPLES + k] = s->dt_t[2 * (r * RAY_SAMPLES + k) + 1];
-        }
+        stk_ngp_ray(&b->camera, b->picks[r].col, b->picks[r].row, s->ray_dir + 3 * r);
+        memcpy(s->ray_origin + 3 * r, b->camera.origin, sizeof b->camera.origin);
+        s->ray_row[r] = (uint16_t)b->slot;
+        march_ray(b, r);
     }
 }
 
@@ -114,6 +121,7 @@ static void gather_round(block *b, int n) {
         int sample = r * RAY_SAMPLES + s->used[r];
         for (int k = 0; k < s->fresh[r]; k++, sample++, lane++) {
             s->lane_of[sample] = lane;
+            s->cond_row[lane] = s->ray_row[r];
             put_lane(b, lane, s->xyz + 3 * sample, s->ray_dir + 3 * r);
         }
     }
@@ -183,6 +191,10 @@ static void collect_round(block *b) {
 
 static void forward_block(block *b) {
     b->tiles = b->samples = 0;
+    for (int r = 0; r < b->rays; r++) {
+        b->scratch->used[r] = 0;
+        b->scratch->transmittance[r] = 1.0f;
+    }
     for (int n; (n = plan_round(b)) > 0;) {
         int tiles = (n + STK_TILE - 1) / STK_TILE;
         gather_round(b, n);
@@ -272,7 +284,8 @@ static double ray_loss(const block *b, int r, const stk_ray_out *seen, stk_ray_d
     }
     if (t->settings.attention == STK_ATTENTION_FREE) dout->amb_aud = dout->amb_exp = 0;
     if (terms & STK_TERM_PERCEPTUAL) stk_loss_push(&target, out, t->dmade + 3 * ray, dout);
-    if (t->refine_sums != NULL) refine_by(b, r, &target, seen, out);
+    const int own = b->scratch->ray_row[r] == b->slot; /* not turned (lids.c) */
+    if (t->refine_sums != NULL && own) refine_by(b, r, &target, seen, out);
     stk_refine_light_back(t, frame, dout);
     return colour;
 }
@@ -350,6 +363,31 @@ static void audio_backward(stk_trainer *t, int slot) {
                            t->slot_grads + (size_t)slot * t->dense_total);
 }
 
+/* Where the rays end with open lids. */
+static void look_for_ends(block *b) {
+    block_scratch *s = b->scratch;
+    for (int r = 0; r < b->rays; r++) s->ray_row[r] = stk_train_lids_open(b->trainer, b->slot);
+    forward_block(b);
+    for (int r = 0; r < b->rays; r++) {
+        const stk_ray_out out = composite_ray(b, r);
+        s->ray_end[r] = stk_train_lids_end(&out);
+        s->ray_row[r] = (uint16_t)b->slot;
+    }
+    memset(b->trainer->tiles.counts + b->tile_base, 0, (size_t)b->tiles * sizeof(int));
+}
+
+/* What lids.c makes of the block's rays. */
+static void turn_lids(block *b) {
+    block_scratch *s = b->scratch;
+    const int turned = stk_train_lids_turn(b->trainer, b->slot);
+    if (turned) look_for_ends(b);
+    stk_train_lids(b->trainer, b->slot,
+                   &(stk_train_rays){b->ray_base, b->rays, b->picks, s->ray_end, s->ray_origin,
+                                     s->ray_dir, s->ray_row});
+    for (int r = 0; turned && r < b->rays; r++)
+        if (s->ray_row[r] != b->slot) march_ray(b, r);
+}
+
 /* The slot's block from its ray `first` on (of `count`), its tiles from `tile` on, marched and
  * evaluated. */
 static void open_block(block *b, int first, int count, int tile) {
@@ -360,6 +398,7 @@ static void open_block(block *b, int first, int count, int tile) {
     b->rays = count - first < BLOCK_RAYS ? count - first : BLOCK_RAYS;
     b->tile_base = tile;
     march_block(b);
+    turn_lids(b);
     forward_block(b);
 }
 
@@ -421,6 +460,7 @@ void stk_train_slot(void *ctx, int slot, int worker) {
     result.lips = (double)stk_train_lips(t, slot, t->daudio + (size_t)slot * STK_AUD,
                                          slot_gradient(t, slot, t->nets.lip_weight),
                                          slot_gradient(t, slot, t->nets.lip_bias));
+    stk_train_lids_collect(t, slot);
     audio_backward(t, slot);
     t->results[slot] = result;
 }

@@ -58,6 +58,7 @@ static void prepare_slot(void *ctx, int slot, int worker) {
     const float *codes = stk_params_value(&t->nets.params, t->nets.field.codes);
     memcpy(t->code + (size_t)slot * STK_CODE, codes + (size_t)frame * STK_CODE,
            STK_CODE * sizeof(float));
+    stk_train_lids_conditions(t, slot);
 }
 
 /* Dense parameter k: gradient = sum over slots, in slot order. */
@@ -212,6 +213,7 @@ static void take_scratch(block_scratch *s, const stk_trainer *t, int *failed) {
     for (size_t i = 0; i < STK_ARRAY_SIZE(triples); i++)
         *triples[i] = take(3 * lanes, sizeof(float), failed);
     s->ray_dir = take(3 * BLOCK_RAYS, sizeof(float), failed);
+    s->ray_origin = take(3 * BLOCK_RAYS, sizeof(float), failed);
     s->dt_t = take(2 * lanes, sizeof(float), failed);
     s->lane_of = take(lanes, sizeof(int32_t), failed);
     s->cond_row = take(lanes, sizeof(uint16_t), failed);
@@ -243,11 +245,11 @@ static stk_status take_work(stk_trainer *t) {
     t->window = take(frames, sizeof *t->window, &failed);
     t->picks = take(rays, sizeof *t->picks, &failed);
     take_looks(t, rays, &failed);
-    t->audio_code = take(frames * STK_AUD, sizeof(float), &failed);
-    t->daudio = take(frames * STK_AUD, sizeof(float), &failed);
-    t->expression = take(frames * STK_EXP_MAX, sizeof(float), &failed);
-    t->code = take(frames * STK_CODE, sizeof(float), &failed);
-    t->dcode = take(frames * STK_CODE, sizeof(float), &failed);
+    t->audio_code = take(3 * frames * STK_AUD, sizeof(float), &failed);
+    t->daudio = take(3 * frames * STK_AUD, sizeof(float), &failed);
+    t->expression = take(3 * frames * STK_EXP_MAX, sizeof(float), &failed);
+    t->code = take(3 * frames * STK_CODE, sizeof(float), &failed);
+    t->dcode = take(3 * frames * STK_CODE, sizeof(float), &failed);
     t->audio_acts = take(frames * t->audio_act_floats, sizeof(float), &failed);
     size_t rows = frames * STK_AUDIO_WINDOW;
     t->audio_rows = take(rows * (size_t)t->nets.audio.row_floats, sizeof(float), &failed);
@@ -370,11 +372,12 @@ stk_status stk_trainer_create(stk_trainer **out, const stk_train_settings *setti
 }
 
 static void free_scratch(block_scratch *s) {
-    void *blocks[] = {s->unc,       s->dunc,    s->ray_unc, s->dray_unc,   s->dt,       s->t_after,
-                      s->sigma,     s->amb_aud, s->amb_exp, s->dsigma,     s->damb_aud, s->damb_exp,
-                      s->ray_sigma, s->ray_aud, s->ray_exp, s->dray_sigma, s->dray_aud, s->dray_exp,
-                      s->dir,       s->rgb,     s->drgb,    s->ray_rgb,    s->dray_rgb, s->xyz,
-                      s->ray_dir,   s->dt_t,    s->lane_of, s->cond_row,   s->acts};
+    void *blocks[] = {s->unc,        s->dunc,     s->ray_unc,   s->dray_unc, s->dt,
+                      s->t_after,    s->sigma,    s->amb_aud,   s->amb_exp,  s->dsigma,
+                      s->damb_aud,   s->damb_exp, s->ray_sigma, s->ray_aud,  s->ray_exp,
+                      s->dray_sigma, s->dray_aud, s->dray_exp,  s->dir,      s->rgb,
+                      s->drgb,       s->ray_rgb,  s->dray_rgb,  s->xyz,      s->ray_dir,
+                      s->dt_t,       s->lane_of,  s->cond_row,  s->acts,     s->ray_origin};
     for (size_t i = 0; i < STK_ARRAY_SIZE(blocks); i++) stk_free(blocks[i]);
 }
 

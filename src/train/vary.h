@@ -16,7 +16,7 @@ enum {
     STK_VARY_RATES = 1 << 1,    /* learning rates that fall to 3 %: to half instead */
     STK_VARY_AVERAGE = 1 << 2,  /* the average of the weights: the weights themselves instead */
     STK_VARY_PROBE = 1 << 3,    /* what the lip probe teaches the audio net */
-    STK_VARY_BLINKS = 1 << 4,   /* more of the frames with lids down */
+    STK_VARY_BLINKS = 1 << 4,   /* more of frames with lids down; lids.c */
     STK_VARY_NOISE = 1 << 5,    /* other loudness, hearings and noise of the sound */
     STK_VARY_BACKDROP = 1 << 6, /* random colours behind the face: the torso film's instead */
     STK_VARY_HULL = 1 << 7,     /* the visual hull as first occupancy: all of the box instead */
