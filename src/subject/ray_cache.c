@@ -4,6 +4,7 @@
  *     -> target (background from the plate, as the torso step fades it), backdrop, label,
  *        weight class [h][w][8]
  *     -> counts and bounds per class, counts per row (the sampler's index)
+ *     -> what stands before the face (portrait_sync/usual.h) is of no class: nobody learns it
  *
  * Frames are packed in chunks on the pool's threads, each with its own decoders, and written at
  * their place with pwrite into the temporary file: memory is one frame per thread.
@@ -16,6 +17,7 @@
 #include "base/image.h"
 #include "base/memory.h"
 #include "portrait_sync/parsing.h"
+#include "portrait_sync/usual.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -26,8 +28,12 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-enum { CHUNK_FRAMES = 60, BORDER_PX = 12, ERROR_TEXT = 1024, PAGE = 4096 };
-enum { CLASS_PLAIN, CLASS_BORDER, CLASS_HEAD, CLASS_EYES, CLASS_MOUTH };
+enum { CHUNK_FRAMES = 60, BORDER_PX = 12, ERROR_TEXT = 1024, PAGE = 4096, LOOKS = 24 };
+enum { CLASS_PLAIN, CLASS_BORDER, CLASS_HEAD, CLASS_EYES, CLASS_MOUTH, CLASS_NONE };
+_Static_assert((int)CLASS_NONE == (int)STK_RAY_CLASSES, "a class that is not drawn");
+/* Of the face's cells: surer than where portraits are pasted, as what is left out is not learned;
+ * a face turned far away may have 6 %. */
+static const float HIDDEN_CORE = 0.06f;
 static const char ray_magic[8] = "STKRAYS";
 _Static_assert(sizeof(stk_ray_header) <= STK_RAY_HEADER_BYTES, "the header has a page of its own");
 
@@ -37,6 +43,7 @@ typedef struct builder {
     const stk_job *job;
     stk_ray_header header;
     stk_image plate;
+    stk_usual *usual;
     int fd;
     const char *path;
     double start_s;
@@ -53,6 +60,9 @@ typedef struct packer {
     stk_image target, composite;
     void *compose_scratch;
     uint8_t *pixels, *index;
+    uint8_t hidden[STK_CELLS * STK_CELLS];
+    float beyond[STK_CELLS * STK_CELLS];
+    stk_usual_face face;
 } packer;
 
 /* --- one frame -------------------------------------------------------------------------------- */
@@ -128,13 +138,16 @@ static void pack_frame(const builder *b, packer *own, int frame, const stk_image
         const uint8_t *behind = stk_image_row(torso, y);
         const uint8_t *label = stk_image_row(&own->labels, y);
         const uint8_t *near = stk_image_row(&own->near, y);
+        const uint8_t *hidden = own->hidden + y * STK_CELLS / b->info->height * STK_CELLS;
         for (int x = rect.x0; x < rect.x1; x++, out += STK_RAY_BYTES) {
             int class =
                 class_of(label[x], near[x], inside(&eyes, x, y), inside(&regions.mouth, x, y));
+            if (hidden[x * STK_CELLS / b->info->width]) class = CLASS_NONE;
             memcpy(out, target + 3 * x, 3);
             memcpy(out + 3, behind + 3 * x, 3);
             out[6] = label[x];
             out[7] = (uint8_t) class;
+            if (class == CLASS_NONE) continue;
             count_pixel(index, row_counts + (size_t) class * (size_t)h + (y - rect.y0), class,
                         x - rect.x0, y - rect.y0);
         }
@@ -165,6 +178,9 @@ static stk_status build_frame(builder *b, packer *own, int frame) {
     mark_near(&own->labels, &own->near, (int *)(void *)own->pixels);
     stk_torso_compose(picture, &own->labels, &b->plate, &own->composite, &own->target,
                       own->compose_scratch);
+    stk_usual_compare(b->usual, picture, stk_subject_landmarks(b->subject, frame), 1, &own->face,
+                      own->beyond);
+    stk_usual_hidden(own->beyond, HIDDEN_CORE, own->hidden);
     pack_frame(b, own, frame, torso);
     STK_TRY(write_at(b, own->index, header->index_stride,
                      header->index_offset + (uint64_t)frame * header->index_stride));
@@ -277,6 +293,22 @@ static stk_status check_space(const char *folder, uint64_t bytes) {
                     folder, (double)bytes / 0x1p30, have / 0x1p30);
 }
 
+static stk_status look_at_frames(builder *b) {
+    stk_frame_store *pictures = NULL;
+    const stk_image *picture;
+    STK_TRY(stk_usual_create(&b->usual, LOOKS));
+    stk_status status = stk_subject_open_pictures(b->subject, &pictures);
+    for (int i = 0; status == STK_OK && i < LOOKS; i++) {
+        const int k = (int)((int64_t)i * b->info->frames / LOOKS);
+        status = stk_frame_store_get(pictures, k, &picture);
+        if (status == STK_OK)
+            stk_usual_look(b->usual, picture, stk_subject_landmarks(b->subject, k), 1);
+    }
+    stk_frame_store_close(&pictures);
+    stk_usual_finish(b->usual);
+    return status;
+}
+
 static stk_status run_chunks(builder *b, stk_pool *pool) {
     uint8_t page[STK_RAY_HEADER_BYTES] = {0};
     memcpy(page, &b->header, sizeof b->header);
@@ -299,6 +331,7 @@ static stk_status build(const stk_subject *subject, const char *path, stk_pool *
                  .start_s = stk_clock_s(),
                  .text_taken = ATOMIC_FLAG_INIT};
     stk_status status = stk_subject_plate(subject, &b.plate);
+    if (status == STK_OK) status = look_at_frames(&b);
     if (status == STK_OK) status = stk_outfile_create(&file, path);
     if (status == STK_OK) {
         b.fd = open(stk_outfile_temporary(file), O_WRONLY | O_CLOEXEC);
@@ -310,6 +343,7 @@ static stk_status build(const stk_subject *subject, const char *path, stk_pool *
         status = stk_fail(STK_ERR_IO, "%s: writing failed: %s", path, strerror(errno));
     if (status == STK_OK) status = stk_outfile_commit(&file);
     stk_outfile_discard(&file);
+    stk_usual_free(&b.usual);
     stk_image_clear(&b.plate);
     return status;
 }

@@ -5,7 +5,8 @@
  * built once under cache/ from picture.mp4, torso.mp4 and the labels. target is the frame with
  * background pixels from the plate, backdrop is the torso composite. The weight class says how
  * eagerly the sampler draws this pixel (0 = plain backdrop far from the head, 1 = head border band,
- * 2 = head, 3 = eyes and brows, 4 = mouth).
+ * 2 = head, 3 = eyes and brows, 4 = mouth; 5 = something before the face, which is drawn by whole
+ * windows and pictures only).
  */
 #ifndef STK_SUBJECT_RAY_CACHE_H
 #define STK_SUBJECT_RAY_CACHE_H

@@ -1,6 +1,7 @@
 /* synthetic_subject.c */
 #include "synthetic_subject.h"
 
+#include "base/face_mesh.h"
 #include "base/image.h"
 #include "base/memory.h"
 #include "metrics/picture.h"
@@ -16,6 +17,17 @@
 void synthetic_subject_centre(int frame, int size, float centre[2]) {
     centre[0] = 0.5f * (float)size + 0.03f * (float)size * sinf(0.3f * (float)frame);
     centre[1] = 0.42f * (float)size + 0.02f * (float)size * cosf(0.2f * (float)frame);
+}
+
+static int hand_from, hand_to; /* frames; none: equal */
+
+int synthetic_subject_on_hand(int frame, int size, int x, int y) {
+    float c[2];
+    synthetic_subject_centre(frame, size, c);
+    const float dx = ((float)x + 0.5f - c[0]) / (float)size;
+    const float dy = ((float)y + 0.5f - c[1]) / (float)size;
+    return frame >= hand_from && frame < hand_to && dx > -0.13f && dx < -0.01f && dy > -0.03f &&
+           dy < 0.12f;
 }
 
 stk_label synthetic_subject_label(int frame, int size, int x, int y) {
@@ -36,7 +48,9 @@ static void paint(stk_image *rgb, stk_image *torso, stk_image *labels, int frame
             const uint8_t wall[3] = {(uint8_t)(60 + x * 60 / size), (uint8_t)(90 + y * 40 / size),
                                      100};
             stk_label label = synthetic_subject_label(frame, size, x, y);
+            static const uint8_t hand[3] = {90, 80, 190};
             const uint8_t *c = label == STK_LABEL_BACKGROUND ? wall : colour[label];
+            if (synthetic_subject_on_hand(frame, size, x, y)) c = hand;
             if (rgb != NULL) memcpy(stk_image_row(rgb, y) + 3 * x, c, 3);
             if (torso != NULL)
                 memcpy(stk_image_row(torso, y) + 3 * x, label == STK_LABEL_HEAD ? wall : c, 3);
@@ -121,6 +135,14 @@ static void fill_landmarks(float (*landmarks)[3], int frame, int size) {
     }
 }
 
+static void fill_mesh(float (*landmarks)[3], int frame, int size) {
+    float c[2], s = (float)size;
+    synthetic_subject_centre(frame, size, c);
+    for (int k = 0; k < STK_MESH_LANDMARKS; k++)
+        for (int i = 0; i < 2; i++)
+            landmarks[k][i] = c[i] + 0.3f * s * (stk_face_mesh_texture()[k][i] - 0.5f);
+}
+
 static void fill_pose(stk_pose *pose, int frame) {
     float a = 0.1f * sinf(0.3f * (float)frame);
     *pose = (stk_pose){{cosf(a), 0, sinf(a), 0, 1, 0, -sinf(a), 0, cosf(a)},
@@ -155,6 +177,7 @@ static stk_status write_tables(const char *folder, int frames, int size,
         c.coarse[i] = c.poses[i];
         c.coarse[i].t[1] += 0.001f * (float)(i % 3);
         fill_landmarks(c.landmarks[i], i, size);
+        if (hand_from < hand_to) fill_mesh(c.landmarks[i], i, size);
         for (int k = 0; k < STK_BLENDSHAPES; k++)
             c.blendshapes[i][k] = 0.5f + 0.5f * sinf(0.1f * (float)(i * (k + 1)));
         for (int k = 0; k < STK_EXPRESSIONS; k++) c.expressions[i][k] = c.blendshapes[i][k];
@@ -219,4 +242,10 @@ stk_status synthetic_subject_write(const char *folder, int frames, int size) {
     STK_TRY(write_tables(folder, frames, size, identity));
     STK_TRY(write_sound(folder, frames));
     return write_manifest(folder, frames, size, identity);
+}
+
+stk_status synthetic_subject_write_hand(const char *folder, int frames, int size, int from,
+                                        int to) {
+    hand_from = from, hand_to = to;
+    return synthetic_subject_write(folder, frames, size);
 }

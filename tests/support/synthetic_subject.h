@@ -9,6 +9,11 @@
 /* Writes the folder (created). size: even, at least 64. The same arguments give the same subject.
  */
 stk_status synthetic_subject_write(const char *folder, int frames, int size);
+/* The same with a blue hand before the head's lower left in frames [from, to), and landmarks that
+ * are a face mesh. */
+stk_status synthetic_subject_write_hand(const char *folder, int frames, int size, int from, int to);
+/* 1: the hand shows there. */
+int synthetic_subject_on_hand(int frame, int size, int x, int y);
 /* Its label of a pixel, and its head centre. */
 stk_label synthetic_subject_label(int frame, int size, int x, int y);
 void synthetic_subject_centre(int frame, int size, float centre[2]);

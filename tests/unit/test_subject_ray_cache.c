@@ -203,6 +203,45 @@ static void batch_draws_a_class_uniformly(void **state) {
     free(picks);
 }
 
+/* What stands before the face is of no class where it is, and drawn by nobody. */
+static void a_hand_is_not_drawn(void **state) {
+    (void)state;
+    enum { HAND_FRAMES = 24, FROM = 9, TO = 13 };
+    stk_subject *person;
+    stk_ray_cache *rays;
+    char path[STK_PATH_MAX];
+    int on_hand = 0, none = 0, elsewhere = 0;
+    snprintf(path, sizeof path, "%s/hand", test_temporary_folder());
+    TEST_OK(synthetic_subject_write_hand(path, HAND_FRAMES, SIZE, FROM, TO));
+    TEST_OK(stk_subject_open(&person, path));
+    TEST_OK(stk_ray_cache_open(&rays, person, NULL, NULL));
+    const stk_rect r = stk_ray_cache_rect(rays);
+    for (int frame = 0; frame < HAND_FRAMES; frame++) {
+        const uint8_t *pixel = stk_ray_cache_frame(rays, frame);
+        for (int y = r.y0; y < r.y1; y++)
+            for (int x = r.x0; x < r.x1; x++, pixel += STK_RAY_BYTES) {
+                const int there = synthetic_subject_on_hand(frame, SIZE, x, y);
+                on_hand += there;
+                none += there && pixel[7] == STK_RAY_CLASSES;
+                elsewhere += (frame < FROM || frame >= TO) && pixel[7] == STK_RAY_CLASSES;
+            }
+    }
+    assert_true(on_hand > 100 && none > 0.85 * on_hand);
+    assert_int_equal(elsewhere, 0);
+    const stk_batch_settings even = {1, 512, {0.2f, 0.2f, 0.2f, 0.2f, 0.2f}};
+    static stk_ray_pick picks[512];
+    for (int frame = FROM; frame < TO; frame++) {
+        stk_ray_cache_rays(rays, &even, 5, 0, frame, picks);
+        for (int i = 0; i < 512; i++) {
+            const size_t at = (size_t)(picks[i].row - r.y0) * (size_t)(r.x1 - r.x0) +
+                              (size_t)(picks[i].col - r.x0);
+            assert_true(stk_ray_cache_frame(rays, frame)[at * STK_RAY_BYTES + 7] < STK_RAY_CLASSES);
+        }
+    }
+    stk_ray_cache_close(&rays);
+    stk_subject_close(&person);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(frame_bytes_hold_label_class_and_colours),
@@ -211,6 +250,7 @@ int main(void) {
         cmocka_unit_test(batch_same_seed_gives_same_picks),
         cmocka_unit_test(batch_epoch_shows_every_train_frame_once_and_no_frame_twice_a_batch),
         cmocka_unit_test(batch_draws_a_class_uniformly),
+        cmocka_unit_test(a_hand_is_not_drawn),
     };
     return cmocka_run_group_tests(tests, open_all, close_all);
 }
