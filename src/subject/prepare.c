@@ -27,8 +27,8 @@
 
 enum {
     STEP_PICTURE,
-    STEP_SOUND,
     STEP_FACE,
+    STEP_SOUND,
     STEP_POSE,
     STEP_PARSE,
     STEP_STABILISE,
@@ -59,13 +59,18 @@ typedef struct step {
 static const step steps[STEPS] = {
     [STEP_PICTURE] =
         {"picture", 1, 0, SETTING_SIZE | SETTING_FACE_WEIGHTS, stk_step_picture, {"picture.mp4"}},
-    [STEP_SOUND] = {"sound", 2, NEEDS(STEP_PICTURE), SETTING_SYNC, stk_step_sound, {"audio.wav"}},
     [STEP_FACE] = {"face",
                    2,
                    NEEDS(STEP_PICTURE),
                    SETTING_FACE_WEIGHTS,
                    stk_step_face,
                    {"cache/face.safetensors"}},
+    [STEP_SOUND] = {"sound",
+                    3,
+                    NEEDS(STEP_PICTURE) | NEEDS(STEP_FACE),
+                    SETTING_SYNC,
+                    stk_step_sound,
+                    {"audio.wav"}},
     [STEP_POSE] = {"pose",
                    6,
                    NEEDS(STEP_FACE),

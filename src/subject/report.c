@@ -24,7 +24,7 @@ enum {
 };
 
 /* Every step before the report itself. */
-static const char *const step_names[] = {"picture", "sound",     "face",  "pose",
+static const char *const step_names[] = {"picture", "face",      "sound", "pose",
                                          "parse",   "stabilise", "torso", "tables"};
 
 typedef struct report {

@@ -49,6 +49,14 @@ typedef struct stk_speech {
     void *file;          /* the mapping */
 } stk_speech;
 
+/* What is known of a clip's frames, so that no face has to be looked for. Borrowed. */
+typedef struct stk_speech_faces {
+    int frames;                     /* at least as many as are cut */
+    const stk_landmarks *landmarks; /* px */
+    const uint8_t *found;           /* only these count */
+    const int32_t *take;            /* of unbroken shots, rising */
+} stk_speech_faces;
+
 typedef struct stk_speech_settings {
     const char *clip;    /* anything FFmpeg reads, with picture and sound */
     const char *models;  /* weights folder or NULL */
@@ -58,6 +66,7 @@ typedef struct stk_speech_settings {
     int threads;         /* 0 = all */
     const char *syncnet; /* weights of SyncNet, by which *lse is measured; or NULL */
     stk_lse *lse;        /* with syncnet: of the sound as it is in the file */
+    const stk_speech_faces *faces; /* or NULL: they are looked for */
 } stk_speech_settings;
 
 /* Cuts the clip into `file`, which appears when it is whole. The largest face is followed. Memory:

@@ -1,6 +1,7 @@
 /* speech_cut.c - from a clip to a file of cut speech (speech.h), in two passes over the clip.
  *
- *   1. decode (in order) -> face capture (in order) -> looks [frames], cuts -> takes, crop squares
+ *   1. decode (in order) -> face capture (in order) -> looks [frames], cuts -> takes, crop squares;
+ *      not where faces and takes are known
  *   2. decode (in order) -> crop (wide) -> write (in order)
  *   then who speaks (the sound moved before, if asked to), opening, mel behind the crops
  *
@@ -191,13 +192,31 @@ static stk_status run_pass(cut_work *work, const char *step, stk_line *line, int
     return status;
 }
 
-static stk_status look_at_clip(cut_work *work) {
+/* The looks and takes of faces that are known. */
+static void take_faces(cut_work *work, const stk_speech_faces *faces) {
+    work->frames = work->plan.frames < faces->frames ? work->plan.frames : faces->frames;
+    for (int i = 0; i < work->frames; i++) {
+        work->take[i] = faces->take[i];
+        if (!faces->found[i]) continue;
+        stk_speech_look_take(&work->looks[i], &faces->landmarks[i]);
+        stk_face_landmark_box(&faces->landmarks[i], work->looks[i].box);
+    }
+}
+
+static stk_status look_for_faces(cut_work *work) {
     stk_line line = {.stages = {{"decode", STK_LINE_IN_ORDER, decode, 0, 0},
                                 {"look", STK_LINE_CALLER, look, 0, 0}},
                      .items = work->plan.frames};
-    int seen = 0;
     STK_TRY(stk_face_capture_create(&work->capture, work->settings->models));
-    STK_TRY(run_pass(work, "faces", &line, &work->frames));
+    return run_pass(work, "faces", &line, &work->frames);
+}
+
+static stk_status look_at_clip(cut_work *work) {
+    int seen = 0;
+    if (work->settings->faces != NULL)
+        take_faces(work, work->settings->faces);
+    else
+        STK_TRY(look_for_faces(work));
     for (int i = 0; i < work->frames; i++) seen += work->looks[i].usable;
     if (seen > 0) return STK_OK;
     return stk_fail(STK_ERR_CONTENT,
@@ -207,6 +226,10 @@ static stk_status look_at_clip(cut_work *work) {
 }
 
 static stk_status find_takes(cut_work *work) {
+    if (work->settings->faces != NULL) {
+        stk_speech_crops_place(work->looks, work->take, work->frames);
+        return STK_OK;
+    }
     float *moved = stk_calloc_aligned((size_t)work->frames, sizeof *moved);
     if (moved == NULL) return stk_fail_memory("cut speech");
     for (int i = 0; i < work->frames; i++) moved[i] = work->looks[i].moved;

@@ -1,8 +1,8 @@
 /* step_sound.c - the clip's sound as audio.wav, moved to fit the lips where it was early or late.
  *
  *   clip --sound from the time of frame 0--> 16 kHz mono, as long as the picture -> audio.wav
- *   picture.mp4 + audio.wav --sync (sync.h)--> offset --surely more than a frame--> read again from
- *   that much later -> audio.wav
+ *   picture.mp4 + audio.wav + landmarks of the face step --sync (sync.h)--> offset
+ *   --surely more than a frame--> read again from that much later -> audio.wav
  *
  * A clip on which sync cannot be measured keeps its sound; whether it can be used at all is for
  * the later steps to say.
@@ -99,16 +99,21 @@ stk_status stk_prepare_read_sync(const char *text, double *late_ms, int *measure
 static stk_status find_offset(stk_prepare *prepare, stk_sync_figure *found) {
     char picture[STK_PATH_MAX], sound[STK_PATH_MAX];
     stk_sync_report sync;
+    stk_face_table table;
     if (prepare->manifest.info.frames < STK_SYNC_FRAMES_MIN) return STK_OK;
     STK_TRY(stk_prepare_path(prepare, "picture.mp4", picture));
     STK_TRY(stk_prepare_path(prepare, "audio.wav", sound));
+    STK_TRY(stk_face_table_read(prepare, 0, &table));
+    const stk_speech_faces faces = {table.frames, table.landmarks, table.found, table.take};
     const stk_speech_settings settings = {.clip = picture,
                                           .models = prepare->settings.models,
                                           .sound = sound,
                                           .frames_most = LOOKED_AT,
+                                          .faces = &faces,
                                           .threads = prepare->settings.threads};
     stk_status status =
         stk_sync_clip(&settings, NULL, prepare->settings.folder, prepare->job, &sync);
+    stk_face_table_clear(&table);
     if (status == STK_ERR_CONTENT) return STK_OK;
     if (status == STK_OK) *found = sync.by[sync.chosen];
     return status;
