@@ -35,22 +35,22 @@ run() { # name, compiler, meson options...
     cat "$setup_log"
     exit 1
   fi
-  # clang: the program, and the tests that are run
-  local targets=()
-  if [ "$name" = clang ]; then
-    targets=(tools/synctalk)
-    while read -r test; do targets+=("tests/$test"); done < <(
-      meson test -C "$folder" --no-rebuild --list --suite kernels --suite grad --suite parity --suite style 2>/dev/null |
-        sed -n 's|.*/ *\(test_[a-z0-9_]*\).*|\1|p')
-  fi
-  ninja -C "$folder" --quiet "${targets[@]}"
-  local log=$folder/meson-logs/testlog.txt status=0
   # What the presenter's truth says of accuracy does not depend on the compiler: once is enough. Whole
   # runs of the program are made with gcc and under the sanitizers. clang runs what depends on its code:
   # kernels, gradients, parity.
   local which=(--no-suite truth)
   [ "$name" != gcc ] || which=()
   [ "$name" != clang ] || which+=(--no-suite cli --no-suite unit)
+  # all under gcc; else the program, and the tests that are run
+  local targets=()
+  if [ "$name" != gcc ]; then
+    targets=(tools/synctalk)
+    while read -r test; do targets+=("tests/$test"); done < <(
+      meson test -C "$folder" --no-rebuild --list "${which[@]}" 2>/dev/null |
+        sed -n 's|.*/ *\(test_[a-z0-9_]*\).*|\1|p')
+  fi
+  ninja -C "$folder" --quiet "${targets[@]}"
+  local log=$folder/meson-logs/testlog.txt status=0
   meson test -C "$folder" --no-rebuild --print-errorlogs "${which[@]}" >"$folder/test-output.txt" 2>&1 || status=$?
   grep -E '^ *[0-9]+/[0-9]+ ' "$folder/test-output.txt" | grep -vE ' OK ' || true
   grep -hE '^SKIP: ' "$log" | sort | uniq -c || true

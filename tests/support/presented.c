@@ -40,20 +40,6 @@ void presented_need_speed(void) {
     skip();
 }
 
-void presented_clip(presented *p, stk_presenter_settings settings) {
-    memset(p, 0, sizeof *p);
-    const char *folder = test_temporary_folder();
-    TEST_OK(stk_path_join(p->clip, sizeof p->clip, folder, "clip.mp4"));
-    TEST_OK(stk_path_join(p->truth, sizeof p->truth, folder, "truth"));
-    TEST_OK(stk_path_join(p->folder, sizeof p->folder, folder, "person"));
-    settings.output = p->clip;
-    settings.truth = p->truth;
-    p->side = settings.width;
-    stk_presenter_figures result;
-    TEST_OK(stk_presenter_make(&settings, NULL, &result));
-    p->frames = result.frames;
-}
-
 static void read_table(const stk_safetensors *tables, const char *name, void **out, int64_t row,
                        int frames) {
     *out = stk_calloc_aligned((size_t)(row * frames), sizeof(float));

@@ -47,7 +47,7 @@ static int make_person(void **state) {
     presented_clip(
         &person,
         (stk_presenter_settings){
-            .seconds = SECONDS, .width = SIDE, .height = SIDE, .seed = 7, .fps = 25, .crf = 23});
+            .seconds = SECONDS, .width = SIDE, .height = SIDE, .seed = 7, .fps = 25, .crf = 12});
     presented_truth(&person);
     capture();
     return 0;

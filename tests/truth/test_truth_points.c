@@ -184,7 +184,7 @@ static int unsanitized(void) {
 }
 
 static const stk_presenter_settings PLAIN = {
-    .seconds = 3, .width = 256, .height = 256, .seed = 7, .fps = 25, .crf = 12};
+    .seconds = 6, .width = 256, .height = 256, .seed = 7, .fps = 25, .crf = 12};
 
 static void follow_presenter_moves_with_the_skull(void **state) {
     (void)state;
@@ -204,6 +204,7 @@ static void follow_hand_and_cut_keep_the_skull(void **state) {
     stk_presenter_settings settings = PLAIN;
     settings.variant.hand = settings.variant.cut = 1;
     settings.seed = 3;
+    settings.seconds = 3;
     follow(&f, settings);
     assert_true(f.figures.kept >= 60);
     assert_int_equal(f.figures.cuts, 1);

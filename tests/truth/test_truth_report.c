@@ -22,7 +22,7 @@ static presented present(const char *variants, double seconds) {
     stk_presenter_settings settings = {
         .seconds = seconds, .width = SIDE, .height = SIDE, .seed = 7, .fps = 25, .crf = 16};
     TEST_OK(stk_presenter_variant_parse(variants, &settings.variant));
-    presented_clip(&p, settings);
+    presented_clip_alone(&p, settings);
     return p;
 }
 
@@ -137,7 +137,7 @@ static void rewrite(const presented *p, const char *name, char path[STK_PATH_MAX
     stk_image out, first = {0};
     const stk_image *rgb;
     int end = 0;
-    snprintf(path, STK_PATH_MAX, "%.4000s.%s.mp4", p->clip, name);
+    snprintf(path, STK_PATH_MAX, "%.4000s.%s.mp4", p->folder, name);
     const stk_writer_options options = {.format = STK_WRITER_MP4,
                                         .width = SIDE,
                                         .height = SIDE,
@@ -235,7 +235,7 @@ static void report_without_a_head_is_a_failure(void **state) {
     (void)state;
     presented_need_speed();
     char clip[STK_PATH_MAX];
-    presented p = present("", 2.1);
+    presented p = present("", 2.2);
     rewrite(&p, "bars", clip, show_bars);
     expect_failure(clip, p.folder, "no face was found");
     presented empty = present("no_face", 2.1);
