@@ -6,7 +6,7 @@
 static const double CLOSING_S = 0.08, CLOSED_S = 0.04, OPENING_S = 0.15;
 static const double MEAN_S = 3.5, SIGMA = 0.5; /* of the interval, and of its logarithm */
 static const double OPEN_MIN_S = 0.6, INTERVAL_MAX_S = 12;
-static const float AMPLITUDE_MIN = 0.85f;
+static const float AMPLITUDE_MIN = 0.92f;
 
 static double smooth_step(double x) {
     return x <= 0 ? 0 : x >= 1 ? 1 : x * x * (3 - 2 * x);

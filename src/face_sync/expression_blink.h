@@ -15,7 +15,7 @@
 float stk_blink_shape(double t_s);
 
 /* closed [frames] at 25/s: 0 open .. 1 shut. Intervals between blinks are log-normal, mean 3.5 s;
- * the eyes stay open for at least 0.6 s; each blink goes 0.85 to 1 of the way. The same seed gives
+ * the eyes stay open for at least 0.6 s; each blink goes 0.92 to 1 of the way. The same seed gives
  * the same blinks, and a longer track begins as a shorter one. */
 void stk_blinks_make(uint64_t seed, float *closed, int frames);
 

@@ -37,7 +37,7 @@ static void blinks_come_at_the_rate_of_a_person(void **state) {
             peak = 0;
         }
         if (hour[i] > peak) peak = hour[i];
-        if (hour[i] == 0 && length > 0) assert_true(peak >= 0.85f && length >= 4);
+        if (hour[i] == 0 && length > 0) assert_true(peak >= 0.92f && length >= 4);
         length = hour[i] > 0 ? length + 1 : 0;
         open = hour[i] > 0 ? 0 : open + 1;
         longest = length > longest ? length : longest;
