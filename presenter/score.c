@@ -129,7 +129,7 @@ static void write_nods_and_brows(stk_score *score, const cues *c, stk_rng *rng) 
         const float weight = c->beats[i].weight * c->beats[i].weight;
         const float chance_nod = stk_rng_float(rng), chance_brow = stk_rng_float(rng);
         const float deep = between(rng, 2, 4), aside = between(rng, -1, 1);
-        const float high = between(rng, 0.12f, 0.5f), lean = between(rng, -0.35f, 0.35f);
+        const float high = between(rng, 0.2f, 0.7f), lean = between(rng, -0.35f, 0.35f);
         if (t > nod_s + 0.5 && chance_nod < 0.7f * weight) {
             add(score,
                 (stk_act){STK_ACT_NOD, t - 0.14, 0.18f, 0, 0.26f, deep * DEGREE, aside * DEGREE});
@@ -152,7 +152,7 @@ static void write_smiles(stk_score *score, const cues *c, double seconds, stk_rn
                              (float)fmin(length_s - 0.2, 1.5), 0.5f, amount, lean});
     }
     for (double t = between(rng, 3, 8); t < seconds; t += (double)between(rng, 5, 12))
-        add(score, (stk_act){STK_ACT_FROWN, t, 0.25f, 0.5f, 0.4f, between(rng, 0.12f, 0.35f), 0});
+        add(score, (stk_act){STK_ACT_FROWN, t, 0.25f, 0.7f, 0.4f, between(rng, 0.35f, 0.75f), 0});
 }
 
 /* The next pause that begins in [from_s, to_s), -1 if none. */
