@@ -34,26 +34,7 @@ static int fold_block(const stk_stack *stack, int i) {
 
 static stk_status create_layer(const stk_stack *stack, int i, int batch, stk_dnnl_layer **layer) {
     const stk_stack_block *b = &stack->blocks[i];
-    const stk_conv_shape shape = {
-        .batch = batch,
-        .in_h = b->in_h,
-        .in_w = b->in_w,
-        .in_c = b->in_c,
-        .out_h = stack->layer[i].out_h,
-        .out_w = stack->layer[i].out_w,
-        .out_c = b->out_c,
-        .kernel_h = b->kernel_h,
-        .kernel_w = b->kernel_w,
-        .stride_h = b->stride_h,
-        .stride_w = b->stride_w,
-        .dilation_h = 1,
-        .dilation_w = 1,
-        .pad_top = b->pad,
-        .pad_left = b->pad,
-        .pad_bottom = b->pad,
-        .pad_right = b->pad,
-        .groups = 1,
-    };
+    const stk_conv_shape shape = stk_stack_conv_shape(b, batch);
     return stk_dnnl_conv_create(
         layer, &shape, STK_CONV_OIHW, tensor_of(stack, stack->layer[i].weight),
         tensor_of(stack, stack->layer[i].bias), b->relu ? STK_ACT_RELU : STK_ACT_NONE);

@@ -15,6 +15,29 @@ void stk_stack_block_size(const stk_stack_block *b, int *h, int *w) {
     *w = (b->in_w * up + 2 * b->pad - b->kernel_w) / b->stride_w + 1;
 }
 
+stk_conv_shape stk_stack_conv_shape(const stk_stack_block *b, int batch) {
+    stk_conv_shape shape = {
+        .batch = batch,
+        .in_h = b->in_h * (b->up ? 2 : 1),
+        .in_w = b->in_w * (b->up ? 2 : 1),
+        .in_c = b->in_c,
+        .out_c = b->out_c,
+        .kernel_h = b->kernel_h,
+        .kernel_w = b->kernel_w,
+        .stride_h = b->stride_h,
+        .stride_w = b->stride_w,
+        .dilation_h = 1,
+        .dilation_w = 1,
+        .pad_top = b->pad,
+        .pad_left = b->pad,
+        .pad_bottom = b->pad,
+        .pad_right = b->pad,
+        .groups = 1,
+    };
+    stk_stack_block_size(b, &shape.out_h, &shape.out_w);
+    return shape;
+}
+
 /* --- parameters ------------------------------------------------------------------------------- */
 
 static stk_status add(stk_stack *stack, const char *prefix, int i, const char *name,
@@ -105,26 +128,7 @@ static stk_status open_layer(stk_stack *stack, int i, const stk_stack_options *o
     if (l->z == NULL || l->y == NULL || l->used == NULL || l->spread == NULL || l->sums == NULL ||
         (b->up && l->wide == NULL))
         return stk_fail_memory("network layer");
-    const stk_conv_shape shape = {
-        .batch = stack->micro,
-        .in_h = b->in_h * (b->up ? 2 : 1),
-        .in_w = b->in_w * (b->up ? 2 : 1),
-        .in_c = b->in_c,
-        .out_h = l->out_h,
-        .out_w = l->out_w,
-        .out_c = b->out_c,
-        .kernel_h = b->kernel_h,
-        .kernel_w = b->kernel_w,
-        .stride_h = b->stride_h,
-        .stride_w = b->stride_w,
-        .dilation_h = 1,
-        .dilation_w = 1,
-        .pad_top = b->pad,
-        .pad_left = b->pad,
-        .pad_bottom = b->pad,
-        .pad_right = b->pad,
-        .groups = 1,
-    };
+    const stk_conv_shape shape = stk_stack_conv_shape(b, stack->micro);
     const stk_conv_options conv = {options->tasks, i > 0 || options->want_dx, options->bf16};
     return stk_conv_train_create(&l->conv, &shape, &conv);
 }

@@ -35,6 +35,8 @@ typedef struct stk_stack_block {
 
 /* Height and width of what a block gives. */
 void stk_stack_block_size(const stk_stack_block *block, int *h, int *w);
+/* Its convolution of `batch` pictures; of the doubled ones where it doubles them. */
+stk_conv_shape stk_stack_conv_shape(const stk_stack_block *block, int batch);
 
 typedef struct stk_stack_layer {
     int weight, bias, gain, shift, mean, variance; /* in the store; norm's are -1 without norm */
