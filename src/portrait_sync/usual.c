@@ -21,12 +21,13 @@ enum {
     LEVELS = 256,
     TERMS = 4,
     LIGHT_ROUNDS = 4,
+    APART = 4, /* texels between those that tell the light */
 };
 static const float SPREAD = 1.5f, SLACK = 3.0f;
 /* Round by round: differences beyond are less and less light. */
 static const float LIGHT_LEVELS[LIGHT_ROUNDS] = {12, 8, 8, 8};
 /* Texels of no difference that level and bends of the light begin with. */
-static const double PRIOR_LEVEL = 1, PRIOR_BEND = 100;
+static const double PRIOR_LEVEL = 1, PRIOR_BEND = 6;
 
 typedef struct face_light {
     float factor[3][TERMS];
@@ -113,6 +114,12 @@ static int colour_at(const stk_image *rgb, const float px[2], uint8_t colour[3])
     return 1;
 }
 
+static int cell_at(const stk_image *rgb, const float px[2]) {
+    const float x = px[0] * STK_CELLS / (float)rgb->width;
+    const float y = px[1] * STK_CELLS / (float)rgb->height;
+    return (int)stk_clampf(y, 0, STK_CELLS - 1) * STK_CELLS + (int)stk_clampf(x, 0, STK_CELLS - 1);
+}
+
 static void unfold(const stk_usual *usual, const stk_image *rgb, const float (*landmarks)[3],
                    float scale, stk_usual_face *face) {
     uint8_t turned[STK_MESH_TRIANGLES];
@@ -123,6 +130,7 @@ static void unfold(const stk_usual *usual, const stk_image *rgb, const float (*l
         if (usual->triangle[i] < 0 || !turned[usual->triangle[i]]) continue;
         place(usual, i, landmarks, scale, px);
         face->seen[i] = (uint8_t)colour_at(rgb, px, face->colour[i]);
+        face->cell[i] = (uint16_t)cell_at(rgb, px);
     }
 }
 
@@ -178,7 +186,7 @@ static int count_levels(const stk_usual *usual, int texel, int c, uint16_t count
 static void find_usual(stk_usual *usual) {
     uint16_t counts[LEVELS];
     for (int i = 0; i < TEXELS; i++)
-        for (int c = 0; c < 3; c++) {
+        for (int c = 0; c < 3 && usual->triangle[i] >= 0; c++) {
             const int total = count_levels(usual, i, c, counts);
             const int middle = quantile(counts, total, 0.5f);
             const float below = (float)(middle - quantile(counts, total, 0.25f));
@@ -226,7 +234,8 @@ static void solve(double matrix[TERMS][TERMS], double right[TERMS]) {
 static void fit_light(const stk_usual *usual, const stk_usual_face *face, int c, float levels,
                       float factor[TERMS]) {
     double matrix[TERMS][TERMS] = {{0}}, right[TERMS] = {0};
-    for (int i = 0; i < TEXELS; i++) {
+    for (int n = 0; n < (SIDE / APART) * (SIDE / APART); n++) {
+        const int i = n / (SIDE / APART) * APART * SIDE + n % (SIDE / APART) * APART;
         float term[TERMS];
         if (!face->seen[i]) continue;
         terms_of(i, term);
@@ -256,6 +265,7 @@ static void darken(const stk_usual *usual, stk_usual_face *face) {
     light_of(usual, face, &light);
     for (int i = 0; i < TEXELS; i++) {
         float term[TERMS];
+        if (!face->seen[i]) continue;
         terms_of(i, term);
         for (int c = 0; c < 3; c++)
             face->colour[i][c] = (uint8_t)lrintf(
@@ -303,17 +313,13 @@ static int beyond_of(const stk_usual *usual, int texel, const uint8_t colour[3])
 void stk_usual_compare(const stk_usual *usual, const stk_image *rgb, const float (*landmarks)[3],
                        float scale, stk_usual_face *face, float *beyond) {
     uint16_t count[STK_CELLS * STK_CELLS] = {0};
-    float px[2];
     unfold(usual, rgb, landmarks, scale, face);
     darken(usual, face);
     for (int i = 0; i < STK_CELLS * STK_CELLS; i++) beyond[i] = 0;
     for (int i = 0; i < TEXELS; i++) {
         if (!face->seen[i]) continue;
-        place(usual, i, landmarks, scale, px);
-        const int x = stk_clampi((int)(px[0] * STK_CELLS / (float)rgb->width), 0, STK_CELLS - 1);
-        const int y = stk_clampi((int)(px[1] * STK_CELLS / (float)rgb->height), 0, STK_CELLS - 1);
-        beyond[y * STK_CELLS + x] += (float)beyond_of(usual, i, face->colour[i]) / 3;
-        count[y * STK_CELLS + x]++;
+        beyond[face->cell[i]] += (float)beyond_of(usual, i, face->colour[i]) / 3;
+        count[face->cell[i]]++;
     }
     for (int i = 0; i < STK_CELLS * STK_CELLS; i++)
         beyond[i] = count[i] >= CELL_TEXELS ? beyond[i] / (float)count[i] : -1;

@@ -20,7 +20,8 @@ enum { STK_USUAL_SIDE = 128, STK_USUAL_TEXELS = STK_USUAL_SIDE * STK_USUAL_SIDE 
 /* A face in the texture. */
 typedef struct stk_usual_face {
     uint8_t colour[STK_USUAL_TEXELS][3];
-    uint8_t seen[STK_USUAL_TEXELS]; /* 1: the mesh shows it to the camera, within the picture */
+    uint16_t cell[STK_USUAL_TEXELS]; /* of the picture, where it is seen */
+    uint8_t seen[STK_USUAL_TEXELS];  /* 1: the mesh shows it to the camera, within the picture */
 } stk_usual_face;
 
 typedef struct stk_usual stk_usual;
@@ -43,6 +44,6 @@ void stk_usual_compare(const stk_usual *usual, const stk_image *rgb, const float
  * least share of the face's cells that such a piece has inside, a cell away from its own border.
  * Returns how many are hidden. */
 int stk_usual_hidden(const float *beyond, float core, uint8_t *hidden);
-#define STK_USUAL_CORE 0.04f
+#define STK_USUAL_CORE 0.05f
 
 #endif

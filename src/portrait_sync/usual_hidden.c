@@ -11,8 +11,8 @@
 #include <string.h>
 
 enum { CELLS = STK_CELLS, COUNT = CELLS * CELLS };
-/* Levels beyond what is usual, means of 3 x 3 cells. Clips of faces alone: pieces over 2.5 have a
- * core of at most 2 % of the face (six clips), of a face turned far away 6 %; a hand 5 to 20 %. */
+/* Levels beyond what is usual, means of 3 x 3 cells. Pieces over 2.5 have a core of at most 2 % of
+ * the face on french, obama and may, 4 to 6 % on heads turned far; a hand's 5 to 25 %. */
 static const float JOIN_LEVELS = 2.5f, SEED_LEVELS = 6;
 
 enum { OFF = 0, FACE = 1, JOIN = 2, TAKEN = 4, CORE = 8 };
