@@ -1,6 +1,7 @@
 /* sync_loss.c - see sync_loss.h. All sums run in the order of the indices. */
 #include "face_sync/sync_loss.h"
 #include "base/memory.h"
+#include "face_sync/sync_offset.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -9,7 +10,7 @@
 static const float SIMILARITY_EDGE = 1e-4f; /* logarithms stop this near to 0 and 1 */
 static const float NORM_LEAST = 1e-6f;
 
-enum { D = STK_SYNC_CODE, LANES = 8 };
+enum { D = STK_SYNC_CODE };
 
 stk_status stk_sync_loss_init(stk_sync_loss *loss, int n) {
     const size_t codes = (size_t)n * D, pairs = (size_t)n * (size_t)n;
@@ -30,24 +31,16 @@ void stk_sync_loss_clear(stk_sync_loss *loss) {
     *loss = (stk_sync_loss){0};
 }
 
-static float dot(const float *a, const float *b) {
-    float lanes[LANES] = {0}, sum = 0;
-    for (int i = 0; i < D; i += LANES)
-        for (int k = 0; k < LANES; k++) lanes[k] += a[i + k] * b[i + k];
-    for (int k = 0; k < LANES; k++) sum += lanes[k];
-    return sum;
-}
-
 static float normalise(const float *code, float *out) {
-    const float length = sqrtf(dot(code, code));
+    const float length = sqrtf(stk_sync_dot(code, code));
     const float norm = length > NORM_LEAST ? length : NORM_LEAST;
     for (int i = 0; i < D; i++) out[i] = code[i] / norm;
     return norm;
 }
 
 float stk_sync_similarity(const float *a, const float *b) {
-    const float lengths = sqrtf(dot(a, a)) * sqrtf(dot(b, b));
-    return dot(a, b) / (lengths > NORM_LEAST ? lengths : NORM_LEAST);
+    const float lengths = sqrtf(stk_sync_dot(a, a)) * sqrtf(stk_sync_dot(b, b));
+    return stk_sync_dot(a, b) / (lengths > NORM_LEAST ? lengths : NORM_LEAST);
 }
 
 /* 1 in sync, 0 out of sync, -1 too near to tell. */
@@ -112,7 +105,7 @@ static void add_nce(stk_sync_loss *loss, float weight, int by_sound, const int32
 
 /* dx = (d - u (u.d)) / |x|, u = x / |x|; d [512] in place. */
 static void through_norm(const float *unit, float norm, float *d) {
-    const float along = dot(unit, d);
+    const float along = stk_sync_dot(unit, d);
     for (int i = 0; i < D; i++) d[i] = (d[i] - unit[i] * along) / norm;
 }
 
@@ -148,7 +141,7 @@ void stk_sync_loss_run(stk_sync_loss *loss, const stk_sync_weights *weights, con
     for (int i = 0; i < n; i++)
         for (int j = 0; j < n; j++)
             loss->similarity[i * n + j] =
-                dot(loss->picture + (size_t)i * D, loss->sound + (size_t)j * D);
+                stk_sync_dot(loss->picture + (size_t)i * D, loss->sound + (size_t)j * D);
     memset(loss->d, 0, (size_t)n * (size_t)n * sizeof(float));
     *figures = (stk_sync_figures){0};
     loss->dlog_scale = 0;

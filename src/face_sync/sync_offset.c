@@ -8,7 +8,7 @@
 
 enum { D = STK_SYNC_CODE, LANES = 8 };
 
-static float dot(const float *a, const float *b) {
+float stk_sync_dot(const float *a, const float *b) {
     float lanes[LANES] = {0}, sum = 0;
     for (int k = 0; k < D; k += LANES)
         for (int l = 0; l < LANES; l++) lanes[l] += a[k + l] * b[k + l];
@@ -17,7 +17,7 @@ static float dot(const float *a, const float *b) {
 }
 
 void stk_sync_unit(const float *code, float *out) {
-    const float scale = 1.0f / sqrtf(dot(code, code) + 1e-12f);
+    const float scale = 1.0f / sqrtf(stk_sync_dot(code, code) + 1e-12f);
     for (int k = 0; k < D; k++) out[k] = scale * code[k];
 }
 
@@ -27,7 +27,7 @@ void stk_sync_distances(int frames, const float *lips, const float *sound, const
         const int j = i + k - STK_OFFSET_MAX;
         distances[k] = -1;
         if (j < 0 || j >= frames || !(has[i] & STK_HAS_LIPS) || !(has[j] & STK_HAS_SOUND)) continue;
-        const float apart = 2 - 2 * dot(lips + (size_t)i * D, sound + (size_t)j * D);
+        const float apart = 2 - 2 * stk_sync_dot(lips + (size_t)i * D, sound + (size_t)j * D);
         distances[k] = sqrtf(apart > 0 ? apart : 0);
     }
 }

@@ -19,6 +19,8 @@ enum {
 
 enum { STK_HAS_SOUND = 1, STK_HAS_LIPS = 2 };
 
+/* Of two codes of 512 numbers, in eight sums. */
+float stk_sync_dot(const float *a, const float *b);
 /* out = code / |code| of 512 numbers. */
 void stk_sync_unit(const float *code, float *out);
 /* Distances of frame i; negative where one of the two is missing. lips, sound [frames][512]; has

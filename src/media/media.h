@@ -77,6 +77,8 @@ stk_status stk_video_reader_next(stk_video_reader *reader, const stk_image **fra
  * Owned by the caller: stk_sound_clear. */
 stk_status stk_sound_read(const char *path, int rate, double start_s, stk_sound *sound);
 void stk_sound_clear(stk_sound *sound);
+/* Exactly `count` samples: cut, or continued with silence. */
+stk_status stk_sound_fit(stk_sound *sound, int64_t count);
 /* How many samples stk_sound_read would give: decodes all, keeps nothing. */
 stk_status stk_sound_length(const char *path, int rate, double start_s, int64_t *samples);
 

@@ -292,6 +292,18 @@ void stk_sound_clear(stk_sound *sound) {
     *sound = (stk_sound){0};
 }
 
+stk_status stk_sound_fit(stk_sound *sound, int64_t count) {
+    if (sound->count < count) {
+        float *longer = stk_calloc_aligned((size_t)count, sizeof *longer);
+        if (longer == NULL) return stk_fail_memory("sound");
+        if (sound->count > 0) memcpy(longer, sound->samples, (size_t)sound->count * sizeof *longer);
+        stk_free(sound->samples);
+        sound->samples = longer;
+    }
+    sound->count = count;
+    return STK_OK;
+}
+
 static void put_u32(uint8_t *at, uint32_t value) {
     for (int i = 0; i < 4; i++) at[i] = (uint8_t)(value >> (8 * i));
 }

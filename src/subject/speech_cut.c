@@ -242,19 +242,6 @@ static stk_status find_takes(cut_work *work) {
     return status;
 }
 
-/* Exactly `count` samples: cut, or continued with silence. */
-static stk_status fit_sound(stk_sound *sound, int64_t count) {
-    if (sound->count < count) {
-        float *longer = stk_calloc_aligned((size_t)count, sizeof *longer);
-        if (longer == NULL) return stk_fail_memory("sound");
-        if (sound->count > 0) memcpy(longer, sound->samples, (size_t)sound->count * sizeof *longer);
-        stk_sound_clear(sound);
-        *sound = (stk_sound){longer, count, STK_SAMPLE_RATE};
-    }
-    sound->count = count;
-    return STK_OK;
-}
-
 /* The sound as if it had been less late by moved_ms, and what is computed from it. */
 static stk_status read_sound(cut_work *work) {
     const stk_speech_settings *settings = work->settings;
@@ -263,7 +250,7 @@ static stk_status read_sound(cut_work *work) {
     stk_sound_clear(&work->sound);
     STK_TRY(stk_sound_read(settings->sound != NULL ? settings->sound : settings->clip,
                            STK_SAMPLE_RATE, start_s + work->moved_ms / 1000, &work->sound));
-    STK_TRY(fit_sound(&work->sound, count));
+    STK_TRY(stk_sound_fit(&work->sound, count));
     double power = 0;
     for (int64_t i = 0; i < work->sound.count; i++)
         power += (double)work->sound.samples[i] * (double)work->sound.samples[i];

@@ -10,7 +10,6 @@
 #include "subject/prepare.h"
 #include "subject/sync.h"
 
-#include "base/memory.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -45,20 +44,6 @@ static loudness measure(const stk_sound *sound) {
                       (double)silent / fmax(1.0, (double)windows)};
 }
 
-/* Cuts the sound to the picture's length or continues it with silence. */
-static stk_status fit_length(stk_sound *sound, int64_t count) {
-    if (sound->count >= count) {
-        sound->count = count;
-        return STK_OK;
-    }
-    float *longer = stk_calloc_aligned((size_t)count, sizeof *longer);
-    if (longer == NULL) return stk_fail_memory("sound");
-    if (sound->count > 0) memcpy(longer, sound->samples, (size_t)sound->count * sizeof *longer);
-    stk_sound_clear(sound);
-    *sound = (stk_sound){longer, count, STK_SAMPLE_RATE};
-    return STK_OK;
-}
-
 /* audio.wav from the sound that had been late_ms late; *missing_s: how much of it the clip lacks
  * at its end. */
 static stk_status write_sound(stk_prepare *prepare, double late_ms, loudness *level,
@@ -70,7 +55,7 @@ static stk_status write_sound(stk_prepare *prepare, double late_ms, loudness *le
                            prepare->manifest.info.source_start_s + late_ms / 1000, &sound));
     const int64_t had = sound.count;
     stk_status status =
-        fit_length(&sound, (int64_t)prepare->manifest.info.frames * SAMPLES_PER_FRAME);
+        stk_sound_fit(&sound, (int64_t)prepare->manifest.info.frames * SAMPLES_PER_FRAME);
     if (status == STK_OK) {
         *missing_s = fmax(0.0, (double)(sound.count - had)) / STK_SAMPLE_RATE;
         *level = measure(&sound);

@@ -1,10 +1,12 @@
 /* Clips that are not ours: retiming of repeated, film-rate and variable-rate sources. */
 #include "support.h"
 #include "base/clock.h"
+#include "base/memory.h"
 #include "media/media.h"
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 static stk_retime plan_clip(const char *clip) {
     stk_retime plan;
@@ -121,6 +123,22 @@ static void sound_start_time_cuts_exactly(void **state) {
     stk_sound_clear(&part);
 }
 
+static void sound_fit_cuts_or_continues_with_silence(void **state) {
+    (void)state;
+    static const float want[6] = {0.25f, -0.5f, 0.75f};
+    stk_sound sound = {stk_calloc_aligned(4, sizeof(float)), 4, 16000};
+    assert_non_null(sound.samples);
+    memcpy(sound.samples, want, 3 * sizeof *want);
+    sound.samples[3] = 1;
+    TEST_OK(stk_sound_fit(&sound, 3));
+    assert_int_equal(sound.count, 3);
+    TEST_OK(stk_sound_fit(&sound, 6));
+    assert_int_equal(sound.count, 6);
+    assert_int_equal(sound.rate, 16000);
+    assert_memory_equal(sound.samples, want, sizeof want);
+    stk_sound_clear(&sound);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(plan_repeated_frames_drops_exactly_them),
@@ -132,6 +150,7 @@ int main(void) {
         cmocka_unit_test(probe_clip_reports_streams),
         cmocka_unit_test(sound_wav_with_extra_chunks_reads),
         cmocka_unit_test(sound_start_time_cuts_exactly),
+        cmocka_unit_test(sound_fit_cuts_or_continues_with_silence),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
