@@ -44,7 +44,7 @@ static void append(char *text, size_t size, const char *part) {
 /* Findings below the worst grade so far are dropped, better ones before it forgotten. */
 static void STK_PRINTF(4, 5)
     find(judge *j, int grade, const char *advice, const char *format, ...) {
-    char part[320];
+    char part[600];
     va_list args;
     if (grade < j->grade) return;
     if (grade > j->grade) j->verdict->reason[0] = j->verdict->advice[0] = '\0';

@@ -129,9 +129,18 @@ static void count_cut_faces(const face_work *work, int frames, cJSON *figures) {
     stk_figure(figures, "face_cut_frames", cut, 0);
 }
 
+/* First frame and end of the longest part in which every frame shows the face. */
+static void longest_part(const face_work *work, int frames, int part[2]) {
+    part[0] = part[1] = 0;
+    for (int i = 0, from = 0; i < frames; i++) {
+        if (!work->found[i]) from = i + 1;
+        if (i + 1 - from > part[1] - part[0]) part[0] = from, part[1] = i + 1;
+    }
+}
+
 static stk_status check_found(const face_work *work, int frames, cJSON *figures) {
     const stk_prepare *p = work->prepare;
-    int lost = 0, first = -1, first_long = -1, longest = 0, length = 0;
+    int lost = 0, first = -1, first_long = -1, longest = 0, length = 0, part[2];
     for (int i = 0; i < frames; i++) {
         length = work->found[i] ? 0 : length + 1;
         lost += length > 0;
@@ -149,10 +158,13 @@ static stk_status check_found(const face_work *work, int frames, cJSON *figures)
     int too_many = (float)lost > gaps_share_max * (float)frames;
     if (first_long < 0 && !too_many) return STK_OK;
     int at = first_long >= 0 ? first_long : first;
+    longest_part(work, frames, part);
     return stk_fail(STK_ERR_CONTENT,
                     "%s: the face is lost at frame %d (%.2f s): %d of %d frames show none, %d in a "
-                    "row at most; cut the clip to a part where the face is seen throughout",
-                    p->settings.clip, at, stk_prepare_time_s(p, at), lost, frames, longest);
+                    "row at most; cut the clip to a part where the face is seen throughout, the "
+                    "longest of which is %.2f to %.2f s",
+                    p->settings.clip, at, stk_prepare_time_s(p, at), lost, frames, longest,
+                    stk_prepare_time_s(p, part[0]), stk_prepare_time_s(p, part[1]));
 }
 
 /* --- cuts, gaps ------------------------------------------------------------------------------- */
