@@ -24,9 +24,10 @@ static const float PUBLISHED_RATE = 0.5f; /* of the coarse stage, at its end */
 /* Where our own patches lie: shares as RAY_SHARES of trainer.c, without the far backdrop. */
 static const float PATCH_SHARES[STK_RAY_CLASSES] = {0.0f, 0.1f, 0.4f, 0.2f, 0.3f};
 
-/* Rays at the lids themselves, instead of as many of the class of eyes and brows: of a blink's, and
- * of other frames' in clips with blinks, so that open eyes stay as sharp. */
-static const float SHUT_SHARE = 0.15f, OPEN_SHARE = 0.0f;
+/* Rays at the lids themselves: of a blink's, instead of as many at eyes and brows; of other frames'
+ * in clips with blinks, so that open eyes stay as sharp, instead of as many of the head. (Fewer at
+ * their brows, and brows are not learned.) */
+static const float SHUT_SHARE = 0.35f, OPEN_SHARE = 0.05f;
 
 int stk_train_first_ray(const step_plan *plan, int slot, int *count) {
     const int first = slot % plan->parts * plan->slot_rays, left = plan->picture_rays - first;
@@ -210,11 +211,14 @@ static void draw_rays(stk_trainer *t, int slot, int count, stk_ray_pick *picks) 
     batch.rays = count;
     stk_ray_cache_rays(t->cache, &batch, t->ray_seed, slot, frame, picks);
     if (t->blink_count == 0) return;
-    float before = 0;
+    float before = 0; /* the last ones of the head and the first ones of the eyes meet there */
     for (int class = 0; class < STK_RAY_EYES; class ++) before += batch.share[class];
-    const int first = (int)(before * (float)count + 0.5f);
-    const float share = t->lids_down[frame] ? SHUT_SHARE : OPEN_SHARE;
-    stk_train_lids_picks(t, slot, picks + first, (int)(share * (float)count));
+    const int eyes = (int)(before * (float)count + 0.5f);
+    const int open = (int)(OPEN_SHARE * (float)count), shut = (int)(SHUT_SHARE * (float)count);
+    if (t->lids_down[frame])
+        stk_train_lids_picks(t, slot, picks + eyes, shut);
+    else
+        stk_train_lids_picks(t, slot, picks + eyes - open, open);
 }
 
 void stk_train_plan_rays(stk_trainer *t, int slot) {
