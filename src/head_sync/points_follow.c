@@ -115,15 +115,16 @@ static void follow_task(void *ctx, int task, int worker) {
     const float det = p->linear[0] * p->linear[3] - p->linear[1] * p->linear[2];
     if (!(det > 0.1f && det < 10) || !follow_point(t, p, warp, &match, &back)) return;
     memcpy(p->warp, warp, sizeof p->warp);
+    memcpy(p->seen_linear, p->linear, sizeof p->seen_linear);
     p->offset[0] = warp[2] - p->predicted[0];
     p->offset[1] = warp[5] - p->predicted[1];
     p->weight = p->rigidity * match / (1 + back * back / 0.0625f);
 }
 
 int stk_points_is_hidden(const stk_points_tracker *t, const tracked_point *p) {
-    const float *was = p->warp, *is = p->linear;
+    const float *was = p->seen_linear, *is = p->linear;
     const float turned = fmaxf(fmaxf(fabsf(is[0] - was[0]), fabsf(is[1] - was[1])),
-                               fmaxf(fabsf(is[2] - was[3]), fabsf(is[3] - was[4])));
+                               fmaxf(fabsf(is[2] - was[2]), fabsf(is[3] - was[3])));
     const float reach = HIDDEN_PART * t->size_px;
     int lost = 0, found = 0, all_found = 0;
     const int wait =

@@ -27,6 +27,7 @@ typedef struct tracked_point {
     float predicted[2], linear[4]; /* this frame */
     float before[2];               /* the last frame's prediction, without the offset */
     float warp[6];                 /* as last found */
+    float seen_linear[4];          /* predicted then */
     float weight, rigidity;        /* weight: of this frame; 0 = not found */
     int32_t id;
     int lost;   /* frames since it was found */

@@ -38,6 +38,7 @@ static int start_point(stk_points_tracker *t, int frame, int slot, const stk_pic
     if (!stk_patch_take(&t->kernels, &t->now->planes[2], warps[2], 2, &p->coarse))
         p->coarse.parameters = 0;
     stk_points_predict(t, p);
+    memcpy(p->seen_linear, p->linear, sizeof p->seen_linear);
     for (int c = 0; c < 2; c++) p->offset[c] = p->anchor[c] - p->predicted[c];
     p->rigidity = p->weight = pick->weight;
     p->lost = p->hidden = 0;

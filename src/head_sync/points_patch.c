@@ -9,9 +9,11 @@ enum { SIDE = STK_LK_SIDE, SAMPLES = STK_LK_SAMPLES, ROWS = STK_LK_ROWS_MAX, DEG
 /* Position on the patch in units of 8 px, so that all parameters are of one size. */
 static const float UNIT_PX = 8.0f;
 static const float WINDOW_SIGMA_PX = 6.0f;
-/* What a sample is off by when the patch is on its place (grey levels: noise, light, what an affine
- * warp cannot do), and how far the linear part is off its prediction: the prior's two widths. */
-static const float SAMPLE_SIGMA = 4.0f, LINEAR_SIGMA = 0.03f;
+/* What a sample is off by when the patch is on its place (grey levels: noise, what an affine warp
+ * cannot do), and how far the linear part is off its prediction: the prior's two widths. Poses that
+ * predictions come from turn too little (by a fifth to a third), so a prior that outweighs the
+ * patch makes its points move too little with the turn, too. */
+static const float SAMPLE_SIGMA = 1.2f, LINEAR_SIGMA = 0.03f;
 /* Settled when a turn moves the centre by less than this, px. */
 static const float SETTLED_PX = 0.01f, NEARLY_PX = 0.06f;
 static const float GAIN_LEAST = 0.5f, GAIN_MOST = 3.0f;

@@ -5,7 +5,10 @@
 #include <math.h>
 #include <string.h>
 
-static const float NEIGHBOUR_PART = 0.3f; /* of the face's size: width of a prediction */
+/* Width of a prediction, part of the face's size: no wider than the slopes of a nose; and the
+ * weight of what is farther. */
+static const float NEIGHBOUR_PART = 0.12f;
+static const double FAR_WEIGHT = 0.002;
 
 int stk_points_read_face(stk_points_tracker *t, const float (*landmarks)[3]) {
     double x = 0, y = 0, xx = 0;
@@ -53,7 +56,7 @@ int stk_points_prepare_prediction(const stk_points_tracker *t, tracked_point *p)
         const double dx = (double)(t->rigid_px[k][0] - p->anchor[0]) / width;
         const double dy = (double)(t->rigid_px[k][1] - p->anchor[1]) / width;
         const double row[3] = {dx, dy, 1};
-        weights[k] = t->shape.weights[k] * (exp(-0.5 * (dx * dx + dy * dy)) + 0.02);
+        weights[k] = t->shape.weights[k] * (exp(-0.5 * (dx * dx + dy * dy)) + FAR_WEIGHT);
         for (int i = 0; i < 9; i++) gram[i] += weights[k] * row[i / 3] * row[i % 3];
     }
     for (int k = 0; k < n; k++) {
