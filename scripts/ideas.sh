@@ -16,8 +16,6 @@
 # certainty (t test). Seconds are of the training alone, by the clock.
 set -eu
 : "${SYNCTALK:=build/tools/synctalk}"
-steps=1000 every=4 seeds=3 jobs=1 threads=0 folder="" print=0
-ideas="regions frames rates average probe blinks noise backdrop hull levels exposure camera"
 
 usage() {
   sed -n '2,15s/^# \{0,1\}//p' "$0" >&2
@@ -41,8 +39,9 @@ run_one() { # folder subject idea seed
   [ ! -s "$name.json" ] || return 0
   # shellcheck disable=SC2046 # words
   "$SYNCTALK" train "$2" -o "$name.stk" --run none --steps "$steps" --seed "$4" --threads "$threads" \
-    --save-every 86400 --preview-every 86400 $(arguments "$3") >"$name.txt" 2>"$name.log" ||
+    --save-every 86400 --preview-every 86400 $(arguments "$3") >"$name.log" 2>&1 ||
     { tail -n 2 "$name.log" >&2; return 1; }
+  grep -o 'trained: .* seconds=[0-9.]*' "$name.log" >"$name.txt" || true
   "$SYNCTALK" eval -m "$name.stk" "$2" --every "$every" --threads "$threads" --json >"$name.part" 2>"$name.log" ||
     { tail -n 2 "$name.log" >&2; return 1; }
   rm -f "$name.stk" "$name.stk.train" "$name.log"
@@ -55,7 +54,8 @@ figures() { # name: psnr head mouth lmd seconds
     value=$(grep -o "\"$key\":[^,}]*" "$1.json" | head -n 1 | cut -d: -f2)
     printf '%s ' "${value:-null}"
   done
-  grep -o 'seconds=[0-9.]*' "$1.txt" | tail -n 1 | cut -d= -f2
+  value=$(sed -n 's/.* seconds=//p' "$1.txt")
+  echo "${value:-null}"
 }
 
 table() { # subject
@@ -102,11 +102,13 @@ table() { # subject
     END { flush() }'
 }
 
-if [ "${1:-}" = --one ]; then # folder subject idea seed, from below
+if [ "${1:-}" = --one ]; then # folder subject idea seed, from below, which exports steps, every, threads
   shift
   run_one "$@"
   exit
 fi
+steps=1000 every=4 seeds=3 jobs=1 threads=0 folder="" print=0
+ideas="regions frames rates average probe blinks noise backdrop hull levels exposure camera"
 while getopts o:s:e:n:j:t:i:p option; do
   case $option in
     o) folder=$OPTARG ;;
