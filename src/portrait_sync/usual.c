@@ -1,9 +1,10 @@
 /* usual.c - see usual.h.
  *
- * Per texel and channel, over the frames looked at, each brought to one light (the median of its
- * difference from the medians): from median - 1.5 (median - lower quartile) - 3 to median + 1.5
- * (upper quartile - median) + 3, and then from the least to the greatest of the 3 x 3 texels round
- * it, as landmarks are a few pixels off. A hand may cover a place in a quarter of the frames.
+ * Per texel and channel, over the frames looked at, each brought to one light (a polynomial of four
+ * terms over the texture, fitted to its difference from the medians, those far off counting less):
+ * from median - 1.5 (median - lower quartile) - 3 to median + 1.5 (upper quartile - median) + 3,
+ * and then from the least to the greatest of the 3 x 3 texels round it, as landmarks are a few
+ * pixels off. A hand may cover a place in a quarter of the frames.
  */
 #include "portrait_sync/usual.h"
 
@@ -38,7 +39,8 @@ struct stk_usual {
     stk_usual_face *face;      /* [looks], until finished */
     int16_t triangle[TEXELS];  /* that holds the texel's middle, -1: none */
     float share[TEXELS][2];    /* of its second and third corner */
-    uint8_t middle[TEXELS][3]; /* the median */
+    uint8_t shown[TEXELS];     /* 1: in one of the frames looked at */
+    uint8_t middle[TEXELS][3]; /* the median, where shown */
     uint8_t low[TEXELS][3], high[TEXELS][3];
 };
 
@@ -192,6 +194,7 @@ static void find_usual(stk_usual *usual) {
             const float below = (float)(middle - quantile(counts, total, 0.25f));
             const float above = (float)(quantile(counts, total, 0.75f) - middle);
             const int told = total >= LOOKS_LEAST;
+            usual->shown[i] = total > 0;
             usual->middle[i][c] = (uint8_t)middle;
             usual->low[i][c] = (uint8_t)stk_clampf((float)middle - SPREAD * below - SLACK, 0, 255);
             usual->high[i][c] = (uint8_t)stk_clampf((float)middle + SPREAD * above + SLACK, 0, 255);
@@ -237,7 +240,7 @@ static void fit_light(const stk_usual *usual, const stk_usual_face *face, int c,
     for (int n = 0; n < (SIDE / APART) * (SIDE / APART); n++) {
         const int i = n / (SIDE / APART) * APART * SIDE + n % (SIDE / APART) * APART;
         float term[TERMS];
-        if (!face->seen[i]) continue;
+        if (!face->seen[i] || !usual->shown[i]) continue;
         terms_of(i, term);
         const float d = (float)(face->colour[i][c] - usual->middle[i][c]);
         const float r = (d - light_at(factor, term)) / levels;

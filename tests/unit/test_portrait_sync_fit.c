@@ -228,6 +228,47 @@ static void what_is_unlike_the_face_is_hidden(void **state) {
     stk_usual_free(&usual);
 }
 
+/* Two thirds of the face were below the picture's border in all looks: those texels have no usual
+ * colour, and the rest is not darkened on their account. */
+static void texels_never_seen_say_nothing_of_the_light(void **state) {
+    (void)state;
+    static float beyond[STK_CELLS * STK_CELLS], aside[STK_LANDMARKS][3];
+    static stk_usual_face face;
+    stk_usual *usual;
+    stk_rng rng;
+    stk_rng_seed(&rng, 1, 0);
+    lay_mesh();
+    memcpy(aside, mesh, sizeof aside);
+    for (int i = 0; i < STK_LANDMARKS; i++) aside[i][1] += 160;
+    TEST_OK(stk_usual_create(&usual, LOOKS));
+    for (int t = 0; t < LOOKS; t++) {
+        draw_skin(0, &rng);
+        stk_usual_look(usual, &frame, (const float(*)[3])aside, 1);
+    }
+    stk_usual_finish(usual);
+    draw_skin(0, &rng);
+    stk_usual_compare(usual, &frame, (const float(*)[3])mesh, 1, &face, beyond);
+    float most = 0;
+    for (int i = 0; i < STK_CELLS * STK_CELLS; i++) most = fmaxf(most, beyond[i]);
+    print_message("%.2f levels beyond what is usual\n", (double)most);
+    assert_true(most >= 0 && most < 0.5f);
+    stk_usual_free(&usual);
+}
+
+/* A piece with a core of 7 % of the face: pasting leaves it to the frame, training learns it. */
+static void training_hides_less_than_pasting(void **state) {
+    (void)state;
+    enum { FIRST = 12, FACE_CELLS = 40, PIECE = 11 };
+    static float beyond[STK_CELLS * STK_CELLS];
+    for (int i = 0; i < STK_CELLS * STK_CELLS; i++) {
+        const int x = i % STK_CELLS - FIRST, y = i / STK_CELLS - FIRST;
+        const int face = x >= 0 && y >= 0 && x < FACE_CELLS && y < FACE_CELLS;
+        beyond[i] = !face ? -1 : x < PIECE && y > 10 && y <= 10 + PIECE ? 20 : 0;
+    }
+    assert_true(stk_usual_hidden(beyond, STK_USUAL_CORE, hidden) >= PIECE * PIECE);
+    assert_int_equal(stk_usual_hidden(beyond, STK_USUAL_CORE_SURE, hidden), 0);
+}
+
 /* What is known to be hidden is the frame's even where nothing differs from what was rendered. */
 static void known_cells_stay_the_frames(void **state) {
     (void)state;
@@ -323,6 +364,8 @@ int main(void) {
         cmocka_unit_test(shifts_are_steadied),
         cmocka_unit_test(a_hand_stays_in_front_and_a_mouth_does_not),
         cmocka_unit_test(what_is_unlike_the_face_is_hidden),
+        cmocka_unit_test(texels_never_seen_say_nothing_of_the_light),
+        cmocka_unit_test(training_hides_less_than_pasting),
         cmocka_unit_test(known_cells_stay_the_frames),
         cmocka_unit_test(shape_follows_a_lower_chin),
         cmocka_unit_test(contour_runs_across_smooth_skin),
