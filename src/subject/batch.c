@@ -5,6 +5,8 @@
  * and eyes nearly fill theirs). After TRIES misses the exact way is taken: a rank among the class's
  * pixels, found through the counts per row. Both are uniform over the class, so is their mixture.
  * Nothing is allocated, and what is drawn depends on the generator alone.
+ *
+ * DIFFERS: what stands before the face, which is of no class, is left out of uniform draws, too.
  */
 #include "subject/ray_file.h"
 
@@ -71,6 +73,7 @@ static spot draw_spot(const stk_ray_cache *cache, int frame, int class, stk_rng 
     const stk_ray_index *index = stk_ray_index_of(cache, frame);
     const uint8_t *pixels = stk_ray_cache_frame(cache, frame);
     const stk_rect box = index->box[class];
+    if (index->count[class] == 0) return (spot){0, 0}; /* a frame with none at all */
     for (int i = 0; i < TRIES; i++) {
         int x = box.x0 + (int)stk_rng_below(rng, (uint32_t)(box.x1 - box.x0));
         int y = box.y0 + (int)stk_rng_below(rng, (uint32_t)(box.y1 - box.y0));
@@ -124,16 +127,43 @@ void stk_ray_cache_rays(const stk_ray_cache *cache, const stk_batch_settings *se
     }
 }
 
+static int of_a_class(const stk_ray_cache *cache, int frame, spot s) {
+    const size_t at = (size_t)s.y * (size_t)cache->width + (size_t)s.x;
+    return stk_ray_cache_frame(cache, frame)[at * STK_RAY_BYTES + 7] < STK_RAY_CLASSES;
+}
+
+/* Any pixel that is of a class, uniformly. */
+static spot draw_anywhere(const stk_ray_cache *cache, int frame, stk_rng *rng) {
+    const uint32_t *count = stk_ray_index_of(cache, frame)->count;
+    uint32_t all = 0;
+    int class = 0;
+    for (int i = 0; i < TRIES; i++) {
+        spot s;
+        s.x = (int)stk_rng_below(rng, (uint32_t)cache->width);
+        s.y = (int)stk_rng_below(rng, (uint32_t)cache->height);
+        if (of_a_class(cache, frame, s)) return s;
+    }
+    for (int i = 0; i < STK_RAY_CLASSES; i++) all += count[i];
+    if (all == 0) return (spot){0, 0};
+    uint32_t rank = stk_rng_below(rng, all);
+    while (rank >= count[class]) rank -= count[class ++];
+    return exact_spot(cache, frame, class, rank);
+}
+
 void stk_ray_cache_uniform(const stk_ray_cache *cache, uint64_t seed, int slot, int32_t frame,
                            int n, stk_ray_pick *picks) {
     stk_rng rng;
     stk_rng_seed(&rng, seed, (uint64_t)slot);
-    for (int i = 0; i < n; i++) {
-        spot s;
-        s.x = (int)stk_rng_below(&rng, (uint32_t)cache->width);
-        s.y = (int)stk_rng_below(&rng, (uint32_t)cache->height);
-        fill_pick(cache, frame, slot, s, &picks[i]);
-    }
+    for (int i = 0; i < n; i++)
+        fill_pick(cache, frame, slot, draw_anywhere(cache, frame, &rng), &picks[i]);
+}
+
+int stk_ray_cache_pick(const stk_ray_cache *cache, int slot, int32_t frame, int col, int row,
+                       stk_ray_pick *pick) {
+    const spot s = {col - cache->header.rect.x0, row - cache->header.rect.y0};
+    if (!of_a_class(cache, frame, s)) return 0;
+    fill_pick(cache, frame, slot, s, pick);
+    return 1;
 }
 
 /* --- windows ---------------------------------------------------------------------------------- */

@@ -4,7 +4,7 @@
  *     -> target (background from the plate, as the torso step fades it), backdrop, label,
  *        weight class [h][w][8]
  *     -> counts and bounds per class, counts per row (the sampler's index)
- *     -> what stands before the face (portrait_sync/usual.h) is of no class: nobody learns it
+ *     -> what stands before the face (portrait_sync/usual.h) is of no class: rays leave it out
  *
  * Frames are packed in chunks on the pool's threads, each with its own decoders, and written at
  * their place with pwrite into the temporary file: memory is one frame per thread.
@@ -31,9 +31,6 @@
 enum { CHUNK_FRAMES = 60, BORDER_PX = 12, ERROR_TEXT = 1024, PAGE = 4096, LOOKS = 24 };
 enum { CLASS_PLAIN, CLASS_BORDER, CLASS_HEAD, CLASS_EYES, CLASS_MOUTH, CLASS_NONE };
 _Static_assert((int)CLASS_NONE == (int)STK_RAY_CLASSES, "a class that is not drawn");
-/* Of the face's cells: surer than where portraits are pasted, as what is left out is not learned;
- * a face turned far away may have 6 %. */
-static const float HIDDEN_CORE = 0.06f;
 static const char ray_magic[8] = "STKRAYS";
 _Static_assert(sizeof(stk_ray_header) <= STK_RAY_HEADER_BYTES, "the header has a page of its own");
 
@@ -121,10 +118,11 @@ static int class_of(uint8_t label, uint8_t near, int in_eyes, int in_mouth) {
     return in_mouth ? CLASS_MOUTH : in_eyes ? CLASS_EYES : CLASS_HEAD;
 }
 
-static void pack_frame(const builder *b, packer *own, int frame, const stk_image *torso) {
+/* How many pixels are of a class. */
+static int pack_pixels(const builder *b, packer *own, int frame, const stk_image *torso) {
     const stk_rect rect = b->header.rect;
     const float(*landmarks)[3] = stk_subject_landmarks(b->subject, frame);
-    int h = rect.y1 - rect.y0;
+    int h = rect.y1 - rect.y0, drawn = 0;
     stk_regions regions = stk_regions_compute(landmarks, b->info->width, b->info->height);
     stk_rect eyes = stk_regions_eyes_and_brows(landmarks, b->info->width, b->info->height);
     memset(own->index, 0, b->header.index_stride);
@@ -150,8 +148,16 @@ static void pack_frame(const builder *b, packer *own, int frame, const stk_image
             if (class == CLASS_NONE) continue;
             count_pixel(index, row_counts + (size_t) class * (size_t)h + (y - rect.y0), class,
                         x - rect.x0, y - rect.y0);
+            drawn++;
         }
     }
+    return drawn;
+}
+
+static void pack_frame(const builder *b, packer *own, int frame, const stk_image *torso) {
+    if (pack_pixels(b, own, frame, torso) > 0) return;
+    memset(own->hidden, 0, sizeof own->hidden); /* all of it hidden: rays must go somewhere */
+    pack_pixels(b, own, frame, torso);
 }
 
 static stk_status write_at(const builder *b, const void *bytes, size_t size, uint64_t offset) {
@@ -180,7 +186,7 @@ static stk_status build_frame(builder *b, packer *own, int frame) {
                       own->compose_scratch);
     stk_usual_compare(b->usual, picture, stk_subject_landmarks(b->subject, frame), 1, &own->face,
                       own->beyond);
-    stk_usual_hidden(own->beyond, HIDDEN_CORE, own->hidden);
+    stk_usual_hidden(own->beyond, STK_USUAL_CORE_SURE, own->hidden);
     pack_frame(b, own, frame, torso);
     STK_TRY(write_at(b, own->index, header->index_stride,
                      header->index_offset + (uint64_t)frame * header->index_stride));

@@ -6,7 +6,7 @@
  * background pixels from the plate, backdrop is the torso composite. The weight class says how
  * eagerly the sampler draws this pixel (0 = plain backdrop far from the head, 1 = head border band,
  * 2 = head, 3 = eyes and brows, 4 = mouth; 5 = something before the face, which is drawn by whole
- * windows and pictures only).
+ * windows and pictures only, never as a ray of its own).
  */
 #ifndef STK_SUBJECT_RAY_CACHE_H
 #define STK_SUBJECT_RAY_CACHE_H
@@ -55,9 +55,13 @@ uint64_t stk_ray_cache_frames(const stk_ray_cache *cache, const stk_batch_settin
 void stk_ray_cache_rays(const stk_ray_cache *cache, const stk_batch_settings *settings,
                         uint64_t seed, int slot, int32_t frame, stk_ray_pick *picks);
 /* n rays drawn uniformly over the whole rectangle, as the published training does over the
- * picture; else as above. */
+ * picture, but for what stands before the face; else as above. */
 void stk_ray_cache_uniform(const stk_ray_cache *cache, uint64_t seed, int slot, int32_t frame,
                            int n, stk_ray_pick *picks);
+/* The ray through one pixel (picture px, inside the rectangle). 0, and pick is left as it is, where
+ * something stands before the face. */
+int stk_ray_cache_pick(const stk_ray_cache *cache, int slot, int32_t frame, int col, int row,
+                       stk_ray_pick *pick);
 /* n pixels of a window (picture px, inside the rectangle) in row-major order, from number `first`
  * on. Any thread; allocates nothing. */
 void stk_ray_cache_window(const stk_ray_cache *cache, int slot, int32_t frame, stk_rect window,

@@ -12,7 +12,7 @@
 
 #include "subject/ray_cache.h"
 
-enum { STK_RAY_HEADER_BYTES = 4096, STK_RAY_VERSION = 2 };
+enum { STK_RAY_HEADER_BYTES = 4096, STK_RAY_VERSION = 3 };
 
 typedef struct stk_ray_header {
     char magic[8]; /* "STKRAYS" */

@@ -182,8 +182,9 @@ stk_batch_settings stk_train_blinks_shares(const stk_trainer *trainer, int32_t f
 enum { STK_TRAIN_LIDS = 2 }; /* the last inputs of the expression */
 
 /* lids.c: rays at shut lids as other frames' cameras see them, with other brows. Some of a slot's
- * picks [count] drawn at the lids; what rays hear beside their slot's own row of conditions; what
- * the slot's codes owe to that, added to their gradients. */
+ * picks [count] drawn at the lids, those left as they are where something stands before them; what
+ * rays hear beside their slot's own row of conditions; what the slot's codes owe to that, added to
+ * their gradients. */
 void stk_train_lids_picks(const stk_trainer *trainer, int slot, stk_ray_pick *picks, int count);
 void stk_train_lids_conditions(stk_trainer *trainer, int slot);
 void stk_train_lids_collect(stk_trainer *trainer, int slot);

@@ -17,6 +17,7 @@
  */
 #include "train/internal.h"
 
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -118,6 +119,7 @@ typedef struct eye {
     float x, y, ux, uy, width; /* middle, direction from corner to corner, px */
     int fitted;
     double plane[3]; /* end of a ray = plane . (1, along, down), in widths */
+    float near, far; /* of the ends that it was fitted to */
 } eye;
 
 static void find_eye(const float (*points)[3], int first, int last, eye *e) {
@@ -161,8 +163,7 @@ void stk_train_lids_picks(const stk_trainer *t, int slot, stk_ray_pick *picks, i
                                       (float)(rect.x1 - 1));
         const int y = (int)stk_clampf(e->y + along * e->uy + down * e->ux, (float)rect.y0,
                                       (float)(rect.y1 - 1));
-        stk_ray_cache_window(t->cache, slot, t->frame_list[slot], (stk_rect){x, y, x + 1, y + 1}, 0,
-                             1, &picks[i]);
+        stk_ray_cache_pick(t->cache, slot, t->frame_list[slot], x, y, &picks[i]);
     }
 }
 
@@ -189,14 +190,24 @@ static int solve(double a[3][4], double p[3]) {
 static void fit_plane(eye *e, const stk_train_rays *rays) {
     double a[3][4] = {{0}}, at[2];
     int used = 0;
+    e->near = FLT_MAX, e->far = 0;
     for (int r = 0; r < rays->count; r++) {
         if (!(rays->end[r] > 0) || !within(e, &rays->picks[r], FIT_REACH, at)) continue;
         const double row[4] = {1, at[0], at[1], (double)rays->end[r]};
         for (int i = 0; i < 3; i++)
             for (int j = 0; j < 4; j++) a[i][j] += row[i] * row[j];
+        e->near = fminf(e->near, rays->end[r]);
+        e->far = fmaxf(e->far, rays->end[r]);
         used++;
     }
     e->fitted = used >= RAYS_MIN && solve(a, e->plane);
+}
+
+/* How far a ray goes: no nearer and no farther than any that was seen, as rays nearly in a line say
+ * little of the plane beside it. */
+static float end_at(const eye *e, const double at[2]) {
+    const double end = e->plane[0] + e->plane[1] * at[0] + e->plane[2] * at[1];
+    return stk_clampf((float)end, e->near, e->far);
 }
 
 /* Samples stand a step before what compositing takes for their distance. */
@@ -224,16 +235,13 @@ static void turn_rays(const stk_trainer *t, int slot, eye eyes[EYES], const stk_
     stk_ngp_camera camera;
     double at[2];
     const int32_t from = open_frame(t, slot);
-    stk_ngp_camera_from_pose(&t->performance.camera, &t->performance.poses[from], &camera);
     stk_refine_camera(t, from, &camera);
     for (int k = 0; k < EYES; k++) fit_plane(&eyes[k], rays);
     for (int r = 0; r < rays->count; r++) {
         if (!chosen(t, rays, r, TURNED_SHARE)) continue;
         const int k = within(&eyes[0], &rays->picks[r], 1, at) ? 0 : 1;
         if (!eyes[k].fitted || !within(&eyes[k], &rays->picks[r], 1, at)) continue;
-        const double *p = eyes[k].plane;
-        turn(camera.origin, (float)(p[0] + p[1] * at[0] + p[2] * at[1]), rays->origin + 3 * r,
-             rays->direction + 3 * r);
+        turn(camera.origin, end_at(&eyes[k], at), rays->origin + 3 * r, rays->direction + 3 * r);
         rays->row[r] = (uint16_t)mixed_row(t, slot);
     }
 }

@@ -26,7 +26,7 @@ int synthetic_subject_on_hand(int frame, int size, int x, int y) {
     synthetic_subject_centre(frame, size, c);
     const float dx = ((float)x + 0.5f - c[0]) / (float)size;
     const float dy = ((float)y + 0.5f - c[1]) / (float)size;
-    return frame >= hand_from && frame < hand_to && dx > -0.13f && dx < -0.01f && dy > -0.03f &&
+    return frame >= hand_from && frame < hand_to && dx > -0.13f && dx < -0.01f && dy > -0.06f &&
            dy < 0.12f;
 }
 

@@ -9,8 +9,8 @@
 /* Writes the folder (created). size: even, at least 64. The same arguments give the same subject.
  */
 stk_status synthetic_subject_write(const char *folder, int frames, int size);
-/* The same with a blue hand before the head's lower left in frames [from, to), and landmarks that
- * are a face mesh. */
+/* The same with a blue hand before the head's left, from the eye down, in frames [from, to), and
+ * landmarks that are a face mesh. */
 stk_status synthetic_subject_write_hand(const char *folder, int frames, int size, int from, int to);
 /* 1: the hand shows there. */
 int synthetic_subject_on_hand(int frame, int size, int x, int y);

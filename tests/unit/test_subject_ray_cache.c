@@ -4,6 +4,7 @@
 #include "synthetic_subject.h"
 
 #include "base/image.h"
+#include "subject/manifest.h"
 #include "subject/ray_cache.h"
 
 #include <math.h>
@@ -203,18 +204,23 @@ static void batch_draws_a_class_uniformly(void **state) {
     free(picks);
 }
 
+static void open_hand(const char *name, int frames, int from, int to, stk_subject **person,
+                      stk_ray_cache **rays) {
+    char path[STK_PATH_MAX];
+    snprintf(path, sizeof path, "%s/%s", test_temporary_folder(), name);
+    TEST_OK(synthetic_subject_write_hand(path, frames, SIZE, from, to));
+    TEST_OK(stk_subject_open(person, path));
+    TEST_OK(stk_ray_cache_open(rays, *person, NULL, NULL));
+}
+
 /* What stands before the face is of no class where it is, and drawn by nobody. */
 static void a_hand_is_not_drawn(void **state) {
     (void)state;
     enum { HAND_FRAMES = 24, FROM = 9, TO = 13 };
     stk_subject *person;
     stk_ray_cache *rays;
-    char path[STK_PATH_MAX];
     int on_hand = 0, none = 0, elsewhere = 0;
-    snprintf(path, sizeof path, "%s/hand", test_temporary_folder());
-    TEST_OK(synthetic_subject_write_hand(path, HAND_FRAMES, SIZE, FROM, TO));
-    TEST_OK(stk_subject_open(&person, path));
-    TEST_OK(stk_ray_cache_open(&rays, person, NULL, NULL));
+    open_hand("hand", HAND_FRAMES, FROM, TO, &person, &rays);
     const stk_rect r = stk_ray_cache_rect(rays);
     for (int frame = 0; frame < HAND_FRAMES; frame++) {
         const uint8_t *pixel = stk_ray_cache_frame(rays, frame);
@@ -242,6 +248,64 @@ static void a_hand_is_not_drawn(void **state) {
     stk_subject_close(&person);
 }
 
+/* Nor by uniform draws and single picks, which ask for places. */
+static void a_hand_is_not_picked(void **state) {
+    (void)state;
+    enum { N = 2048, HAND_FRAMES = 24, HAND_FRAME = 10 };
+    static stk_ray_pick picks[N];
+    stk_subject *person;
+    stk_ray_cache *rays;
+    open_hand("picked", HAND_FRAMES, HAND_FRAME - 1, HAND_FRAME + 3, &person, &rays);
+    const stk_rect r = stk_ray_cache_rect(rays);
+    const uint8_t *pixel = stk_ray_cache_frame(rays, HAND_FRAME);
+    stk_ray_cache_uniform(rays, 5, 0, HAND_FRAME, N, picks);
+    for (int i = 0; i < N; i++) {
+        const int at = (picks[i].row - r.y0) * (r.x1 - r.x0) + picks[i].col - r.x0;
+        assert_true(pixel[at * STK_RAY_BYTES + 7] < STK_RAY_CLASSES);
+    }
+    for (int y = r.y0; y < r.y1; y++)
+        for (int x = r.x0; x < r.x1; x++, pixel += STK_RAY_BYTES) {
+            stk_ray_pick pick = {.col = 9999};
+            const int drawn = stk_ray_cache_pick(rays, 3, HAND_FRAME, x, y, &pick);
+            assert_int_equal(drawn, pixel[7] < STK_RAY_CLASSES);
+            assert_int_equal(pick.col, drawn ? x : 9999);
+            if (drawn) assert_memory_equal(pick.target, pixel, 3);
+        }
+    stk_ray_cache_close(&rays);
+    stk_subject_close(&person);
+}
+
+/* A frame of which the rectangle shows the hand alone: rays must go somewhere. */
+static void a_frame_hidden_whole_keeps_its_classes(void **state) {
+    (void)state;
+    enum { HAND_FRAMES = 60, FROM = 20, TO = 24, AT_X = 42, AT_Y = 46 };
+    const stk_batch_settings even = {1, 64, {0.2f, 0.2f, 0.2f, 0.2f, 0.2f}};
+    stk_subject *person;
+    stk_ray_cache *rays;
+    stk_manifest manifest;
+    stk_ray_pick picks[64];
+    char path[STK_PATH_MAX];
+    snprintf(path, sizeof path, "%s/whole", test_temporary_folder());
+    TEST_OK(synthetic_subject_write_hand(path, HAND_FRAMES, SIZE, FROM, TO));
+    TEST_OK(stk_manifest_load(&manifest, path, NULL));
+    manifest.info.head_rect = (stk_rect){AT_X, AT_Y, AT_X + 1, AT_Y + 1};
+    TEST_OK(stk_manifest_save(&manifest, path));
+    stk_manifest_clear(&manifest);
+    TEST_OK(stk_subject_open(&person, path));
+    TEST_OK(stk_ray_cache_open(&rays, person, NULL, NULL));
+    for (int frame = 0; frame < HAND_FRAMES; frame++) {
+        assert_true(frame < FROM || frame >= TO ||
+                    synthetic_subject_on_hand(frame, SIZE, AT_X, AT_Y));
+        assert_true(stk_ray_cache_frame(rays, frame)[7] < STK_RAY_CLASSES);
+        stk_ray_cache_rays(rays, &even, 5, 0, frame, picks);
+        assert_int_equal(picks[63].col, AT_X);
+        stk_ray_cache_uniform(rays, 5, 0, frame, 64, picks);
+        assert_int_equal(picks[63].row, AT_Y);
+    }
+    stk_ray_cache_close(&rays);
+    stk_subject_close(&person);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(frame_bytes_hold_label_class_and_colours),
@@ -251,6 +315,8 @@ int main(void) {
         cmocka_unit_test(batch_epoch_shows_every_train_frame_once_and_no_frame_twice_a_batch),
         cmocka_unit_test(batch_draws_a_class_uniformly),
         cmocka_unit_test(a_hand_is_not_drawn),
+        cmocka_unit_test(a_hand_is_not_picked),
+        cmocka_unit_test(a_frame_hidden_whole_keeps_its_classes),
     };
     return cmocka_run_group_tests(tests, open_all, close_all);
 }

@@ -1,5 +1,6 @@
 /* Rays at shut lids are turned about the eye to other frames' cameras and brows; other frames'
- * rays above the eyes hear shut lids; the way back is the same for any number of threads. */
+ * rays above the eyes hear shut lids; none goes where a hand is; the way back is the same for any
+ * number of threads. */
 #include "formula_net.h"
 #include "support.h"
 #include "sanitized.h"
@@ -24,15 +25,16 @@ static int write_subject(void **state) {
 }
 
 /* A trainer of a clip with two blinks, at a step that turns rays; every frame has other brows. */
-static stk_trainer *blinking(int threads) {
-    const stk_train_settings settings = {.subject = subject,
+static stk_trainer *blinking_of(const char *path, int threads, unsigned vary) {
+    const stk_train_settings settings = {.subject = path,
                                          .threads = threads,
                                          .seed = 3,
                                          .rays = 1024,
                                          .frames = PICTURES,
                                          .lr_grid = 0.01f,
                                          .lr_net = 0.001f,
-                                         .preview_s = 3600};
+                                         .preview_s = 3600,
+                                         .vary = vary};
     stk_trainer *t;
     TEST_OK(stk_trainer_create(&t, &settings, NULL));
     for (int i = 0; i < t->performance.train_frames; i++)
@@ -45,11 +47,15 @@ static stk_trainer *blinking(int threads) {
     stk_free(t->blinks);
     t->blink_count = 0;
     TEST_OK(stk_train_blinks_init(t));
-    assert_int_equal(t->blink_count, BLINKS);
+    assert_int_equal(t->blink_count, vary & STK_VARY_BLINKS ? 0 : BLINKS);
     t->step = LATER;
     stk_train_plan_step(t, 0.1);
     stk_trainer_prepare(t);
     return t;
+}
+
+static stk_trainer *blinking(int threads) {
+    return blinking_of(subject, threads, 0);
 }
 
 enum { RAYS_MAX = 1024 };
@@ -60,6 +66,15 @@ typedef struct looked {
     float end[RAYS_MAX], origin[RAYS_MAX][3], direction[RAYS_MAX][3];
     uint16_t row[RAYS_MAX];
 } looked;
+
+/* As lids.c makes them. */
+static void lay(const stk_trainer *t, const looked *before, looked *after) {
+    const int first = (int)(before->picks - t->picks);
+    *after = *before;
+    stk_train_lids(t, before->slot,
+                   &(stk_train_rays){first, after->count, after->picks, after->end,
+                                     after->origin[0], after->direction[0], after->row});
+}
 
 /* The slot's rays, all of which end `end` away, as they are and then as lids.c makes them. */
 static void look(const stk_trainer *t, int slot, float end, looked *before, looked *after) {
@@ -78,10 +93,7 @@ static void look(const stk_trainer *t, int slot, float end, looked *before, look
         memcpy(before->origin[r], before->camera.origin, sizeof before->origin[r]);
         stk_ngp_ray(&before->camera, pick->col, pick->row, before->direction[r]);
     }
-    *after = *before;
-    stk_train_lids(t, slot,
-                   &(stk_train_rays){first, after->count, after->picks, after->end,
-                                     after->origin[0], after->direction[0], after->row});
+    lay(t, before, after);
 }
 
 static int slot_with(const stk_trainer *t, int down) {
@@ -139,6 +151,50 @@ static void rays_at_shut_lids_are_turned_about_the_eye(void **state) {
     stk_trainer_free(&t);
 }
 
+/* Of the first ray: how far along it the second one crosses it; -1 where they are too alike. */
+static double crossing(const float o[3], const float d[3], const float p[3], const float e[3]) {
+    double dd = 0, ee = 0, de = 0, dw = 0, ew = 0; /* floats are not quite of length 1 */
+    for (int c = 0; c < 3; c++) {
+        const double w = (double)o[c] - (double)p[c];
+        dd += (double)d[c] * (double)d[c], ee += (double)e[c] * (double)e[c];
+        de += (double)d[c] * (double)e[c];
+        dw += (double)d[c] * w, ew += (double)e[c] * w;
+    }
+    const double apart = dd * ee - de * de;
+    return apart > 1e-4 ? (de * ew - ee * dw) / apart : -1;
+}
+
+/* Ends known in the upper eye's first rows only, farther from row to row: lower ones do not go on like that. */
+static void ends_are_held_within_those_seen(void **state) {
+    (void)state;
+    static looked before, after;
+    stk_trainer *t = blinking(1);
+    const int slot = slot_with(t, 1);
+    int low = SIZE, beyond = 0;
+    look(t, slot, 3, &before, &after);
+    for (int r = 0; r < after.count; r++) {
+        const int row = after.picks[r].row;
+        if (after.row[r] != slot && row < low) low = row;
+    }
+    const int last = low + 1;
+    for (int r = 0; r < before.count; r++) {
+        const int row = before.picks[r].row;
+        before.end[r] = row >= low && row <= last ? 3 + 0.2f * (float)(row - low) : 0;
+    }
+    lay(t, &before, &after);
+    for (int r = 0; r < after.count; r++) {
+        if (after.row[r] == slot) continue;
+        const double end =
+            crossing(before.origin[r], before.direction[r], after.origin[r], after.direction[r]);
+        if (end < 0) continue;
+        assert_true(end > 3 - 1e-3 && end < 3 + 0.2 * (last - low) + 1e-3);
+        beyond += after.picks[r].row > last;
+    }
+    print_message("%d rays in rows without ends\n", beyond);
+    assert_true(beyond > 0);
+    stk_trainer_free(&t);
+}
+
 /* Across the line from corner to corner, positive below it, shares of the eye's width. */
 static float below(const float (*points)[3], int from, int to, const stk_ray_pick *pick) {
     const float x = points[to][0] - points[from][0], y = points[to][1] - points[from][1];
@@ -190,6 +246,54 @@ static void early_steps_and_open_eyes_are_left_alone(void **state) {
     stk_trainer_free(&t);
 }
 
+static void vary_blinks_turns_all_of_it_off(void **state) {
+    (void)state;
+    static looked before, after;
+    static stk_ray_pick plain[RAYS_MAX];
+    stk_trainer *t = blinking_of(subject, 1, STK_VARY_BLINKS);
+    stk_batch_settings batch = t->batch;
+    batch.frames = 1;
+    for (int slot = 0; slot < t->plan.slots; slot++) {
+        const int32_t frame = t->frame_list[slot];
+        assert_false(t->lids_down[frame] || stk_train_lids_turn(t, slot));
+        look(t, slot, 3, &before, &after);
+        assert_memory_equal(&after, &before, sizeof after);
+        batch.rays = before.count;
+        stk_ray_cache_rays(t->cache, &batch, t->ray_seed, slot, frame, plain);
+        assert_memory_equal(before.picks, plain, (size_t)before.count * sizeof *plain);
+    }
+    stk_trainer_free(&t);
+}
+
+/* A hand over an eye is not learned as lids: of a blink (frame 10) or any other. */
+static void a_hand_over_the_lids_is_not_drawn(void **state) {
+    (void)state;
+    enum { HAND_SIZE = 96, FROM = 9, TO = 13 };
+    char path[STK_PATH_MAX];
+    TEST_OK(stk_path_join(path, sizeof path, test_temporary_folder(), "hand"));
+    TEST_OK(synthetic_subject_write_hand(path, FRAMES, HAND_SIZE, FROM, TO));
+    stk_trainer *t = blinking_of(path, 1, 0);
+    const stk_rect rect = stk_ray_cache_rect(t->cache);
+    for (int frame = FROM; frame < TO; frame++) {
+        const float(*points)[3] = stk_subject_landmarks(t->subject, frame);
+        const uint8_t *pixels = stk_ray_cache_frame(t->cache, frame) + STK_RAY_BYTES - 1;
+        const int slot = frame - FROM, width = rect.x1 - rect.x0;
+        const int x = (int)(0.5f * (points[33][0] + points[133][0])) - rect.x0;
+        const int y = (int)(0.5f * (points[33][1] + points[133][1])) - rect.y0;
+        assert_int_equal(pixels[(y * width + x) * STK_RAY_BYTES], STK_RAY_CLASSES);
+        assert_true(slot < t->plan.slots);
+        t->frame_list[slot] = frame;
+        stk_train_plan_rays(t, slot);
+        int count;
+        const stk_ray_pick *picks = t->picks + stk_train_first_ray(&t->plan, slot, &count);
+        for (int i = 0; i < count; i++) {
+            const int at = (picks[i].row - rect.y0) * width + picks[i].col - rect.x0;
+            assert_true(pixels[at * STK_RAY_BYTES] < STK_RAY_CLASSES);
+        }
+    }
+    stk_trainer_free(&t);
+}
+
 /* What a mixed row owes to the sound is the slot's; to the individual code, where it is its own. */
 static void gradients_of_mixed_rows_are_collected(void **state) {
     (void)state;
@@ -229,8 +333,11 @@ static void turned_steps_give_equal_bits_on_any_threads(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rays_at_shut_lids_are_turned_about_the_eye),
+        cmocka_unit_test(ends_are_held_within_those_seen),
         cmocka_unit_test(rays_above_open_eyes_hear_shut_lids),
         cmocka_unit_test(early_steps_and_open_eyes_are_left_alone),
+        cmocka_unit_test(vary_blinks_turns_all_of_it_off),
+        cmocka_unit_test(a_hand_over_the_lids_is_not_drawn),
         cmocka_unit_test(gradients_of_mixed_rows_are_collected),
         cmocka_unit_test(end_of_a_ray_is_where_its_samples_are),
         cmocka_unit_test(turned_steps_give_equal_bits_on_any_threads),
