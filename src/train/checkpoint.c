@@ -17,7 +17,7 @@
 
 static const char FORMAT_NAME[] = "synctalk-train";
 static const int64_t STEPS_MAX = 1000000000000;
-enum { CHECKPOINT_VERSION = 2, STATE_WORDS = 7, CLOCK_WORDS = 4, SETTINGS_TEXT = 448 };
+enum { CHECKPOINT_VERSION = 3, STATE_WORDS = 7, CLOCK_WORDS = 4, SETTINGS_TEXT = 448 };
 
 /* What must agree for a resumed run to be the same run. Penalties, which runs of before had, are
  * not named, nor is what is left as it is by default. */
@@ -162,6 +162,11 @@ static stk_status check_binding(const stk_trainer *t, const stk_safetensors *fil
                         "%s: belongs to another subject than %s; train without "
                         "--resume",
                         path, t->settings.subject);
+    if (strncmp(settings, expected, strcspn(expected, " ") + 1) != 0)
+        return stk_fail(STK_ERR_MISMATCH,
+                        "%s: was made by another version of synctalk, whose training differs; "
+                        "start again without --resume, or use the model as it is",
+                        path);
     if (strcmp(settings, expected) != 0)
         return stk_fail(STK_ERR_MISMATCH,
                         "%s: was made with other settings (%s; now %s); give the "

@@ -295,6 +295,28 @@ static void checkpoint_damaged_is_refused(void **state) {
     stk_trainer_free(&t);
 }
 
+static void checkpoint_of_another_version_is_refused(void **state) {
+    (void)state;
+    char path[STK_PATH_MAX];
+    TEST_OK(stk_path_join(path, sizeof path, folder, "older.train"));
+    stk_trainer *t = trained(2, 1);
+    TEST_OK(stk_checkpoint_save(t, path));
+    stk_map map;
+    TEST_OK(stk_map_open(&map, path));
+    char *copy = stk_calloc_aligned(1, map.size);
+    memcpy(copy, map.data, map.size);
+    char *seed = memmem(copy, map.size, " seed=", 6); /* after the version */
+    assert_non_null(seed);
+    seed[-1]--;
+    TEST_OK(stk_file_write(path, copy, map.size));
+    assert_int_equal(stk_checkpoint_load(t, path), STK_ERR_MISMATCH);
+    assert_non_null(strstr(stk_error_text(), "another version"));
+    assert_non_null(strstr(stk_error_text(), "without --resume"));
+    stk_free(copy);
+    stk_map_close(&map);
+    stk_trainer_free(&t);
+}
+
 static void snapshot_restore_undoes_not_a_number(void **state) {
     (void)state;
     stk_trainer *t = trained(2, 8), *same = trained(2, 8);
@@ -520,6 +542,7 @@ int main(void) {
         cmocka_unit_test(perceptual_lpips_is_lpips),
         cmocka_unit_test(perceptual_without_weights_is_structure),
         cmocka_unit_test(checkpoint_damaged_is_refused),
+        cmocka_unit_test(checkpoint_of_another_version_is_refused),
         cmocka_unit_test(snapshot_restore_undoes_not_a_number),
         cmocka_unit_test(an_encoder_is_heard_through_and_named),
         cmocka_unit_test(blink_alone_is_heard_and_remembered),
