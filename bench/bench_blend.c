@@ -4,18 +4,20 @@
  */
 #include "base/clock.h"
 #include "base/cpu.h"
+#include "base/face_mesh.h"
 #include "base/image.h"
 #include "base/memory.h"
 #include "portrait_sync/fit.h"
 #include "portrait_sync/parts.h"
 #include "portrait_sync/paste.h"
 #include "portrait_sync/portrait.h"
+#include "portrait_sync/usual.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { ROUNDS = 50 };
+enum { ROUNDS = 50, LOOKS = 4 };
 
 static void draw_mask(stk_image *mask) {
     const float half = 0.5f * (float)mask->width;
@@ -26,10 +28,25 @@ static void draw_mask(stk_image *mask) {
         }
 }
 
+/* The mesh's texture, the oval drawn as an ellipse. */
+static void lay_face(int side, float (*landmarks)[3]) {
+    const float half = 0.5f * (float)side;
+    for (int i = 0; i < STK_MESH_LANDMARKS; i++)
+        for (int c = 0; c < 2; c++)
+            landmarks[i][c] = half * (0.4f + 1.2f * stk_face_mesh_texture()[i][c]);
+    for (int i = 0; i < STK_OVAL_POINTS; i++) {
+        const float a = 6.2831853f * (float)i / STK_OVAL_POINTS;
+        landmarks[stk_jaw_indices[i]][0] = half * (1 + 0.5f * sinf(a));
+        landmarks[stk_jaw_indices[i]][1] = half * (1 - 0.6f * cosf(a));
+    }
+}
+
 /* Everything that `render --portrait` does to a rendered face of a square but mixing it: ms. */
 static double fit_once(int side, stk_image *square, stk_image *source, stk_image *mask) {
     static stk_fit fit, before;
-    static float landmarks[STK_LANDMARKS][3];
+    static float landmarks[STK_LANDMARKS][3], beyond[STK_CELLS * STK_CELLS];
+    static uint8_t known[STK_CELLS * STK_CELLS];
+    static stk_usual_face own;
     static int16_t shifts[3 * 2048];
     stk_blend_kernels kernels;
     stk_image labels;
@@ -38,12 +55,12 @@ static double fit_once(int side, stk_image *square, stk_image *source, stk_image
     if (shape == NULL || rgba == NULL || stk_image_init(&labels, side, side, 1) != STK_OK) return 0;
     for (int y = 0; y < side; y++)
         for (int x = 0; x < side; x++) stk_image_row(&labels, y)[x] = STK_LABEL_HEAD;
-    for (int i = 0; i < STK_OVAL_POINTS; i++) {
-        const float a = 6.2831853f * (float)i / STK_OVAL_POINTS, half = 0.5f * (float)side;
-        landmarks[stk_jaw_indices[i]][0] = half * (1 + 0.5f * sinf(a));
-        landmarks[stk_jaw_indices[i]][1] = half * (1 - 0.6f * cosf(a));
-    }
+    lay_face(side, landmarks);
     const float(*face)[3] = (const float(*)[3])landmarks;
+    stk_usual *usual = NULL;
+    if (stk_usual_create(&usual, LOOKS) != STK_OK) return 0;
+    for (int i = 0; i < LOOKS; i++) stk_usual_look(usual, source, face, 1);
+    stk_usual_finish(usual);
     double best = 1e9;
     stk_blend_kernels_init(&kernels);
     for (int i = 0; i < ROUNDS; i++) {
@@ -52,11 +69,14 @@ static double fit_once(int side, stk_image *square, stk_image *source, stk_image
         stk_face_shape_reach(shape, mask);
         stk_face_shape_follow(shape, &labels, rgba, side, side);
         stk_face_shape_mask(shape, mask);
-        stk_fit_measure(&fit, &(stk_fit_input){square, source, mask, face, 1, NULL});
+        stk_usual_compare(usual, source, face, 1, &own, beyond);
+        stk_usual_hidden(beyond, STK_USUAL_CORE, known);
+        stk_fit_measure(&fit, &(stk_fit_input){square, source, mask, face, 1, known});
         stk_fit_steady(&fit, &before);
         stk_fit_apply(&fit, &kernels, shifts, square, mask);
         best = fmin(best, stk_clock_s() - start);
     }
+    stk_usual_free(&usual);
     stk_image_clear(&labels);
     stk_free(rgba);
     stk_free(shape);
