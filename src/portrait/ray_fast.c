@@ -308,7 +308,7 @@ static void grow_spans(const ray_picture *p, int by, int (*grown)[2]) {
 /* Spans of all passes. The rectangle grows with the widest of them. */
 static void plan_passes(ray_picture *p) {
     static const int reach[PASSES] = {LATTICE, LATTICE, 2, 1, 0};
-    const int width = p->width, height = p->renderer->height;
+    const int width = p->width, height = p->height;
     stk_rect *r = &p->rect;
     if (p->frame->spans == NULL) {
         for (int y = r->y0; y < r->y1; y++) {

@@ -56,7 +56,7 @@ typedef struct ray_picture {
     const stk_ray_frame *frame;
     stk_field_cond cond;
     stk_rect rect;
-    int width, cap;
+    int width, height, cap;
     float opaque;        /* FAST: transmittance below which a ray ends */
     int step, living;    /* REFERENCE: of this round */
     int pass, band_rows; /* FAST */

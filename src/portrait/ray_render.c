@@ -96,6 +96,7 @@ void stk_ray_render(stk_ray_renderer *renderer, const stk_ray_frame *frame, int 
     ray_picture p = {.renderer = renderer,
                      .frame = frame,
                      .width = width,
+                     .height = height,
                      .cond = {frame->audio, frame->exp, frame->code},
                      .cap = cap,
                      .opaque = opaque,

@@ -1,6 +1,6 @@
 /* prepare.c - the table of prepare steps and the runner that does those that are not done yet.
  *
- *   clip -> picture -> sound -> face -> pose -> parse -> stabilise -> torso -> tables -> report
+ *   clip -> picture -> face -> sound -> pose -> parse -> stabilise -> torso -> tables -> report
  *
  * A step's inputs are summed up in a digest: its name and version, the settings it depends on, and
  * the digests of the steps it needs, down to the content of the clip itself. A step is left alone

@@ -10,7 +10,6 @@
 #include "subject/prepare.h"
 #include "subject/sync.h"
 
-
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>

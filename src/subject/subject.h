@@ -39,7 +39,7 @@ typedef struct stk_prepare_settings {
                              * the weights, else built in */
 } stk_prepare_settings;
 
-/* Runs the steps that are not done yet: picture, sound, face, pose, parse, stabilise, torso,
+/* Runs the steps that are not done yet: picture, face, sound, pose, parse, stabilise, torso,
  * tables, report. On STK_ERR_CONTENT the sentence names the frame and the reason and what to do;
  * finished steps stay. */
 stk_status stk_subject_prepare(const stk_prepare_settings *settings, const stk_job *job);

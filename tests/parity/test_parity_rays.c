@@ -346,7 +346,7 @@ static void step_inputs_agree(void **state) {
         stk_safetensors *file = test_fixture_open(names[k]);
         const int steps = strcmp(names[k], "A_train3") == 0 ? 3 : 1;
         for (int step = 0; step < steps; step++) {
-            char prefix[16] = "";
+            char prefix[24] = "";
             if (steps > 1) snprintf(prefix, sizeof prefix, "step%d/", step);
             check_step_rays(file, prefix, loader);
             check_step_masks(file, prefix, loader);
