@@ -162,7 +162,7 @@ static void make_archive(archive *a) {
     static const int64_t shape[1] = {FLOATS};
     stk_pth_writer *writer;
     stk_map map;
-    char name[8];
+    char name[16];
     TEST_OK(stk_pth_writer_create(&writer, path));
     for (int i = 0; i < TENSORS; i++) {
         snprintf(name, sizeof name, "t%d", i);

@@ -331,7 +331,7 @@ static void au_csv_with_an_empty_cell_is_left_out(void **state) {
                                          "frame, AU45_r\n1, 1.0\n2, 1.0\n3, 0.5\n4, 1.0"};
     TEST_OK(official_folder_write(in("official"), 4, SIDE, SIDE));
     for (int i = 0; i < 3; i++) {
-        char path[STK_PATH_MAX], target[16];
+        char path[STK_PATH_MAX], target[24];
         TEST_OK(stk_path_join(path, sizeof path, in("official"), "au.csv"));
         TEST_OK(stk_file_write(path, tables[i], strlen(tables[i])));
         snprintf(target, sizeof target, "subject%d", i);
