@@ -1,6 +1,6 @@
 /* refine.h - what a training frame may differ in from what the subject says of it: exposure and
- * camera, learned beside the field (STK_VARY_EXPOSURE, STK_VARY_CAMERA). doc/SPEED.md has what came
- * of it; the default does without.
+ * camera, learned beside the field (STK_VARY_EXPOSURE, STK_VARY_CAMERA; scripts/ideas.sh tells what
+ * comes of it). The default does without.
  *
  *   lit = gain rgb + offset weight                        per frame and channel
  *   q' = exp([w]) (q - q0) + q0 + t                       q a point seen from the camera, q0 the

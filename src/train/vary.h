@@ -1,5 +1,5 @@
 /* vary.h - what training does in its own way, to be left out one by one, and what it might do
- * besides: for comparisons (`train --vary`, scripts/ideas.sh; the outcome is in doc/SPEED.md).
+ * besides: for comparisons (`train --vary`, scripts/ideas.sh makes the table).
  *
  *   "probe,levels" <-> STK_VARY_PROBE | STK_VARY_LEVELS
  */
