@@ -74,7 +74,7 @@ stk_status stk_report_eval(const stk_eval_options *options, const stk_scores *sc
              options->trained ? "trained" : "held-out", stk_report_name(options->subject));
     const int last = album->frames - 1;
     char every[32] = "all";
-    if (options->every > 1) snprintf(every, sizeof every, "one in %d,", options->every);
+    if (album->every > 1) snprintf(every, sizeof every, "one in %.4g,", album->every);
     snprintf(note, sizeof note,
              "Frames %d to %d, %s %d of them. Each is rendered from its own sound, pose and "
              "expression, which training has %s%s%s.",

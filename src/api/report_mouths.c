@@ -78,7 +78,7 @@ static void find_places(mouths *m) {
         const stk_mouth_row *row = &a->mouth[r];
         if (row->count == 0) continue;
         m->wave[r].from_s = (double)a->number[row->first] / STK_FPS;
-        m->wave[r].to_s = m->wave[r].from_s + (double)(STK_MOUTH_FRAMES * a->every) / STK_FPS;
+        m->wave[r].to_s = m->wave[r].from_s + STK_MOUTH_FRAMES * a->every / STK_FPS;
         for (int i = row->first; i < row->first + row->count; i++) {
             m->widest = fmax(m->widest, a->column[STK_ALBUM_MOUTH][i]);
             m->widest = fmax(m->widest, a->column[STK_ALBUM_MOUTH_REAL][i]);

@@ -25,13 +25,16 @@ const char *stk_album_key(int column) {
                                         : keys[column - STK_QUALITY_COLUMNS];
 }
 
-stk_status stk_album_init(stk_album *album, int frames, int every, int first) {
+stk_status stk_album_init(stk_album *album, const stk_frame_choice *choice) {
+    const int frames = stk_frame_choice_items(choice);
     const size_t n = frames > 0 ? (size_t)frames : 1;
-    stk_album made = {.capacity = frames, .every = every, .spread_count = album->spread_count};
+    stk_album made = {.capacity = frames,
+                      .every = stk_frame_choice_spacing(choice),
+                      .spread_count = album->spread_count};
     memcpy(made.spread, album->spread, sizeof made.spread);
     for (int k = 0; album->spread_count == 0 && k < STK_SHOTS && k < frames; k++)
         made.spread[made.spread_count++] =
-            first + every * (int)((int64_t)frames * (2 * k + 1) / (2 * STK_SHOTS));
+            stk_frame_choice_frame(choice, (int)((int64_t)frames * (2 * k + 1) / (2 * STK_SHOTS)));
     *album = made;
     album->number = stk_calloc_aligned(n, sizeof *album->number);
     album->column[0] = stk_calloc_aligned(n * STK_ALBUM_COLUMNS, sizeof(double));

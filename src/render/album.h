@@ -11,6 +11,7 @@
 #ifndef STK_RENDER_ALBUM_H
 #define STK_RENDER_ALBUM_H
 
+#include "render/frame_choice.h"
 #include "render/portrait_scores.h"
 #include "render/quality.h"
 
@@ -65,7 +66,7 @@ typedef struct stk_mouth_row {
 
 typedef struct stk_album {
     int frames, capacity;
-    int every;                            /* distance of two frames */
+    double every;                         /* distance of two frames, on average */
     int *number;                          /* [capacity] */
     double *column[STK_ALBUM_COLUMNS];    /* [capacity] each */
     stk_shot shot[STK_STRIPS][STK_SHOTS]; /* the worst first */
@@ -87,9 +88,8 @@ typedef struct stk_album_frame {
     const stk_quality *quality;                   /* that the frame was added to */
 } stk_album_frame;
 
-/* frames: as many as will come at most, `every` apart, from the number `first` on. Frames of
- * STK_STRIP_SPREAD that the caller has set are kept. */
-stk_status stk_album_init(stk_album *album, int frames, int every, int first);
+/* Frames that will come at most. Those of STK_STRIP_SPREAD that the caller has set are kept. */
+stk_status stk_album_init(stk_album *album, const stk_frame_choice *choice);
 void stk_album_clear(stk_album *album);
 stk_status stk_album_add(stk_album *album, const stk_album_frame *frame);
 

@@ -49,7 +49,8 @@ static stk_status open_videos(pair *p, const stk_job *job) {
     };
     STK_TRY(stk_image_init(&p->held, w, h, 3));
     if (p->settings->album != NULL)
-        STK_TRY(stk_album_init(p->settings->album, settings.frames, 1, 0));
+        STK_TRY(stk_album_init(p->settings->album,
+                               &(stk_frame_choice){0, settings.frames, settings.frames, 1}));
     return stk_quality_create(&p->quality, &settings);
 }
 

@@ -13,6 +13,7 @@
 #include "render/album.h"
 #include "render/backdrop.h"
 #include "render/frame.h"
+#include "render/frame_choice.h"
 #include "render/portrait.h"
 #include "render/portrait_scores.h"
 #include "render/quality.h"
@@ -41,13 +42,11 @@ typedef struct evaluation {
     stk_portrait_tally tally;
     stk_held_out_lse *lse; /* NULL: not to be measured */
     float *acts;
-    int first, span,
-        count; /* frames measured: `count` spread over `span`, less what `every` omits */
-    int every;
-    double render_seconds; /* of the frames rendered by this process */
-    int rendered, asked;   /* asked: of others, those before this one */
-    const float *head;     /* [h][w][4] of the frame at hand, the renderer's or: */
-    float *far_head;       /* that of another process; NULL where there is only one */
+    stk_frame_choice choice; /* frames measured */
+    double render_seconds;   /* of the frames rendered by this process */
+    int rendered, asked;     /* asked: of others, those before this one */
+    const float *head;       /* [h][w][4] of the frame at hand, the renderer's or: */
+    float *far_head;         /* that of another process; NULL where there is only one */
 } evaluation;
 
 static stk_status open_quality(evaluation *e, const stk_subject_info *info) {
@@ -55,33 +54,10 @@ static stk_status open_quality(evaluation *e, const stk_subject_info *info) {
         .models = e->settings->models,
         .perceptual = e->settings->perceptual,
         .camera = info->camera,
-        .frames = e->count,
+        .frames = stk_frame_choice_items(&e->choice),
         .pool = e->pool,
     };
     return stk_quality_create(&e->quality, &settings);
-}
-
-/* Trained ones are taken from the whole clip: what is said in one stretch of it is easier or harder
- * to show than in another (doc/METRICS.md). */
-static void choose_frames(evaluation *e, const stk_subject_info *info) {
-    const int held_out = info->frames - info->train_frames, trained = e->settings->trained;
-    e->first = trained ? 0 : info->train_frames;
-    e->span = trained ? info->train_frames : held_out;
-    e->count = held_out < e->span ? held_out : e->span;
-    e->every = e->settings->every > 0 ? e->settings->every : 1;
-}
-
-static int frame_of(const evaluation *e, int item) {
-    return e->first + (int)((int64_t)item * e->every * e->span / e->count);
-}
-
-/* About so many frames lie between two of them. */
-static int distance_of(const evaluation *e) {
-    return (int)((int64_t)e->every * e->span / e->count);
-}
-
-static int items_of(const evaluation *e) {
-    return (e->count + e->every - 1) / e->every;
 }
 
 static stk_status open_evaluation(evaluation *e) {
@@ -93,10 +69,11 @@ static stk_status open_evaluation(evaluation *e) {
     const stk_subject_info *info = stk_subject_get_info(e->subject);
     if (info->frames <= info->train_frames)
         return stk_fail(STK_ERR_CONTENT, "%s: has no held-out frames", e->settings->subject);
-    choose_frames(e, info);
+    e->choice = stk_frame_choice_of(info->frames, info->train_frames, e->settings->trained,
+                                    e->settings->every);
     int w = info->width, h = info->height;
     STK_TRY(stk_subject_rows_init(&e->rows, e->subject, &e->model->nets,
-                                  e->first - STK_AUDIO_WINDOW / 2, e->settings->encoder));
+                                  e->choice.first - STK_AUDIO_WINDOW / 2, e->settings->encoder));
     STK_TRY(stk_pool_create(&e->pool, e->settings->threads));
     STK_TRY(stk_subject_open_pictures(e->subject, &e->pictures));
     STK_TRY(stk_subject_open_torsos(e->subject, &e->torsos));
@@ -118,7 +95,7 @@ static stk_status open_evaluation(evaluation *e) {
         return stk_fail_memory("evaluation");
     if (e->settings->frames != NULL) STK_TRY(stk_directory_create(e->settings->frames));
     if (e->settings->album == NULL) return STK_OK;
-    return stk_album_init(e->settings->album, items_of(e), distance_of(e), e->first);
+    return stk_album_init(e->settings->album, &e->choice);
 }
 
 static stk_status open_all(evaluation *e, stk_scores *scores) {
@@ -127,9 +104,9 @@ static stk_status open_all(evaluation *e, stk_scores *scores) {
     const stk_held_out_settings settings = {
         .models = e->settings->models,
         .folder = e->settings->subject,
-        .first = e->first,
-        .end = e->first + e->span,
-        .every = distance_of(e),
+        .first = e->choice.first,
+        .end = e->choice.first + e->choice.span,
+        .gaps = stk_frame_choice_spacing(&e->choice) > 1,
     };
     return stk_held_out_lse_open(&e->lse, &settings, e->subject, scores->lse_reason);
 }
@@ -316,11 +293,11 @@ static stk_status finish_scores(const evaluation *e, const stk_job *job, stk_sco
 
 /* Every process makes its frames; rank 0 measures them all. */
 static stk_status measure(evaluation *e, const stk_job *job) {
-    const int items = items_of(e), far = stk_ranks_index() > 0;
+    const int items = stk_frame_choice_items(&e->choice), far = stk_ranks_index() > 0;
     const double start_s = stk_clock_s();
     stk_status status = STK_OK;
     for (int item = 0, stop = 0; status == STK_OK && item < items && !stop; item++) {
-        const int frame = frame_of(e, item);
+        const int frame = stk_frame_choice_frame(&e->choice, item);
         if (!far && stk_job_aborted(job)) {
             status = stk_fail(STK_ERR_ABORTED, "stopped");
             break;

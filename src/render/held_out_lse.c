@@ -54,7 +54,7 @@ stk_status stk_held_out_lse_open(stk_held_out_lse **out, const stk_held_out_sett
         stk_error_take(reason, STK_LSE_REASON);
         return STK_OK;
     }
-    if (s->every > 1) {
+    if (s->gaps) {
         snprintf(reason, STK_LSE_REASON,
                  "the frames measured are no neighbours (--every, --trained)");
         return STK_OK;

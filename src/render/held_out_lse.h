@@ -15,7 +15,7 @@ typedef struct stk_held_out_settings {
     const char *models; /* folder of weights or NULL */
     const char *folder; /* of the subject */
     int first, end;     /* frames */
-    int every;          /* all of them (1), or every so many: then there is nothing to measure */
+    int gaps;           /* not all of these will come: then there is nothing to measure */
 } stk_held_out_settings;
 
 /* *lse NULL: it cannot be measured; reason then says why. The subject outlives the handle. */

@@ -1,4 +1,4 @@
-/* What a report keeps: the worst frames, none near each other, as strips of real, made and error; a
+/* Which frames are measured, and what a report keeps: the worst frames, none near each other, as strips of real, made and error; a
  * row of figures a frame; and the error map's colours. */
 #include "support.h"
 #include "base/image.h"
@@ -32,7 +32,7 @@ static void build(stk_album *album, stk_image *real, stk_image *made, int spread
     TEST_OK(stk_quality_create(&quality, &settings));
     *album = (stk_album){0};
     if (spread > 0) album->spread[album->spread_count++] = spread;
-    TEST_OK(stk_album_init(album, FRAMES, 1, FIRST));
+    TEST_OK(stk_album_init(album, &(stk_frame_choice){FIRST, FRAMES, FRAMES, 1}));
     for (int i = 0; i < FRAMES; i++) {
         fill(made, GREY + error_of(i));
         TEST_OK(stk_quality_add(quality, FIRST + i, real, made));
@@ -125,6 +125,57 @@ static void add_fills_a_row_of_figures(void **state) {
     stk_image_clear(&real);
 }
 
+/* Held-out ones follow each other; of those trained on there are as many, from the whole of them,
+ * each once. */
+static void choice_of_trained_frames_is_spread_over_them(void **state) {
+    (void)state;
+    static const struct {
+        int frames, train, every, items, last;
+        double spacing;
+    } of[] = {{100, 60, 1, 40, 58, 1.5}, /* fewer held out than trained, more than half as many */
+              {1149, 1034, 1, 115, 1025, 1034.0 / 115},
+              {100, 60, 4, 10, 54, 6},
+              {100, 60, 3, 14, 58, 4.5},
+              {100, 30, 1, 30, 29, 1},
+              {10, 9, 1, 1, 0, 9}};
+    for (size_t k = 0; k < sizeof of / sizeof *of; k++) {
+        const stk_frame_choice c = stk_frame_choice_of(of[k].frames, of[k].train, 1, of[k].every);
+        const int items = stk_frame_choice_items(&c);
+        assert_int_equal(items, of[k].items);
+        assert_int_equal(stk_frame_choice_frame(&c, 0), 0);
+        assert_int_equal(stk_frame_choice_frame(&c, items - 1), of[k].last);
+        assert_true(stk_frame_choice_spacing(&c) == of[k].spacing);
+        for (int i = 1; i < items; i++) {
+            const int apart = stk_frame_choice_frame(&c, i) - stk_frame_choice_frame(&c, i - 1);
+            assert_true(apart >= 1 && fabs(apart - of[k].spacing) < 1);
+        }
+        const stk_frame_choice h = stk_frame_choice_of(of[k].frames, of[k].train, 0, of[k].every);
+        assert_int_equal(stk_frame_choice_frame(&h, 0), of[k].train);
+        assert_true(stk_frame_choice_spacing(&h) == of[k].every);
+        assert_true(stk_frame_choice_frame(&h, stk_frame_choice_items(&h) - 1) < of[k].frames);
+    }
+}
+
+/* The frames that are shown of every series are among those measured, and the distance is true. */
+static void init_spread_frames_are_measured_ones(void **state) {
+    (void)state;
+    const stk_frame_choice c = stk_frame_choice_of(1150, 1035, 1, 1);
+    stk_album album = {0};
+    TEST_OK(stk_album_init(&album, &c));
+    assert_true(album.every == 9.0);
+    stk_album_clear(&album);
+    const stk_frame_choice uneven = stk_frame_choice_of(100, 60, 1, 1);
+    TEST_OK(stk_album_init(&album, &uneven));
+    assert_true(album.every == 1.5);
+    assert_int_equal(album.spread_count, STK_SHOTS);
+    for (int k = 0; k < STK_SHOTS; k++) {
+        int found = 0;
+        for (int i = 0; i < 40; i++) found |= stk_frame_choice_frame(&uneven, i) == album.spread[k];
+        assert_true(found && album.spread[k] >= 15 * k && album.spread[k] < 15 * (k + 1));
+    }
+    stk_album_clear(&album);
+}
+
 static void error_colour_grows_lighter(void **state) {
     (void)state;
     int before = -1;
@@ -146,6 +197,8 @@ int main(void) {
     setenv("XDG_CACHE_HOME", "/nonexistent", 1);
     setenv("HOME", "/nonexistent", 1);
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(choice_of_trained_frames_is_spread_over_them),
+        cmocka_unit_test(init_spread_frames_are_measured_ones),
         cmocka_unit_test(add_keeps_the_worst_frames_apart),
         cmocka_unit_test(add_fills_a_row_of_figures),
         cmocka_unit_test(error_colour_grows_lighter),
