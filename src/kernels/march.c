@@ -96,7 +96,9 @@ static int march_c(const float o[3], const float d[3], float t0, float far, cons
                    int max_samples, float *xyz, float *dt_t, float *t_end) {
     float t = t0;
     int count = 0;
-    while (t < far && count < max_samples) {
+    /* far beyond the box's diagonal, or where a step is lost in rounding, only by a camera that is
+     * no camera */
+    for (int point = 0; point < STK_SCAN_POINTS && t < far && count < max_samples; point++) {
         float p[3];
         const uint32_t index = cell_at(o, d, t, p);
         t += STK_STEP_NGP;

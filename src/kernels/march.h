@@ -55,9 +55,9 @@ typedef struct stk_march_kernels {
     /* Slab test against the box for n rays; near raised to STK_MIN_NEAR; a miss sets both to
      * FLT_MAX. o, d: [n][3]; near_far: [n][2]. */
     void (*near_far)(int n, const float *o, const float *d, float *near_far);
-    /* One ray, rule 4.3: at most max_samples from t0 (already jittered) while t < far. Writes
-     * positions xyz[3] each, dt and t_after per sample with the given strides; returns the count
-     * and stores the t reached. */
+    /* One ray, rule 4.3: at most max_samples from t0 (already jittered) while t < far, among the
+     * first STK_SCAN_POINTS points. Writes positions xyz[3] each, dt and t_after per sample with
+     * the given strides; returns the count and stores the t reached. */
     int (*march)(const float o[3], const float d[3], float t0, float far, const uint8_t *bitfield,
                  int max_samples, float *xyz /* [count][3] */, float *dt_t /* [count][2] */,
                  float *t_end);

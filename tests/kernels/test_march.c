@@ -75,6 +75,24 @@ static void march_full_grid_takes_every_lattice_point(void **state) {
     stk_free(bits);
 }
 
+/* Of cameras that are none: no direction; so far away that a step is lost in rounding. */
+static void march_endless_ray_ends(void **state) {
+    (void)state;
+    stk_march_kernels kernels;
+    stk_march_kernels_init(&kernels);
+    uint8_t *bits = stk_calloc_aligned(STK_GRID_BYTES, 1);
+    const float o[2][3] = {{0.01f, 0.2f, 0.02f}, {0, 1e6f, 0}};
+    const float d[2][3] = {{0, 0, 0}, {0, -1, 0}};
+    for (int i = 0; i < 2; i++) {
+        float near_far[2], xyz[3], dt_t[2], end;
+        kernels.near_far(1, o[i], d[i], near_far);
+        assert_true(near_far[0] < near_far[1]);
+        assert_int_equal(
+            kernels.march(o[i], d[i], near_far[0], near_far[1], bits, 1, xyz, dt_t, &end), 0);
+    }
+    stk_free(bits);
+}
+
 /* Walking every lattice point and asking its bit must give the samples that skipping gives, save
  * where a lattice point sits within rounding of a cell face. */
 static void march_random_grid_equals_brute_force(void **state) {
@@ -246,6 +264,7 @@ int main(void) {
         cmocka_unit_test(morton_encode_all_axes_round_trips),
         cmocka_unit_test(near_far_straight_ray_hits_depth_faces),
         cmocka_unit_test(march_full_grid_takes_every_lattice_point),
+        cmocka_unit_test(march_endless_ray_ends),
         cmocka_unit_test(march_random_grid_equals_brute_force),
         cmocka_unit_test(scan_every_mask_equals_march),
         cmocka_unit_test(composite_every_mask_agrees_with_twin),
