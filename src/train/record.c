@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 enum { PREVIEW_HEIGHT = 256, JPEG_QUANTISER = 3, CSV_MAX = 64 << 20, LOG_MAX = 1 << 20 };
+static const char SET_ASIDE[] = "figures.csv.old";
 static const double EVERY_S = 5.0, EVERY_SHARE = 1.0 / 400, COUNTS_END = 1e12;
 
 const char *const record_names[RECORD_COLUMNS] = {"seconds",
@@ -171,13 +172,43 @@ static void put_row(stk_page *page, const record_row *row) {
     }
 }
 
+/* The column of a name, or of what it was called before patches and lips were told apart; or -1. */
+static int column_of(const char *name, size_t length) {
+    static const char before[] = "perceptual";
+    for (int c = 0; c < RECORD_COLUMNS; c++)
+        if (strlen(record_names[c]) == length && memcmp(record_names[c], name, length) == 0)
+            return c;
+    return length == strlen(before) && memcmp(name, before, length) == 0 ? RECORD_PERCEPTUAL_PATCHES
+                                                                         : -1;
+}
+
+/* Columns of a file by its first line: how many, 0 where it has others than are known here, one
+ * twice, or not those that every line must have. */
+static int read_names(const char *line, int columns[RECORD_COLUMNS]) {
+    const unsigned needed = 1u << RECORD_SECONDS | 1u << RECORD_STEP | 1u << RECORD_ROLLBACKS;
+    unsigned seen = 0;
+    int count = 0;
+    for (;; line++) {
+        const size_t length = strcspn(line, ",\n");
+        const int c = column_of(line, length);
+        if (c < 0 || (seen & 1u << c) != 0) return 0;
+        seen |= 1u << c;
+        columns[count++] = c;
+        line += length;
+        if (*line != ',') break;
+    }
+    return *line == '\n' && (seen & needed) == needed ? count : 0;
+}
+
 /* 1 and the row when the line has every field, counts and times such as a run can have. */
-static int read_row(const char *line, record_row *row) {
-    for (int c = 0; c < RECORD_COLUMNS; c++) {
+static int read_row(const char *line, const int *columns, int count, record_row *row) {
+    for (int c = 0; c < RECORD_COLUMNS; c++) row->figure[c] = (double)NAN;
+    for (int i = 0; i < count; i++) {
         char *end;
-        row->figure[c] = *line == ',' || *line == '\n' ? (double)NAN : strtod(line, &end);
-        if (!isnan(row->figure[c])) line = end;
-        if (*line != (c + 1 < RECORD_COLUMNS ? ',' : '\n')) return 0;
+        double *figure = &row->figure[columns[i]];
+        *figure = *line == ',' || *line == '\n' ? (double)NAN : strtod(line, &end);
+        if (!isnan(*figure)) line = end;
+        if (*line != (i + 1 < count ? ',' : '\n')) return 0;
         line++;
     }
     const double counts[] = {row->figure[RECORD_STEP], row->figure[RECORD_SECONDS],
@@ -187,25 +218,37 @@ static int read_row(const char *line, record_row *row) {
     return 1;
 }
 
-/* The lines up to a step; a line that a killed run left unfinished, and all of another version's
- * columns, are dropped. */
+/* Figures of columns that are not known here. */
+static stk_status set_aside(const stk_record *record, const char *path) {
+    char old[STK_PATH_MAX];
+    STK_TRY(stk_record_path(record, SET_ASIDE, old));
+    if (rename(path, old) != 0)
+        return stk_fail(STK_ERR_IO, "%s: could not be renamed to %s; give --run another folder",
+                        path, SET_ASIDE);
+    stk_log(STK_LOG_WARN,
+            "%s: has columns of another version of the program: it is kept as %s, earlier previews "
+            "stay, and the figures begin anew",
+            path, SET_ASIDE);
+    return STK_OK;
+}
+
+/* The lines up to a step; one that a killed run left unfinished is dropped. */
 static stk_status read_rows(stk_record *record, const char *path, int64_t step) {
-    char *text, *line;
-    stk_page names;
+    char *text;
+    int columns[RECORD_COLUMNS];
     if (!stk_file_exists(path)) return STK_OK;
     STK_TRY(stk_file_read_text(path, CSV_MAX, &text));
-    stk_page_begin(&names);
-    put_names(&names);
-    stk_status status = STK_OK;
-    line = text;
-    if (!names.failed && strncmp(line, names.text, names.used) == 0)
-        for (line += names.used; *line != '\0' && status == STK_OK; line = strchr(line, '\n') + 1) {
-            record_row row;
-            if (strchr(line, '\n') == NULL) break;
-            if (read_row(line, &row) && row.figure[RECORD_STEP] <= (double)step)
-                status = keep_row(record, &row);
-        }
-    stk_page_free(&names);
+    const int count = read_names(text, columns);
+    stk_status status = count > 0 ? STK_OK : set_aside(record, path);
+    const char *end = strchr(text, '\n');
+    while (count > 0 && status == STK_OK && end != NULL) {
+        const char *line = end + 1;
+        record_row row;
+        end = strchr(line, '\n');
+        if (end != NULL && read_row(line, columns, count, &row) &&
+            row.figure[RECORD_STEP] <= (double)step)
+            status = keep_row(record, &row);
+    }
     stk_free(text);
     return status;
 }
@@ -250,12 +293,16 @@ int stk_record_preview(const stk_record *record, int row, char name[40]) {
     return stk_record_path(record, name, path) == STK_OK && stk_file_exists(path);
 }
 
-/* Pictures of no line: of an earlier run, or of steps after the resumed one. */
-static stk_status sweep_previews(const stk_record *record) {
-    char folder[STK_PATH_MAX];
+/* Pictures of no line: of an earlier run, or of steps after the resumed one. Those of lines that
+ * were set aside stay until a run begins anew. */
+static stk_status sweep_previews(const stk_record *record, int resumed) {
+    char folder[STK_PATH_MAX], aside[STK_PATH_MAX];
     STK_TRY(stk_record_path(record, "previews", folder));
     STK_TRY(stk_directory_create(folder));
     stk_directory_remove_leftovers(folder);
+    STK_TRY(stk_record_path(record, SET_ASIDE, aside));
+    if (resumed && stk_file_exists(aside)) return STK_OK;
+    unlink(aside);
     DIR *directory = opendir(folder);
     if (directory == NULL) return STK_OK;
     for (const struct dirent *e; (e = readdir(directory)) != NULL;) {
@@ -410,13 +457,13 @@ stk_status stk_record_begin(stk_record *record, const stk_trainer *t) {
     snprintf(record->title, sizeof record->title, "Training of %s", t->performance.subject_name);
     list_facts(record, t);
     STK_TRY(write_settings(record));
-    record->begun = 1;
     STK_TRY(stk_record_path(record, "figures.csv", path));
     if (t->settings.resume) STK_TRY(read_rows(record, path, t->step));
     STK_TRY(write_rows(record, path));
-    STK_TRY(sweep_previews(record));
+    STK_TRY(sweep_previews(record, t->settings.resume));
     STK_TRY(stk_record_path(record, "log.txt", path));
     stk_log_clear_copy(record); /* no line comes while those kept are written */
+    record->begun = 1;
     FILE *file = fopen(path, t->settings.resume ? "a" : "w");
     int failed =
         file == NULL || fwrite(record->log.text, 1, record->log.used, file) != record->log.used;

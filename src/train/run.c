@@ -348,8 +348,8 @@ static stk_status check_writable(const char *path) {
 
 /* What replaces each other must not be one file. */
 static stk_status check_apart(const run *r, const stk_train_settings *s) {
-    const char *const names[] = {"figures.csv", "settings.json", "log.txt", "report.html",
-                                 "preview.png"};
+    const char *const names[] = {"figures.csv", "figures.csv.old", "settings.json",
+                                 "log.txt",     "report.html",     "preview.png"};
     const char *const files[] = {s->output, r->checkpoint};
     for (size_t i = 0; r->record.folder[0] != '\0' && i < STK_ARRAY_SIZE(names); i++) {
         char path[STK_PATH_MAX];
