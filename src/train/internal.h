@@ -70,6 +70,7 @@ typedef struct slot_result {
     double smooth; /* share of the term (h) */
     double lips;   /* mean squared error of the probe */
     int64_t samples;
+    int64_t looked; /* samples that only told where rays end (lids.c) */
 } slot_result;
 
 typedef struct optimiser_task {
@@ -161,6 +162,7 @@ struct stk_trainer {
     int *optimiser_bad; /* [tasks] */
     int optimiser_count;
     int64_t step_samples; /* of the last step */
+    int64_t step_looked;
     double step_loss;
     double mean_lips; /* running mean of the probe's squared error; 1 = knows nothing */
 };

@@ -261,7 +261,7 @@ static void report(run *r, double at) {
 static stk_status guarded_step(run *r, double at) {
     stk_trainer *t = r->trainer;
     stk_status status = stk_trainer_step(t, at);
-    r->samples += t->step_samples;
+    r->samples += t->step_samples + t->step_looked;
     r->rays += t->plan.rays;
     if (status == STK_OK) {
         if (t->step % SNAPSHOT_EVERY == 0) stk_snapshot_take(&r->snapshot, t);

@@ -26,7 +26,7 @@ typedef struct block {
     int rays, slot;
     int ray_base;  /* number of the first ray within the step */
     int tile_base; /* first tile of this block in the step's store */
-    int samples, tiles;
+    int samples, tiles, looked;
     stk_ngp_camera camera;
 } block;
 
@@ -374,6 +374,7 @@ static void look_for_ends(block *b) {
         s->ray_row[r] = (uint16_t)b->slot;
     }
     memset(b->trainer->tiles.counts + b->tile_base, 0, (size_t)b->tiles * sizeof(int));
+    b->looked += b->samples;
 }
 
 /* What lids.c makes of the block's rays. */
@@ -460,6 +461,7 @@ void stk_train_slot(void *ctx, int slot, int worker) {
     result.lips = (double)stk_train_lips(t, slot, t->daudio + (size_t)slot * STK_AUD,
                                          slot_gradient(t, slot, t->nets.lip_weight),
                                          slot_gradient(t, slot, t->nets.lip_bias));
+    result.looked = b.looked;
     stk_train_lids_collect(t, slot);
     audio_backward(t, slot);
     t->results[slot] = result;

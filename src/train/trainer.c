@@ -129,11 +129,12 @@ static stk_status look(stk_trainer *t) {
 
 static void add_up(stk_trainer *t, double *loss, double *lips) {
     *loss = *lips = 0;
-    t->step_samples = 0;
+    t->step_samples = t->step_looked = 0;
     for (int slot = 0; slot < t->plan.slots; slot++) {
         *loss += t->results[slot].loss / t->plan.rays;
         *lips += t->results[slot].lips / t->plan.slots;
         t->step_samples += t->results[slot].samples;
+        t->step_looked += t->results[slot].looked;
     }
 }
 
