@@ -280,6 +280,19 @@ static stk_status read_perceptual(stk_trainer *t, const stk_safetensors *file, c
     return STK_OK;
 }
 
+/* Far beyond what the priors of refine.c let come about. */
+static stk_status read_refined(stk_trainer *t, const stk_safetensors *file, const char *path) {
+    static const float most = 1.0f;
+    const plane wanted = refined_plane(t);
+    STK_TRY(read_extra(file, path, &wanted));
+    const float *values = wanted.data;
+    for (int64_t i = 0; i < wanted.count; i++)
+        if (fabsf(values[i]) > most)
+            return stk_fail(STK_ERR_FORMAT, "%s: is damaged (\"%s\"); train without --resume", path,
+                            wanted.name);
+    return STK_OK;
+}
+
 stk_status stk_checkpoint_load(stk_trainer *t, const char *path) {
     if (!stk_file_exists(path))
         return stk_fail(STK_ERR_IO,
@@ -291,10 +304,7 @@ stk_status stk_checkpoint_load(stk_trainer *t, const char *path) {
     stk_status status = check_binding(t, file, path);
     if (status == STK_OK) status = read_planes(t, file, path);
     if (status == STK_OK) status = read_perceptual(t, file, path);
-    if (status == STK_OK && t->refined != NULL) {
-        const plane wanted = refined_plane(t);
-        status = read_extra(file, path, &wanted);
-    }
+    if (status == STK_OK && t->refined != NULL) status = read_refined(t, file, path);
     if (status == STK_OK) status = read_torso(t, file, path);
     stk_safetensors_close(&file);
     return status;

@@ -280,10 +280,12 @@ void stk_train_run_looks(stk_trainer *trainer);
 double stk_train_smooth(stk_trainer *trainer, int slot, int worker, stk_field_grads *grads);
 
 /* optimise.c: one update of all parameters, which says in optimiser_bad what was not finite; one of
- * the average of the weights. */
+ * the average of the weights; and what the model holds: that average, or with STK_VARY_AVERAGE the
+ * weights themselves. */
 stk_status stk_train_optimise_init(stk_trainer *trainer);
 void stk_train_optimise(stk_trainer *trainer);
 void stk_train_average(stk_trainer *trainer);
+const float *stk_train_values(const stk_trainer *trainer);
 
 /* plan.c: layouts of all kinds of step and what their sizes make necessary; then, per step, frames,
  * windows and the rays of a slot. */
@@ -307,6 +309,7 @@ stk_status stk_checkpoint_load(stk_trainer *trainer, const char *path);
 /* snapshot.c: the last good state in memory, for the not-a-number guard. */
 typedef struct stk_snapshot {
     float *value, *v, *ema, *density;
+    float (*refined)[STK_REFINED]; /* where the run has it */
     int64_t step, ema_updates;
     stk_rng rng;
     int32_t epoch_position;

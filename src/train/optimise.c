@@ -9,7 +9,6 @@
 #include "base/memory.h"
 
 #include <math.h>
-#include <string.h>
 
 enum { LEVELS_AT_FIRST = 6, ALIGNED = 16 /* floats, of the kernels */ };
 static const double LEVELS_UNTIL = 0.25;
@@ -58,16 +57,16 @@ static void average_chunk(void *ctx, int task, int worker) {
     float n = (float)t->ema_updates;
     float decay = fminf(EMA_DECAY, (1.0f + n) / (10.0f + n));
     stk_params *p = &t->nets.params;
-    if (t->settings.vary & STK_VARY_AVERAGE) {
-        memcpy(p->ema + chunk->offset, p->value + chunk->offset, chunk->count * sizeof(float));
-        return;
-    }
     t->optimiser.ema(decay, chunk->count, p->value + chunk->offset, p->ema + chunk->offset);
 }
 
 void stk_train_average(stk_trainer *t) {
     stk_pool_run(t->pool, t->optimiser_count, average_chunk, t);
     t->ema_updates++;
+}
+
+const float *stk_train_values(const stk_trainer *t) {
+    return t->settings.vary & STK_VARY_AVERAGE ? t->nets.params.value : t->nets.params.ema;
 }
 
 /* --- the chunks ------------------------------------------------------------------------------- */

@@ -69,7 +69,7 @@ static stk_status find_backdrop(stk_preview *p, const stk_trainer *t, int frame,
 static stk_status render_frame(stk_preview *p, stk_trainer *t, int frame) {
     const stk_image *backdrop;
     STK_TRY(find_backdrop(p, t, frame, &backdrop));
-    const float *values = t->nets.params.ema, *window[STK_AUDIO_WINDOW];
+    const float *values = stk_train_values(t), *window[STK_AUDIO_WINDOW];
     stk_audio_window(t->sound_rows, t->performance.frames, t->nets.audio.row_floats, frame, window);
     STK_ALIGNED(64) float code[STK_AUDIO_CODE];
     stk_audio_net_forward(&t->nets.audio, &t->nets.params, values, window, p->acts, code);

@@ -18,8 +18,6 @@ static const unsigned EITHER = STK_VARY_EXPOSURE | STK_VARY_CAMERA;
 
 stk_status stk_refine_init(stk_trainer *t) {
     if (!(t->settings.vary & EITHER)) return STK_OK;
-    if (t->settings.schedule != STK_SCHEDULE_FAST)
-        return stk_fail(STK_ERR_ARGUMENT, "--vary exposure and camera go with --schedule fast");
     t->refined = stk_calloc_aligned((size_t)t->performance.train_frames, sizeof *t->refined);
     t->refine_sums = stk_calloc_aligned((size_t)t->slots_max, sizeof *t->refine_sums);
     return t->refined != NULL && t->refine_sums != NULL ? STK_OK : stk_fail_memory("training");

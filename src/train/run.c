@@ -86,11 +86,12 @@ static double position(const run *r) {
 
 static stk_status save_model(run *r) {
     stk_trainer *t = r->trainer;
-    STK_TRY(stk_train_heard(t, t->nets.params.ema, &t->nets));
+    const float *values = stk_train_values(t);
+    STK_TRY(stk_train_heard(t, values, &t->nets));
     const stk_training training = stk_train_provenance(t);
     const stk_model_contents contents = {
         .nets = &t->nets,
-        .values = t->nets.params.ema,
+        .values = values,
         .performance = &t->performance,
         .bits = t->occupancy.bits,
         .torso_path = r->torso,

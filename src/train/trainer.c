@@ -270,12 +270,26 @@ static stk_status take_work(stk_trainer *t) {
     return failed ? stk_fail_memory("training") : STK_OK;
 }
 
+/* What a schedule does not do is not to be varied in it. */
+static stk_status check_vary(const stk_train_settings *s) {
+    const unsigned fast = STK_VARY_EXPOSURE | STK_VARY_CAMERA;
+    const unsigned ours = STK_VARY_REGIONS | STK_VARY_BLINKS | STK_VARY_BACKDROP;
+    const stk_schedule *schedule = stk_schedule_of(s->schedule);
+    char names[STK_VARY_TEXT];
+    if ((s->vary & fast) != 0 && s->schedule != STK_SCHEDULE_FAST)
+        return stk_fail(STK_ERR_ARGUMENT, "--vary exposure and camera go with --schedule fast");
+    if ((s->vary & ours) == 0 || !schedule->published_rays) return STK_OK;
+    stk_vary_text(s->vary & ours, names);
+    return stk_fail(STK_ERR_ARGUMENT, "--vary %s: --schedule %s does without anyway; leave it out",
+                    names, schedule->name);
+}
+
 static stk_status check_settings(const stk_train_settings *s) {
     if (s->frames < 1 || s->frames > 64 || s->rays < s->frames || s->rays % s->frames != 0)
         return stk_fail(STK_ERR_ARGUMENT,
                         "--rays %d must be a multiple of --frames %d (at most 64 frames)", s->rays,
                         s->frames);
-    return STK_OK;
+    return check_vary(s);
 }
 
 /* Inputs of the expression branch. */

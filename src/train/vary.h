@@ -11,7 +11,7 @@
 #include <stddef.h>
 
 enum {
-    /* left out */
+    /* left out; the published schedules have no regions, blinks and backdrop that could be */
     STK_VARY_REGIONS = 1 << 0,  /* rays where the error is: uniform over the rectangle instead */
     STK_VARY_RATES = 1 << 1,    /* learning rates that fall to 3 %: to half instead */
     STK_VARY_AVERAGE = 1 << 2,  /* the average of the weights: the weights themselves instead */
@@ -20,7 +20,7 @@ enum {
     STK_VARY_NOISE = 1 << 5,    /* other loudness, hearings and noise of the sound */
     STK_VARY_BACKDROP = 1 << 6, /* random colours behind the face: the torso film's instead */
     STK_VARY_HULL = 1 << 7,     /* the visual hull as first occupancy: all of the box instead */
-    /* put in */
+    /* put in; exposure and camera in the schedule "fast" alone */
     STK_VARY_LEVELS = 1 << 8,   /* hash levels from coarse to fine (optimise.c) */
     STK_VARY_EXPOSURE = 1 << 9, /* each frame's gain and offset (refine.h) */
     STK_VARY_CAMERA = 1 << 10,  /* each frame's pose refined (refine.h) */

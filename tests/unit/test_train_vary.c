@@ -74,16 +74,44 @@ static void each_changes_what_is_learned(void **state) {
         stk_trainer *t = created(1u << bit, 2);
         take_steps(t, STEPS);
         const int average = 1u << bit == STK_VARY_AVERAGE;
-        if (average) stk_train_average(t), stk_train_average(whole);
         const stk_params *a = &t->nets.params, *b = &whole->nets.params;
         char name[STK_VARY_TEXT];
         stk_vary_text(1u << bit, name);
-        if (memcmp(average ? a->ema : a->value, average ? b->ema : b->value, bytes) == 0)
+        const float *held = stk_train_values(whole);
+        assert_ptr_equal(held, b->ema);
+        if (average) /* whatever the step, the model holds the weights themselves */
+            assert_ptr_equal(stk_train_values(t), a->value);
+        if (memcmp(a->value, average ? held : b->value, bytes) == 0)
             fail_msg("%s changes nothing", name);
-        if (average) assert_memory_equal(a->ema, a->value, bytes);
         stk_trainer_free(&t);
     }
     stk_trainer_free(&whole);
+}
+
+/* In one sentence, before anything is opened. */
+static void what_a_schedule_does_not_do_is_refused(void **state) {
+    (void)state;
+    static const struct {
+        stk_schedule_kind schedule;
+        unsigned vary;
+        const char *words;
+    } wrong[] = {
+        {STK_SCHEDULE_RELEASED, STK_VARY_REGIONS, "--vary regions: --schedule released"},
+        {STK_SCHEDULE_PAPER, STK_VARY_BLINKS | STK_VARY_BACKDROP, "--vary blinks,backdrop: "},
+        {STK_SCHEDULE_FINE, STK_VARY_CAMERA, "go with --schedule fast"},
+        {STK_SCHEDULE_RELEASED, STK_VARY_EXPOSURE, "go with --schedule fast"},
+        {STK_SCHEDULE_FINE, STK_VARY_BLINKS, "no-subject"}, /* may be asked */
+        {STK_SCHEDULE_RELEASED, STK_VARY_HULL, "no-subject"}};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        const stk_train_settings settings = {.subject = "/no-subject",
+                                             .rays = 256,
+                                             .frames = 8,
+                                             .schedule = wrong[i].schedule,
+                                             .vary = wrong[i].vary};
+        stk_trainer *t;
+        assert_int_not_equal(stk_trainer_create(&t, &settings, NULL), STK_OK);
+        if (strstr(stk_error_text(), wrong[i].words) == NULL) fail_msg("%s", stk_error_text());
+    }
 }
 
 /* Levels that are not open keep what they began with. */
@@ -163,19 +191,45 @@ static void refined_frames_have_a_mean_of_nothing(void **state) {
     TEST_OK(stk_checkpoint_load(resumed, path));
     assert_memory_equal(one->refined, resumed->refined, (size_t)frames * sizeof *one->refined);
     assert_int_equal(stk_checkpoint_load(other, path), STK_ERR_MISMATCH);
+    one->refined[2][3] = 1e6f; /* where no camera stands */
+    TEST_OK(stk_checkpoint_save(one, path));
+    assert_int_equal(stk_checkpoint_load(resumed, path), STK_ERR_FORMAT);
+    assert_non_null(strstr(stk_error_text(), "\"refined\""));
     stk_trainer_free(&one);
     stk_trainer_free(&three);
     stk_trainer_free(&resumed);
     stk_trainer_free(&other);
 }
 
+static void snapshot_restore_undoes_refinement(void **state) {
+    (void)state;
+    stk_trainer *t = created(STK_VARY_CAMERA | STK_VARY_EXPOSURE, 2);
+    const size_t bytes = (size_t)t->performance.train_frames * sizeof *t->refined;
+    float(*before)[STK_REFINED] = stk_calloc_aligned(1, bytes);
+    assert_non_null(before);
+    stk_snapshot snapshot;
+    TEST_OK(stk_snapshot_init(&snapshot, t));
+    take_steps(t, 2);
+    memcpy(before, t->refined, bytes);
+    stk_snapshot_take(&snapshot, t);
+    take_steps(t, 2);
+    assert_memory_not_equal(t->refined, before, bytes);
+    stk_snapshot_restore(&snapshot, t);
+    assert_memory_equal(t->refined, before, bytes);
+    stk_snapshot_clear(&snapshot);
+    stk_free(before);
+    stk_trainer_free(&t);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_are_read_and_written),
         cmocka_unit_test(each_changes_what_is_learned),
+        cmocka_unit_test(what_a_schedule_does_not_do_is_refused),
         cmocka_unit_test(levels_open_one_after_the_other),
         cmocka_unit_test(motion_is_what_a_moved_camera_does),
         cmocka_unit_test(refined_frames_have_a_mean_of_nothing),
+        cmocka_unit_test(snapshot_restore_undoes_refinement),
     };
     return cmocka_run_group_tests_name("train_vary", tests, write_subject, NULL);
 }
