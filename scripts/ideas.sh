@@ -72,6 +72,11 @@ table() { # subject
       seed=$((seed + 1))
     done
   done | awk '
+    # Quantile 0.975 of the t distribution for so many values; beyond the table by its expansion, to 0.001.
+    function student(count,   f) {
+      f = count - 1
+      return count in t ? t[count] : 1.96 + 2.372 / f + 2.823 / f ^ 2 + 2.556 / f ^ 3
+    }
     function put(k, is_default,   m, s, i, text) {
       if (n[k] == 0) return " | -"
       m = sum[k] / n[k]; s = 0
@@ -81,7 +86,7 @@ table() { # subject
       text = sprintf(is_default ? " | %.3f" : " | %+.3f", m)
       if (n[k] == 1) return text
       text = text sprintf(" ± %.3f", s)
-      return text (!is_default && (m < 0 ? -m : m) > (n[k] in t ? t[n[k]] : 2) * s / sqrt(n[k]) ? "*" : "")
+      return text (!is_default && (m < 0 ? -m : m) > student(n[k]) * s / sqrt(n[k]) ? "*" : "")
     }
     function flush(   k, row) {
       if (now == "") return
@@ -89,7 +94,7 @@ table() { # subject
       for (k = 1; k <= 5; k++) row = row put(k, now == "default")
       print row " |"
     }
-    BEGIN { t[2] = 12.71; t[3] = 4.303; t[4] = 3.182; t[5] = 2.776; t[6] = 2.571 }
+    BEGIN { t[2] = 12.71; t[3] = 4.303; t[4] = 3.182; t[5] = 2.776; t[6] = 2.571; t[7] = 2.447 }
     $1 != now { flush(); now = $1; count = 0; split("", n); split("", sum) }
     {
       count++
