@@ -1,6 +1,7 @@
 /* bundle_band.c - see bundle_band.h. */
 #include "head_sync/bundle_band.h"
 #include "base/memory.h"
+#include "base/spd.h"
 #include "head_sync/se3.h"
 
 #include <math.h>

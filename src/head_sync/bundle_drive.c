@@ -7,6 +7,7 @@
  */
 #include "head_sync/bundle_drive.h"
 #include "base/memory.h"
+#include "base/spd.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -8,6 +8,7 @@
  * Blocks are tasks; nothing is shared between them.
  */
 #include "head_sync/bundle_internal.h"
+#include "base/spd.h"
 
 #include <math.h>
 #include <string.h>

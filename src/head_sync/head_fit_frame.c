@@ -8,6 +8,7 @@
  * at 0 (projected step, accepted only when F falls). About 300 kB of stack; no allocation.
  */
 #include "head_sync/head_fit_internal.h"
+#include "base/spd.h"
 
 #include <math.h>
 #include <string.h>

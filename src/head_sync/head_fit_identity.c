@@ -13,6 +13,7 @@
 #include "head_sync/head_fit_internal.h"
 
 #include "base/memory.h"
+#include "base/spd.h"
 
 #include <math.h>
 #include <string.h>

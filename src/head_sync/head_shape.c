@@ -1,6 +1,7 @@
 /* head_shape.c - see head_shape.h. Threading: vertices and views are tasks of the pool. */
 #include "head_sync/head_shape.h"
 #include "base/face_mesh.h"
+#include "base/spd.h"
 #include "head_sync/motion_tracker.h"
 #include "head_sync/similarity.h"
 #include "base/attr.h"

@@ -2,6 +2,7 @@
  * run within a task, so that results do not depend on the number of threads. */
 #include "head_sync/points_filter.h"
 #include "base/memory.h"
+#include "base/spd.h"
 #include "head_sync/se3.h"
 
 #include <math.h>

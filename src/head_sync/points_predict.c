@@ -1,6 +1,7 @@
 /* points_predict.c - where the landmarks that carry the pose say that a point is: see
  * points_tracker.c. */
 #include "head_sync/points_internal.h"
+#include "base/spd.h"
 
 #include <math.h>
 #include <string.h>

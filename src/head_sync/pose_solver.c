@@ -7,6 +7,7 @@
  * the Huber loss by iteratively reweighted least squares.
  */
 #include "head_sync/pose_solver.h"
+#include "base/spd.h"
 
 #include <math.h>
 #include <string.h>

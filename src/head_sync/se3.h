@@ -1,4 +1,4 @@
-/* se3.h - rotations, rigid motions and the tiny dense algebra the head tracker needs, in double.
+/* se3.h - rotations and rigid motions, in double.
  *
  * 3x3 matrices are row-major double[9]. A rotation vector is axis * angle (rad). Everything is a
  * pure function without allocation; safe from any thread.
@@ -30,8 +30,5 @@ void stk_so3_left_jacobian(const double w[3], double J[9]);
 void stk_se3_move(const stk_se3 *pose, const double d[6], stk_se3 *moved);
 /* Between two poses at u in [0,1]: slerp of the rotation, straight line of the translation. */
 void stk_se3_between(const stk_se3 *a, const stk_se3 *b, double u, stk_se3 *out);
-/* Solves a x = b for symmetric positive definite a [n][n] (destroyed), x in b. 0 when not definite.
- * */
-int stk_spd_solve(double *a, double *b, int n);
 
 #endif

@@ -10,6 +10,7 @@
 
 #include "base/face_mesh.h"
 #include "base/memory.h"
+#include "base/spd.h"
 
 #include <math.h>
 #include <string.h>
@@ -218,25 +219,11 @@ static float light_at(const float factor[TERMS], const float term[TERMS]) {
     return sum;
 }
 
-/* matrix x = right, symmetric, positive; x takes right's place. */
-static void solve(double matrix[TERMS][TERMS], double right[TERMS]) {
-    for (int k = 0; k < TERMS; k++)
-        for (int i = k + 1; i < TERMS; i++) {
-            const double share = matrix[i][k] / matrix[k][k];
-            for (int j = k; j < TERMS; j++) matrix[i][j] -= share * matrix[k][j];
-            right[i] -= share * right[k];
-        }
-    for (int k = TERMS - 1; k >= 0; k--) {
-        for (int j = k + 1; j < TERMS; j++) right[k] -= matrix[k][j] * right[j];
-        right[k] /= matrix[k][k];
-    }
-}
-
 /* One round: the polynomial nearest to a face's difference from the medians, those far from the
  * last one counting less. */
 static void fit_light(const stk_usual *usual, const stk_usual_face *face, int c, float levels,
                       float factor[TERMS]) {
-    double matrix[TERMS][TERMS] = {{0}}, right[TERMS] = {0};
+    double matrix[TERMS * TERMS] = {0}, right[TERMS] = {0};
     for (int n = 0; n < (SIDE / APART) * (SIDE / APART); n++) {
         const int i = n / (SIDE / APART) * APART * SIDE + n % (SIDE / APART) * APART;
         float term[TERMS];
@@ -246,12 +233,13 @@ static void fit_light(const stk_usual *usual, const stk_usual_face *face, int c,
         const float r = (d - light_at(factor, term)) / levels;
         const float weight = 1 / (1 + r * r);
         for (int k = 0; k < TERMS; k++) {
-            for (int j = 0; j < TERMS; j++) matrix[k][j] += (double)(weight * term[k] * term[j]);
+            for (int j = 0; j < TERMS; j++)
+                matrix[TERMS * k + j] += (double)(weight * term[k] * term[j]);
             right[k] += (double)(weight * term[k] * d);
         }
     }
-    for (int k = 0; k < TERMS; k++) matrix[k][k] += k > 0 ? PRIOR_BEND : PRIOR_LEVEL;
-    solve(matrix, right);
+    for (int k = 0; k < TERMS; k++) matrix[(TERMS + 1) * k] += k > 0 ? PRIOR_BEND : PRIOR_LEVEL;
+    stk_spd_solve(matrix, right, TERMS); /* the prior keeps it definite */
     for (int k = 0; k < TERMS; k++) factor[k] = (float)right[k];
 }
 

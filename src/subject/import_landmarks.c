@@ -12,6 +12,7 @@
 
 #include "base/face_mesh.h"
 #include "base/memory.h"
+#include "base/spd.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -61,31 +62,27 @@ static stk_status read_points(const char *path, double points[STK_POINTS_68][2])
 /* --- the mesh --------------------------------------------------------------------------------- */
 
 /* Solves M x = b for two right-hand sides, in place; M is symmetric and positive. */
-static void solve(double m[UNKNOWNS][UNKNOWNS], double b[UNKNOWNS][2]) {
-    for (int k = 0; k < UNKNOWNS; k++)
-        for (int i = k + 1; i < UNKNOWNS; i++) {
-            double f = m[i][k] / m[k][k];
-            for (int j = k; j < UNKNOWNS; j++) m[i][j] -= f * m[k][j];
-            for (int c = 0; c < 2; c++) b[i][c] -= f * b[k][c];
-        }
-    for (int k = UNKNOWNS - 1; k >= 0; k--)
-        for (int c = 0; c < 2; c++) {
-            for (int j = k + 1; j < UNKNOWNS; j++) b[k][c] -= m[k][j] * b[j][c];
-            b[k][c] /= m[k][k];
-        }
+static void solve(const double m[UNKNOWNS * UNKNOWNS], double b[UNKNOWNS][2]) {
+    for (int c = 0; c < 2; c++) {
+        double copy[UNKNOWNS * UNKNOWNS], x[UNKNOWNS];
+        memcpy(copy, m, sizeof copy);
+        for (int r = 0; r < UNKNOWNS; r++) x[r] = b[r][c];
+        stk_spd_solve(copy, x, UNKNOWNS);
+        for (int r = 0; r < UNKNOWNS; r++) b[r][c] = x[r];
+    }
 }
 
 /* a[4][2]: (u, v) = (X, Y, Z, 1) a. Positions in decimetres: the sums are of one size then. */
 static void fit(double points[STK_POINTS_68][2], double a[UNKNOWNS][2]) {
     const float(*face)[3] = stk_canonical_face();
-    double m[UNKNOWNS][UNKNOWNS] = {{0}};
+    double m[UNKNOWNS * UNKNOWNS] = {0};
     memset(a, 0, UNKNOWNS * sizeof *a);
     for (int i = 0; i < STK_POINTS_68; i++) {
         const float *p = face[stk_mesh_of_68[i]];
         const double x[UNKNOWNS] = {10.0 * (double)p[0], 10.0 * (double)p[1], 10.0 * (double)p[2],
                                     1.0};
         for (int r = 0; r < UNKNOWNS; r++) {
-            for (int c = 0; c < UNKNOWNS; c++) m[r][c] += x[r] * x[c];
+            for (int c = 0; c < UNKNOWNS; c++) m[UNKNOWNS * r + c] += x[r] * x[c];
             for (int c = 0; c < 2; c++) a[r][c] += x[r] * points[i][c];
         }
     }

@@ -16,6 +16,7 @@
  * DIFFERS: the published system has nothing of the kind.
  */
 #include "train/internal.h"
+#include "base/spd.h"
 
 #include <float.h>
 #include <math.h>
@@ -169,38 +170,24 @@ void stk_train_lids_picks(const stk_trainer *t, int slot, stk_ray_pick *picks, i
 
 /* --- a blink's rays --------------------------------------------------------------------------- */
 
-/* Solves A p = b, symmetric and 3 x 3, by elimination; 0 where it is singular. */
-static int solve(double a[3][4], double p[3]) {
-    for (int k = 0; k < 3; k++) {
-        if (!(fabs(a[k][k]) > 1e-9)) return 0;
-        for (int i = k + 1; i < 3; i++) {
-            const double f = a[i][k] / a[k][k];
-            for (int j = k; j < 4; j++) a[i][j] -= f * a[k][j];
-        }
-    }
-    for (int k = 2; k >= 0; k--) {
-        p[k] = a[k][3];
-        for (int j = k + 1; j < 3; j++) p[k] -= a[k][j] * p[j];
-        p[k] /= a[k][k];
-    }
-    return 1;
-}
-
 /* Least squares over the rays about the eye that end somewhere. */
 static void fit_plane(eye *e, const stk_train_rays *rays) {
-    double a[3][4] = {{0}}, at[2];
+    double a[9] = {0}, at[2];
     int used = 0;
+    memset(e->plane, 0, sizeof e->plane);
     e->near = FLT_MAX, e->far = 0;
     for (int r = 0; r < rays->count; r++) {
         if (!(rays->end[r] > 0) || !within(e, &rays->picks[r], FIT_REACH, at)) continue;
-        const double row[4] = {1, at[0], at[1], (double)rays->end[r]};
-        for (int i = 0; i < 3; i++)
-            for (int j = 0; j < 4; j++) a[i][j] += row[i] * row[j];
+        const double row[3] = {1, at[0], at[1]};
+        for (int i = 0; i < 3; i++) {
+            for (int j = 0; j < 3; j++) a[3 * i + j] += row[i] * row[j];
+            e->plane[i] += row[i] * (double)rays->end[r];
+        }
         e->near = fminf(e->near, rays->end[r]);
         e->far = fmaxf(e->far, rays->end[r]);
         used++;
     }
-    e->fitted = used >= RAYS_MIN && solve(a, e->plane);
+    e->fitted = used >= RAYS_MIN && stk_spd_solve(a, e->plane, 3);
 }
 
 /* How far a ray goes: no nearer and no farther than any that was seen, as rays nearly in a line say

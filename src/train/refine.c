@@ -1,6 +1,8 @@
 /* refine.c - see refine.h. */
 #include "train/internal.h"
 #include "base/memory.h"
+#include "base/spd.h"
+#include "head_sync/se3.h"
 
 #include <math.h>
 #include <string.h>
@@ -30,20 +32,6 @@ static void cross(const float a[3], const float b[3], float c[3]) {
         c[k] = a[(k + 1) % 3] * b[(k + 2) % 3] - a[(k + 2) % 3] * b[(k + 1) % 3];
 }
 
-/* Rodrigues; row-major. */
-static void rotation_of(const float turn[3], float rotation[9]) {
-    const float angle = sqrtf(turn[0] * turn[0] + turn[1] * turn[1] + turn[2] * turn[2]);
-    const float s = angle > 1e-6f ? sinf(angle) / angle : 1.0f;
-    const float c = angle > 1e-6f ? (1.0f - cosf(angle)) / (angle * angle) : 0.5f;
-    for (int k = 0; k < 3; k++) {
-        const float unit[3] = {k == 0, k == 1, k == 2};
-        float once[3], twice[3];
-        cross(turn, unit, once);
-        cross(turn, once, twice);
-        for (int i = 0; i < 3; i++) rotation[3 * i + k] = unit[i] + s * once[i] + c * twice[i];
-    }
-}
-
 void stk_refine_see(const stk_ngp_camera *camera, const float point[3], float seen[3]) {
     const float *o = camera->origin, *R = camera->R;
     for (int k = 0; k < 3; k++)
@@ -53,13 +41,16 @@ void stk_refine_see(const stk_ngp_camera *camera, const float point[3], float se
 
 void stk_refine_move(stk_ngp_camera *camera, const float moved[SIX]) {
     static const float head[3] = {0, 0, 0};
-    float turn[9], place[3], R[9];
-    rotation_of(moved, turn);
+    const double axis[3] = {(double)moved[0], (double)moved[1], (double)moved[2]};
+    double turn[9];
+    float place[3], R[9];
+    stk_so3_exp(axis, turn);
     stk_refine_see(camera, head, place);
     for (int i = 0; i < 3; i++) /* the camera's axes, turned the other way */
         for (int k = 0; k < 3; k++)
-            R[3 * i + k] = camera->R[3 * i] * turn[3 * k] + camera->R[3 * i + 1] * turn[3 * k + 1] +
-                           camera->R[3 * i + 2] * turn[3 * k + 2];
+            R[3 * i + k] = camera->R[3 * i] * (float)turn[3 * k] +
+                           camera->R[3 * i + 1] * (float)turn[3 * k + 1] +
+                           camera->R[3 * i + 2] * (float)turn[3 * k + 2];
     memcpy(camera->R, R, sizeof R);
     for (int i = 0; i < 3; i++)
         camera->origin[i] =
@@ -174,29 +165,16 @@ void stk_refine_add(stk_trainer *t, int slot, const stk_refine_ray *ray) {
     if (t->settings.vary & STK_VARY_EXPOSURE) add_exposure(ray, sum);
 }
 
-/* (A + P) x = b - P now, by Cholesky; the step goes into now. rows [n][n + 1]. */
-static void solve(int n, double rows[SIX][SIX + 1], const double priors[SIX], float *now[SIX]) {
+/* (A + P) x = b - P now; a share of x goes into now. A [n][n], b [n] are destroyed. */
+static void take_step(int n, double *A, double *b, const double *priors, float *now[SIX]) {
     for (int i = 0; i < n; i++) {
-        rows[i][i] += priors[i];
-        rows[i][n] -= priors[i] * (double)*now[i];
+        A[(n + 1) * i] += priors[i];
+        b[i] -= priors[i] * (double)*now[i];
     }
-    for (int i = 0; i < n; i++) {
-        for (int k = 0; k <= i; k++) {
-            double v = rows[i][k];
-            for (int j = 0; j < k; j++) v -= rows[i][j] * rows[k][j];
-            if (k == i && !(v > 0)) return; /* what is no number */
-            rows[i][k] = k == i ? sqrt(v) : v / rows[k][k];
-        }
-        for (int j = 0; j < i; j++) rows[i][n] -= rows[i][j] * rows[j][n];
-        rows[i][n] /= rows[i][i];
-    }
-    for (int i = n - 1; i >= 0; i--) {
-        for (int j = i + 1; j < n; j++) rows[i][n] -= rows[j][i] * rows[j][n];
-        rows[i][n] /= rows[i][i];
-    }
+    if (!stk_spd_solve(A, b, n)) return;
     for (int i = 0; i < n; i++)
-        if (!isfinite(rows[i][n])) return;
-    for (int i = 0; i < n; i++) *now[i] += (float)(SHARE * rows[i][n]);
+        if (!isfinite(b[i])) return;
+    for (int i = 0; i < n; i++) *now[i] += (float)(SHARE * b[i]);
 }
 
 static void update_camera(stk_trainer *t, int picture) {
@@ -204,30 +182,34 @@ static void update_camera(stk_trainer *t, int picture) {
     const double turn = noise / (TURN_SD * TURN_SD), shift = noise / (SHIFT_SD * SHIFT_SD);
     const double priors[SIX] = {turn, turn, turn, shift, shift, shift};
     const int first = picture * t->plan.parts;
-    double rows[SIX][SIX + 1] = {{0}};
+    double A[SIX * SIX] = {0}, b[SIX] = {0};
     float *now[SIX];
     for (int i = 0; i < SIX; i++) {
         now[i] = &t->refined[t->frame_list[first]][i];
-        for (int k = 0; k <= SIX; k++)
-            for (int part = 0; part < t->plan.parts; part++)
-                rows[i][k] += (double)t->refine_sums[first + part].camera[i][k];
+        for (int part = 0; part < t->plan.parts; part++) {
+            const float *row = t->refine_sums[first + part].camera[i];
+            for (int k = 0; k < SIX; k++) A[SIX * i + k] += (double)row[k];
+            b[i] += (double)row[SIX];
+        }
     }
-    solve(SIX, rows, priors, now);
+    take_step(SIX, A, b, priors, now);
 }
 
 static void update_exposure(stk_trainer *t, int picture) {
     const double noise = (double)NOISE * (double)NOISE;
-    const double priors[SIX] = {noise / (GAIN_SD * GAIN_SD), noise / (OFFSET_SD * OFFSET_SD)};
+    const double priors[2] = {noise / (GAIN_SD * GAIN_SD), noise / (OFFSET_SD * OFFSET_SD)};
     const int first = picture * t->plan.parts;
     float *refined = t->refined[t->frame_list[first]] + STK_REFINE_CAMERA;
     for (int c = 0; c < 3; c++) {
-        double rows[SIX][SIX + 1] = {{0}};
+        double A[4] = {0}, b[2] = {0};
         float *now[SIX] = {&refined[c], &refined[3 + c]};
         for (int i = 0; i < 2; i++)
-            for (int k = 0; k < 3; k++)
-                for (int part = 0; part < t->plan.parts; part++)
-                    rows[i][k] += (double)t->refine_sums[first + part].exposure[c][i][k];
-        solve(2, rows, priors, now);
+            for (int part = 0; part < t->plan.parts; part++) {
+                const float *row = t->refine_sums[first + part].exposure[c][i];
+                for (int k = 0; k < 2; k++) A[2 * i + k] += (double)row[k];
+                b[i] += (double)row[2];
+            }
+        take_step(2, A, b, priors, now);
     }
 }
 

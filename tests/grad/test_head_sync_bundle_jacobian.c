@@ -3,6 +3,7 @@
 #include "support.h"
 #include "base/pool.h"
 #include "base/rng.h"
+#include "base/spd.h"
 #include "head_sync/bundle_band.h"
 #include "head_sync/bundle_internal.h"
 

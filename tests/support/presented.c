@@ -4,6 +4,7 @@
 #include "support.h"
 #include "base/memory.h"
 #include "base/image.h"
+#include "base/spd.h"
 #include "head_sync/se3.h"
 #include "nn/safetensors.h"
 #include "nn/weights.h"

@@ -2,6 +2,7 @@
 #include "synthetic_tracks.h"
 #include "base/memory.h"
 #include "base/rng.h"
+#include "base/spd.h"
 
 #include <math.h>
 #include <stdlib.h>

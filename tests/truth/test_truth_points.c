@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/rng.h"
+#include "base/spd.h"
 #include "head_sync/motion_tracker.h"
 #include "head_sync/points_tracker.h"
 #include "head_sync/se3.h"
