@@ -172,43 +172,13 @@ static void put_row(stk_page *page, const record_row *row) {
     }
 }
 
-/* The column of a name, or of what it was called before patches and lips were told apart; or -1. */
-static int column_of(const char *name, size_t length) {
-    static const char before[] = "perceptual";
-    for (int c = 0; c < RECORD_COLUMNS; c++)
-        if (strlen(record_names[c]) == length && memcmp(record_names[c], name, length) == 0)
-            return c;
-    return length == strlen(before) && memcmp(name, before, length) == 0 ? RECORD_PERCEPTUAL_PATCHES
-                                                                         : -1;
-}
-
-/* Columns of a file by its first line: how many, 0 where it has others than are known here, one
- * twice, or not those that every line must have. */
-static int read_names(const char *line, int columns[RECORD_COLUMNS]) {
-    const unsigned needed = 1u << RECORD_SECONDS | 1u << RECORD_STEP | 1u << RECORD_ROLLBACKS;
-    unsigned seen = 0;
-    int count = 0;
-    for (;; line++) {
-        const size_t length = strcspn(line, ",\n");
-        const int c = column_of(line, length);
-        if (c < 0 || (seen & 1u << c) != 0) return 0;
-        seen |= 1u << c;
-        columns[count++] = c;
-        line += length;
-        if (*line != ',') break;
-    }
-    return *line == '\n' && (seen & needed) == needed ? count : 0;
-}
-
 /* 1 and the row when the line has every field, counts and times such as a run can have. */
-static int read_row(const char *line, const int *columns, int count, record_row *row) {
-    for (int c = 0; c < RECORD_COLUMNS; c++) row->figure[c] = (double)NAN;
-    for (int i = 0; i < count; i++) {
+static int read_row(const char *line, record_row *row) {
+    for (int c = 0; c < RECORD_COLUMNS; c++) {
         char *end;
-        double *figure = &row->figure[columns[i]];
-        *figure = *line == ',' || *line == '\n' ? (double)NAN : strtod(line, &end);
-        if (!isnan(*figure)) line = end;
-        if (*line != (i + 1 < count ? ',' : '\n')) return 0;
+        row->figure[c] = *line == ',' || *line == '\n' ? (double)NAN : strtod(line, &end);
+        if (!isnan(row->figure[c])) line = end;
+        if (*line != (c + 1 < RECORD_COLUMNS ? ',' : '\n')) return 0;
         line++;
     }
     const double counts[] = {row->figure[RECORD_STEP], row->figure[RECORD_SECONDS],
@@ -218,7 +188,7 @@ static int read_row(const char *line, const int *columns, int count, record_row 
     return 1;
 }
 
-/* Figures of columns that are not known here. */
+/* Figures of other columns than those of now. */
 static stk_status set_aside(const stk_record *record, const char *path) {
     char old[STK_PATH_MAX];
     STK_TRY(stk_record_path(record, SET_ASIDE, old));
@@ -235,20 +205,21 @@ static stk_status set_aside(const stk_record *record, const char *path) {
 /* The lines up to a step; one that a killed run left unfinished is dropped. */
 static stk_status read_rows(stk_record *record, const char *path, int64_t step) {
     char *text;
-    int columns[RECORD_COLUMNS];
+    stk_page names;
     if (!stk_file_exists(path)) return STK_OK;
     STK_TRY(stk_file_read_text(path, CSV_MAX, &text));
-    const int count = read_names(text, columns);
-    stk_status status = count > 0 ? STK_OK : set_aside(record, path);
-    const char *end = strchr(text, '\n');
-    while (count > 0 && status == STK_OK && end != NULL) {
-        const char *line = end + 1;
+    stk_page_begin(&names);
+    put_names(&names);
+    stk_status status = names.failed ? stk_fail_memory("run folder") : STK_OK;
+    const int same = status == STK_OK && strncmp(text, names.text, names.used) == 0;
+    if (status == STK_OK && !same) status = set_aside(record, path);
+    const char *line = text + (same ? names.used : 0), *end;
+    for (; same && status == STK_OK && (end = strchr(line, '\n')) != NULL; line = end + 1) {
         record_row row;
-        end = strchr(line, '\n');
-        if (end != NULL && read_row(line, columns, count, &row) &&
-            row.figure[RECORD_STEP] <= (double)step)
+        if (read_row(line, &row) && row.figure[RECORD_STEP] <= (double)step)
             status = keep_row(record, &row);
     }
+    stk_page_free(&names);
     stk_free(text);
     return status;
 }

@@ -9,7 +9,7 @@
  *   report.html    all of that on one page (record_page.c)
  *
  * A resumed run goes on in its folder; what lies there of steps after the resumed one is dropped,
- * and figures of unknown columns are kept as figures.csv.old.
+ * and figures of other columns are kept as figures.csv.old.
  * The model does not depend on any of it. One thread, the log apart.
  */
 #ifndef STK_TRAIN_RECORD_H

@@ -168,9 +168,7 @@ stk_status stk_trainer_step(stk_trainer *t, double fraction) {
     if (t->plan.now.terms & STK_TERM_PERCEPTUAL) follow(unlike, t->step_perceptual, *unlike == 0);
     stk_refine_update(t);
     t->step++;
-    if (t->step % EMA_EVERY == 0) {
-        stk_train_average(t);
-    }
+    if (t->step % EMA_EVERY == 0) stk_train_average(t);
     return STK_OK;
 }
 

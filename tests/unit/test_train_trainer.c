@@ -276,22 +276,30 @@ static void checkpoint_resumed_gives_equal_bits(void **state) {
     stk_trainer_free(&resumed);
 }
 
+/* What a file holds. Freed by the caller. */
+static char *bytes_of(const char *path, size_t *size) {
+    stk_map map;
+    TEST_OK(stk_map_open(&map, path));
+    char *copy = stk_calloc_aligned(1, map.size);
+    memcpy(copy, map.data, map.size);
+    *size = map.size;
+    stk_map_close(&map);
+    return copy;
+}
+
 static void checkpoint_damaged_is_refused(void **state) {
     (void)state;
     char path[STK_PATH_MAX];
     TEST_OK(stk_path_join(path, sizeof path, folder, "damaged.train"));
     stk_trainer *t = trained(2, 1);
     TEST_OK(stk_checkpoint_save(t, path));
-    stk_map map;
-    TEST_OK(stk_map_open(&map, path));
-    char *copy = stk_calloc_aligned(1, map.size);
-    memcpy(copy, map.data, map.size);
-    TEST_OK(stk_file_write(path, copy, map.size - 100));
+    size_t size;
+    char *bytes = bytes_of(path, &size);
+    TEST_OK(stk_file_write(path, bytes, size - 100));
     assert_int_not_equal(stk_checkpoint_load(t, path), STK_OK);
     TEST_OK(stk_file_write(path, "nothing", 7));
     assert_int_not_equal(stk_checkpoint_load(t, path), STK_OK);
-    stk_free(copy);
-    stk_map_close(&map);
+    stk_free(bytes);
     stk_trainer_free(&t);
 }
 
@@ -301,19 +309,16 @@ static void checkpoint_of_another_version_is_refused(void **state) {
     TEST_OK(stk_path_join(path, sizeof path, folder, "older.train"));
     stk_trainer *t = trained(2, 1);
     TEST_OK(stk_checkpoint_save(t, path));
-    stk_map map;
-    TEST_OK(stk_map_open(&map, path));
-    char *copy = stk_calloc_aligned(1, map.size);
-    memcpy(copy, map.data, map.size);
-    char *seed = memmem(copy, map.size, " seed=", 6); /* after the version */
+    size_t size;
+    char *bytes = bytes_of(path, &size);
+    char *seed = memmem(bytes, size, " seed=", 6); /* after the version */
     assert_non_null(seed);
     seed[-1]--;
-    TEST_OK(stk_file_write(path, copy, map.size));
+    TEST_OK(stk_file_write(path, bytes, size));
     assert_int_equal(stk_checkpoint_load(t, path), STK_ERR_MISMATCH);
     assert_non_null(strstr(stk_error_text(), "another version"));
     assert_non_null(strstr(stk_error_text(), "without --resume"));
-    stk_free(copy);
-    stk_map_close(&map);
+    stk_free(bytes);
     stk_trainer_free(&t);
 }
 
@@ -485,17 +490,14 @@ static void blink_alone_is_heard_and_remembered(void **state) {
 static void forget_coarse_poses(const char *old) {
     static const char name[] = "coarse_poses";
     char path[STK_PATH_MAX];
-    stk_map map;
+    size_t size;
     TEST_OK(stk_path_join(path, sizeof path, old, "tables.safetensors"));
-    TEST_OK(stk_map_open(&map, path));
-    char *copy = stk_calloc_aligned(1, map.size);
-    memcpy(copy, map.data, map.size);
-    char *at = memmem(copy, map.size, name, sizeof name - 1);
+    char *bytes = bytes_of(path, &size);
+    char *at = memmem(bytes, size, name, sizeof name - 1);
     assert_non_null(at);
     at[0] = 'k';
-    TEST_OK(stk_file_write(path, copy, map.size));
-    stk_map_close(&map);
-    stk_free(copy);
+    TEST_OK(stk_file_write(path, bytes, size));
+    stk_free(bytes);
 }
 
 static void coarse_poses_are_the_trackers_own(void **state) {
