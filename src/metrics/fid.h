@@ -32,9 +32,6 @@ void stk_inception_close(stk_inception **net);
 stk_status stk_inception_push(stk_inception *net, const stk_image *picture, float *features);
 stk_status stk_inception_finish(stk_inception *net);
 void stk_inception_forget(stk_inception *net);
-/* Both, of `count` pictures: features [count]. */
-stk_status stk_inception_features(stk_inception *net, const stk_image *const pictures[], int count,
-                                  float *const features[]);
 
 /* The Frechet distance of the Gaussians fitted to a and b, both [n][d], n >= 2. Covariances by n -
  * 1; the trace of the root is the sum of singular values of a matrix of min(n, d) rows, so that few

@@ -207,9 +207,3 @@ stk_status stk_inception_push(stk_inception *net, const stk_image *picture, floa
     net->features[net->waiting++] = features;
     return net->waiting == net->places ? stk_inception_finish(net) : STK_OK;
 }
-
-stk_status stk_inception_features(stk_inception *net, const stk_image *const pictures[], int count,
-                                  float *const features[]) {
-    for (int i = 0; i < count; i++) STK_TRY(stk_inception_push(net, pictures[i], features[i]));
-    return stk_inception_finish(net);
-}

@@ -73,16 +73,13 @@ static void features_formula_weights_equal_oracle(void **state) {
     (void)state;
     enum { CASES = STK_ARRAY_SIZE(network_oracle) };
     static float block[CASES][STK_FID_FEATURES];
-    float *features[CASES];
     stk_image images[CASES];
-    const stk_image *pictures[CASES];
     for (int i = 0; i < CASES; i++) {
         const struct network *o = &network_oracle[i];
         images[i] = formula_picture(o->width, o->height, o->seed);
-        pictures[i] = &images[i];
-        features[i] = block[i];
+        TEST_OK(stk_inception_push(opened, &images[i], block[i]));
     }
-    TEST_OK(stk_inception_features(opened, pictures, CASES, features));
+    TEST_OK(stk_inception_finish(opened));
     for (int i = 0; i < CASES; i++) {
         const struct network *o = &network_oracle[i];
         double length = 0;
@@ -121,9 +118,8 @@ static void quality_reports_the_distance_over_frames(void **state) {
         const int kinds = i == FRAMES - 1 ? 3 : 2;
         for (int k = 0; k < kinds; k++) {
             images[k] = formula_picture(SIDE, SIDE, (uint32_t)(3 * i + k));
-            const stk_image *one = &images[k];
-            float *to = features[k][i];
-            TEST_OK(stk_inception_features(opened, &one, 1, &to));
+            TEST_OK(stk_inception_push(opened, &images[k], features[k][i]));
+            TEST_OK(stk_inception_finish(opened));
         }
         TEST_OK(stk_quality_add(quality, i, &images[0], &images[1]));
         TEST_OK(stk_quality_add_portrait(quality, &images[kinds - 1]));
