@@ -177,8 +177,7 @@ static void render_rectangle_equals_whole_picture_inside(void **state) {
 }
 
 /* Spans that end on the ball: what is wanted is as in the whole picture, to what interpolation may
- * differ by near the ends and to the bit farther in; beyond them only what interpolation looks at;
- * and the ends themselves cost no more rays than their length on the lattice. */
+ * differ by near the ends and to the bit farther in; beyond them only what interpolation looks at. */
 static void render_spans_equal_whole_picture_inside(void **state) {
     (void)state;
     enum { HALF = 13, LOOKED_AT = 4, BEHIND = 6, FAR_IN = 12 };
