@@ -113,7 +113,7 @@ if [ "${1:-}" = --one ]; then # folder subject idea seed, from below, which expo
   exit
 fi
 steps=1000 every=4 seeds=3 jobs=1 threads=0 folder="" print=0
-ideas="regions frames rates average probe blinks noise backdrop hull levels exposure camera"
+ideas="regions frames rates average probe blinks noise backdrop hull levels"
 while getopts o:s:e:n:j:t:i:p option; do
   case $option in
     o) folder=$OPTARG ;;

@@ -45,7 +45,7 @@
     X(TEXT, perceptual, "--perceptual", NULL, 0, 0,     "auto|lpips|structure|none", "what compares patches and lips in the fine part: LPIPS where its weights are found, else structure (default); or the one named") \
     X(TEXT, models,   "--models",   NULL, 0, 0,         "FOLDER", "where the pretrained weights lie, for LPIPS") \
     X(INT,  torso,    "--torso",    0, 0, 1000000,      "STEPS",  "a torso branch, too, trained before the head by so many steps (4000): the model then paints its torso, as published with --torso, instead of playing the subject's torso film; 0 = none; --resume keeps it") \
-    X(TEXT, vary,     "--vary",     NULL, 0, 0,         "NAME,...", "for comparisons, left out of our own way: regions (rays where the error is), rates (that fall to 3 %), average (of the weights), probe (of the lips), blinks, noise (in the sound), backdrop (random, behind the face), hull; or put in: levels (coarse to fine), exposure and camera (of each frame)") \
+    X(TEXT, vary,     "--vary",     NULL, 0, 0,         "NAME,...", "for comparisons, left out of our own way: regions (rays where the error is), rates (that fall to 3 %), average (of the weights), probe (of the lips), blinks, noise (in the sound), backdrop (random, behind the face), hull; or put in: levels (coarse to fine)") \
     X(REAL, lr_grid,  "--lr",       0.01, 0, 1,         "RATE",   "learning rate of the hash planes") \
     X(REAL, lr_net,   "--lr-net",   0.001, 0, 1,        "RATE",   "learning rate of the nets") \
     X(TEXT, run,      "--run",      NULL, 0, 0,         "FOLDER|none", "figures, previews and report.html of this run; default: MODEL without its ending + .run") \

@@ -3,7 +3,7 @@
  *
  * safetensors: value, v, ema [total] f32; density [128^3] f32; bits u8; epoch_order i32; state i64
  * (counters, generator); clock f64. Where the run has them: perceptual, perceptual_lips f64
- * (means); refined f32 [train_frames * 12] (refine.h); torso.steps i64, torso.value f32,
+ * (means); torso.steps i64, torso.value f32,
  * torso.density f32 (the torso branch, trained). Metadata binds it to the subject and to the
  * settings that shape the run; a checkpoint of other settings is refused.
  */
@@ -63,7 +63,7 @@ typedef struct words {
     int64_t torso_steps;
 } words;
 
-enum { PLANES = 8, TORSO_PLANES = 3, EXTRAS = 3 + TORSO_PLANES, TORSO_STEPS_MAX = 1000000 };
+enum { PLANES = 8, TORSO_PLANES = 3, EXTRAS = 2 + TORSO_PLANES, TORSO_STEPS_MAX = 1000000 };
 
 static void list_planes(const stk_trainer *t, words *w, plane planes[PLANES]) {
     const stk_params *p = &t->nets.params;
@@ -99,17 +99,11 @@ static plane perceptual_lips_plane(double *mean) {
     return (plane){"perceptual_lips", STK_F64, 1, mean, sizeof *mean};
 }
 
-static plane refined_plane(const stk_trainer *t) {
-    const size_t floats = (size_t)t->performance.train_frames * STK_REFINED;
-    return (plane){"refined", STK_F32, (int64_t)floats, t->refined, floats * sizeof(float)};
-}
-
 /* What not every run has; how many there are of them. */
 static int list_extras(const stk_trainer *t, words *w, plane planes[EXTRAS]) {
     int n = 0;
     if (w->perceptual > 0) planes[n++] = perceptual_plane(&w->perceptual);
     if (w->perceptual_lips > 0) planes[n++] = perceptual_lips_plane(&w->perceptual_lips);
-    if (t->refined != NULL) planes[n++] = refined_plane(t);
     if (t->torso_branch == NULL || t->torso_branch->steps <= 0) return n;
     list_torso(t->torso_branch, w, planes + n);
     return n + TORSO_PLANES;
@@ -280,19 +274,6 @@ static stk_status read_perceptual(stk_trainer *t, const stk_safetensors *file, c
     return STK_OK;
 }
 
-/* Far beyond what the priors of refine.c let come about. */
-static stk_status read_refined(stk_trainer *t, const stk_safetensors *file, const char *path) {
-    static const float most = 1.0f;
-    const plane wanted = refined_plane(t);
-    STK_TRY(read_extra(file, path, &wanted));
-    const float *values = wanted.data;
-    for (int64_t i = 0; i < wanted.count; i++)
-        if (fabsf(values[i]) > most)
-            return stk_fail(STK_ERR_FORMAT, "%s: is damaged (\"%s\"); train without --resume", path,
-                            wanted.name);
-    return STK_OK;
-}
-
 stk_status stk_checkpoint_load(stk_trainer *t, const char *path) {
     if (!stk_file_exists(path))
         return stk_fail(STK_ERR_IO,
@@ -304,7 +285,6 @@ stk_status stk_checkpoint_load(stk_trainer *t, const char *path) {
     stk_status status = check_binding(t, file, path);
     if (status == STK_OK) status = read_planes(t, file, path);
     if (status == STK_OK) status = read_perceptual(t, file, path);
-    if (status == STK_OK && t->refined != NULL) status = read_refined(t, file, path);
     if (status == STK_OK) status = read_torso(t, file, path);
     stk_safetensors_close(&file);
     return status;

@@ -7,7 +7,6 @@
 #include "kernels/optimiser.h"
 #include "render/frame.h"
 #include "train/perceptual.h"
-#include "train/refine.h"
 #include "train/schedule.h"
 #include "train/trainer.h"
 
@@ -133,10 +132,6 @@ struct stk_trainer {
     int blink_count;
     uint8_t *row_present; /* [F][8], 0 = outside the clip: zeros */
     size_t audio_act_floats, field_act_floats;
-
-    /* of every training frame: camera, then exposure (refine.h); NULL without either */
-    float (*refined)[STK_REFINED];
-    stk_refine_sum *refine_sums; /* [slots] */
 
     /* first pass of a step with two: what every ray composites to */
     stk_ray_out *seen;          /* [rays] */
@@ -309,7 +304,6 @@ stk_status stk_checkpoint_load(stk_trainer *trainer, const char *path);
 /* snapshot.c: the last good state in memory, for the not-a-number guard. */
 typedef struct stk_snapshot {
     float *value, *v, *ema, *density;
-    float (*refined)[STK_REFINED]; /* where the run has it */
     int64_t step, ema_updates;
     stk_rng rng;
     int32_t epoch_position;

@@ -222,7 +222,7 @@ static void turn_rays(const stk_trainer *t, int slot, eye eyes[EYES], const stk_
     stk_ngp_camera camera;
     double at[2];
     const int32_t from = open_frame(t, slot);
-    stk_refine_camera(t, from, &camera);
+    stk_ngp_camera_from_pose(&t->performance.camera, &t->performance.poses[from], &camera);
     for (int k = 0; k < EYES; k++) fit_plane(&eyes[k], rays);
     for (int r = 0; r < rays->count; r++) {
         if (!chosen(t, rays, r, TURNED_SHARE)) continue;

@@ -38,7 +38,6 @@ void stk_train_run_slots(stk_trainer *t) {
     stk_ranks_share(t->tiles.xyz, slots, tiles * 3 * STK_TILE);
     stk_ranks_share(t->tiles.denc, slots, tiles * (size_t)t->nets.field.shape.enc * STK_TILE);
     stk_ranks_share(t->dcode, slots, STK_CODE);
-    if (t->refine_sums != NULL) stk_ranks_share(t->refine_sums, slots, sizeof *t->refine_sums / 4);
     stk_ranks_share(t->results, slots, sizeof *t->results / 4);
 }
 

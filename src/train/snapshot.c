@@ -4,10 +4,6 @@
 
 #include <string.h>
 
-static size_t refined_bytes(const stk_trainer *t) {
-    return (size_t)t->performance.train_frames * sizeof *t->refined;
-}
-
 stk_status stk_snapshot_init(stk_snapshot *s, const stk_trainer *t) {
     *s = (stk_snapshot){0};
     size_t total = t->nets.params.total;
@@ -16,9 +12,8 @@ stk_status stk_snapshot_init(stk_snapshot *s, const stk_trainer *t) {
     s->ema = stk_calloc_aligned(total, sizeof(float));
     s->density = stk_calloc_aligned(STK_GRID_CELLS, sizeof(float));
     s->epoch_order = stk_calloc_aligned((size_t)t->performance.train_frames, sizeof(int32_t));
-    s->refined = stk_calloc_aligned((size_t)t->performance.train_frames, sizeof *s->refined);
-    if (s->refined == NULL || s->value == NULL || s->v == NULL || s->ema == NULL ||
-        s->density == NULL || s->epoch_order == NULL) {
+    if (s->value == NULL || s->v == NULL || s->ema == NULL || s->density == NULL ||
+        s->epoch_order == NULL) {
         stk_snapshot_clear(s);
         return stk_fail_memory("training snapshot");
     }
@@ -31,7 +26,6 @@ void stk_snapshot_clear(stk_snapshot *s) {
     stk_free(s->ema);
     stk_free(s->density);
     stk_free(s->epoch_order);
-    stk_free(s->refined);
     *s = (stk_snapshot){0};
 }
 
@@ -42,7 +36,6 @@ void stk_snapshot_take(stk_snapshot *s, const stk_trainer *t) {
     memcpy(s->ema, t->nets.params.ema, bytes);
     memcpy(s->density, t->occupancy.density, STK_GRID_CELLS * sizeof(float));
     memcpy(s->epoch_order, t->epoch_order, (size_t)t->performance.train_frames * sizeof(int32_t));
-    if (t->refined != NULL) memcpy(s->refined, t->refined, refined_bytes(t));
     s->step = t->step;
     s->ema_updates = t->ema_updates;
     s->rng = t->rng;
@@ -60,7 +53,6 @@ void stk_snapshot_restore(const stk_snapshot *s, stk_trainer *t) {
     memset(t->nets.params.grad, 0, bytes);
     memcpy(t->occupancy.density, s->density, STK_GRID_CELLS * sizeof(float));
     memcpy(t->epoch_order, s->epoch_order, (size_t)t->performance.train_frames * sizeof(int32_t));
-    if (t->refined != NULL) memcpy(t->refined, s->refined, refined_bytes(t));
     stk_occupancy_pack(&t->occupancy);
     t->step = s->step;
     t->ema_updates = s->ema_updates;

@@ -251,22 +251,9 @@ static stk_ray_out composite_ray(const block *b, int r) {
     return out;
 }
 
-/* What the ray says of its frame's camera and exposure. */
-static void refine_by(const block *b, int r, const stk_ray_target *target, const stk_ray_out *seen,
-                      const stk_ray_out *out) {
-    stk_refine_ray ray = {.pick = &b->picks[r],
-                          .camera = &b->camera,
-                          .direction = b->scratch->ray_dir + 3 * r,
-                          .out = seen};
-    stk_loss_shown(target, out, ray.shown);
-    stk_refine_add(b->trainer, b->slot, &ray);
-}
-
 /* The loss of ray r and its gradient; returns the colour term. */
-static double ray_loss(const block *b, int r, const stk_ray_out *seen, stk_ray_dout *dout) {
+static double ray_loss(const block *b, int r, const stk_ray_out *out, stk_ray_dout *dout) {
     const stk_trainer *t = b->trainer;
-    const int frame = t->frame_list[b->slot];
-    const stk_ray_out lit = stk_refine_light(t, frame, seen), *out = &lit;
     const size_t ray = (size_t)(b->ray_base + r);
     const unsigned terms = t->plan.now.terms;
     const float inverse = 1.0f / (float)t->plan.rays;
@@ -284,9 +271,6 @@ static double ray_loss(const block *b, int r, const stk_ray_out *seen, stk_ray_d
     }
     if (t->settings.attention == STK_ATTENTION_FREE) dout->amb_aud = dout->amb_exp = 0;
     if (terms & STK_TERM_PERCEPTUAL) stk_loss_push(&target, out, t->dmade + 3 * ray, dout);
-    const int own = b->scratch->ray_row[r] == b->slot; /* not turned (lids.c) */
-    if (t->refine_sums != NULL && own) refine_by(b, r, &target, seen, out);
-    stk_refine_light_back(t, frame, dout);
     return colour;
 }
 
@@ -406,7 +390,8 @@ static void open_block(block *b, int first, int count, int tile) {
 static void open_slot(block *b, stk_trainer *t, int slot, int worker) {
     const int tiles = t->plan.slot_tiles;
     *b = (block){.trainer = t, .scratch = &t->scratch[worker], .slot = slot};
-    stk_refine_camera(t, t->frame_list[slot], &b->camera);
+    const stk_performance *p = &t->performance;
+    stk_ngp_camera_from_pose(&p->camera, &p->poses[t->frame_list[slot]], &b->camera);
     for (int i = 0; i < BLOCK_TILES * STK_TILE; i++) b->scratch->cond_row[i] = (uint16_t)slot;
     memset(t->tiles.counts + slot * tiles, 0, (size_t)tiles * sizeof(int));
 }
@@ -440,7 +425,6 @@ void stk_train_slot(void *ctx, int slot, int worker) {
     memset(t->slot_grads + (size_t)slot * t->dense_total, 0, t->dense_total * sizeof(float));
     memset(t->daudio + (size_t)slot * STK_AUD, 0, STK_AUD * sizeof(float));
     memset(t->dcode + (size_t)slot * STK_CODE, 0, STK_CODE * sizeof(float));
-    if (t->refine_sums != NULL) t->refine_sums[slot] = (stk_refine_sum){0};
     stk_field_grads grads = {0};
     stk_field_dcond dcond = {t->daudio, t->dcode};
     slot_gradient_views(t, slot, &grads);

@@ -166,7 +166,6 @@ stk_status stk_trainer_step(stk_trainer *t, double fraction) {
     follow(&t->mean_lips, lips, t->step == 0);
     double *unlike = &t->mean_perceptual[t->plan.now.kind];
     if (t->plan.now.terms & STK_TERM_PERCEPTUAL) follow(unlike, t->step_perceptual, *unlike == 0);
-    stk_refine_update(t);
     t->step++;
     if (t->step % EMA_EVERY == 0) stk_train_average(t);
     return STK_OK;
@@ -270,12 +269,9 @@ static stk_status take_work(stk_trainer *t) {
 
 /* What a schedule does not do is not to be varied in it. */
 static stk_status check_vary(const stk_train_settings *s) {
-    const unsigned fast = STK_VARY_EXPOSURE | STK_VARY_CAMERA;
     const unsigned ours = STK_VARY_REGIONS | STK_VARY_BLINKS | STK_VARY_BACKDROP;
     const stk_schedule *schedule = stk_schedule_of(s->schedule);
     char names[STK_VARY_TEXT];
-    if ((s->vary & fast) != 0 && s->schedule != STK_SCHEDULE_FAST)
-        return stk_fail(STK_ERR_ARGUMENT, "--vary exposure and camera go with --schedule fast");
     if ((s->vary & ours) == 0 || !schedule->published_rays) return STK_OK;
     stk_vary_text(s->vary & ours, names);
     return stk_fail(STK_ERR_ARGUMENT, "--vary %s: --schedule %s does without anyway; leave it out",
@@ -359,7 +355,6 @@ static stk_status build(stk_trainer *t, const stk_job *job) {
     STK_TRY(list_dense(t));
     STK_TRY(stk_train_optimise_init(t));
     STK_TRY(take_work(t));
-    STK_TRY(stk_refine_init(t));
     STK_TRY(stk_train_lips_init(t));
     STK_TRY(stk_train_blinks_init(t));
     STK_TRY(stk_occupancy_init(&t->occupancy));
@@ -399,9 +394,7 @@ void stk_trainer_free(stk_trainer **handle) {
     stk_trainer *t = *handle;
     for (int i = 0; t->scratch != NULL && i < stk_pool_threads(t->pool); i++)
         free_scratch(&t->scratch[i]);
-    void *blocks[] = {t->refined,
-                      t->refine_sums,
-                      t->lids_down,
+    void *blocks[] = {t->lids_down,
                       t->blinks,
                       t->drawn,
                       t->window,

@@ -5,9 +5,8 @@
 #include <string.h>
 
 /* In the order of the bits. */
-static const char *const names[STK_VARY_COUNT] = {"regions", "rates",    "average",  "probe",
-                                                  "blinks",  "noise",    "backdrop", "hull",
-                                                  "levels",  "exposure", "camera"};
+static const char *const names[STK_VARY_COUNT] = {
+    "regions", "rates", "average", "probe", "blinks", "noise", "backdrop", "hull", "levels"};
 
 static int find(const char *word, size_t length) {
     for (int i = 0; i < STK_VARY_COUNT; i++)

@@ -20,11 +20,9 @@ enum {
     STK_VARY_NOISE = 1 << 5,    /* other loudness, hearings and noise of the sound */
     STK_VARY_BACKDROP = 1 << 6, /* random colours behind the face: the torso film's instead */
     STK_VARY_HULL = 1 << 7,     /* the visual hull as first occupancy: all of the box instead */
-    /* put in; exposure and camera in the schedule "fast" alone */
-    STK_VARY_LEVELS = 1 << 8,   /* hash levels from coarse to fine (optimise.c) */
-    STK_VARY_EXPOSURE = 1 << 9, /* each frame's gain and offset (refine.h) */
-    STK_VARY_CAMERA = 1 << 10,  /* each frame's pose refined (refine.h) */
-    STK_VARY_COUNT = 11
+    /* put in */
+    STK_VARY_LEVELS = 1 << 8, /* hash levels from coarse to fine (optimise.c) */
+    STK_VARY_COUNT = 9
 };
 
 /* Names with commas between; NULL or "": 0. */
