@@ -1,9 +1,11 @@
 /* main.c - `synctalk COMMAND ...`: global options, the context, and which command. */
 #include "tool.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static void print_usage(FILE *out) {
     fprintf(out,
@@ -36,19 +38,34 @@ static int dispatch(tool *t, const char *command) {
     return EXIT_USAGE;
 }
 
+/* Where the caller closed a standard stream, its number must not go to a file that is opened later:
+ * progress would be written into it. Writing to what is put there fails, as it did. */
+static void fill_closed_streams(void) {
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDONLY) < 0) return;
+}
+
+/* The exit code once all that was printed has left. */
+static int flush_output(int code) {
+    if (fflush(stdout) == 0 && !ferror(stdout)) return code;
+    fprintf(stderr, "synctalk: writing to standard output failed\n");
+    return EXIT_FAILED;
+}
+
 int main(int argc, char **argv) {
+    fill_closed_streams();
     if (argc < 2) {
         print_usage(stderr);
         return EXIT_USAGE;
     }
     if (strcmp(argv[1], "--version") == 0) {
         printf("%s\n", stk_system_line());
-        return EXIT_DONE;
+        return flush_output(EXIT_DONE);
     }
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
         strcmp(argv[1], "help") == 0) {
         print_usage(stdout);
-        return EXIT_DONE;
+        return flush_output(EXIT_DONE);
     }
     tool t = {.argc = argc - 2, .argv = argv + 2};
     tool_catch_signals();
@@ -58,11 +75,7 @@ int main(int argc, char **argv) {
         fprintf(stderr, "synctalk: out of memory\n");
         return EXIT_FAILED;
     }
-    int code = dispatch(&t, argv[1]);
-    if (fflush(stdout) != 0 || ferror(stdout)) {
-        fprintf(stderr, "synctalk: writing to standard output failed\n");
-        code = EXIT_FAILED;
-    }
+    const int code = flush_output(dispatch(&t, argv[1]));
     stk_context_free(&t.ctx);
     free(t.list);
     return code;

@@ -12,6 +12,7 @@ static const double TERMINAL_EVERY_S = 1.0 / 6.0, LOG_EVERY_S = 10.0;
 static struct {
     double last_s;
     char step[64];
+    int64_t done, total;
     int open_line;
 } shown;
 static volatile sig_atomic_t stop_requests;
@@ -36,15 +37,24 @@ static void show_on_terminal(const stk_event *event) {
     char eta[32];
     format_time(event->eta_s, eta, sizeof eta);
     int percent = event->total > 0 ? (int)(100 * event->done / event->total) : 0;
-    fprintf(stderr, "\r\033[K%-10s %3d %%  %lld/%lld  eta %s  %s", event->step, percent,
-            (long long)event->done, (long long)event->total, eta,
-            event->detail != NULL ? event->detail : "");
+    if (event->total > 0)
+        fprintf(stderr, "\r\033[K%-10s %3d %%  %lld/%lld  eta %s  %s", event->step, percent,
+                (long long)event->done, (long long)event->total, eta,
+                event->detail != NULL ? event->detail : "");
+    else /* how much there is to do is not known */
+        fprintf(stderr, "\r\033[K%-10s %s", event->step,
+                event->detail != NULL ? event->detail : "");
     fflush(stderr);
     shown.open_line = 1;
 }
 
+/* doc/FORMATS.md, "Progress lines". */
 static void show_in_log(const stk_event *event) {
-    fprintf(stderr, "step=%s done=%lld total=%lld seconds=%.0f eta_s=%.0f%s%s\n", event->step,
+    char step[sizeof shown.step];
+    snprintf(step, sizeof step, "%s", event->step);
+    for (char *c = step; *c != '\0'; c++)
+        if (*c == ' ') *c = '_';
+    fprintf(stderr, "step=%s done=%lld total=%lld seconds=%.0f eta_s=%.0f%s%s\n", step,
             (long long)event->done, (long long)event->total, event->seconds, event->eta_s,
             event->detail != NULL ? " " : "", event->detail != NULL ? event->detail : "");
 }
@@ -54,6 +64,7 @@ void tool_progress(void *user, const stk_event *event) {
     if (t->quiet) return;
     int terminal = isatty(STDERR_FILENO);
     int fresh = strcmp(shown.step, event->step) != 0;
+    if (!fresh && event->done == shown.done && event->total == shown.total) return;
     int last = event->total > 0 && event->done >= event->total;
     double now = now_s();
     double every = terminal ? TERMINAL_EVERY_S : LOG_EVERY_S;
@@ -63,6 +74,8 @@ void tool_progress(void *user, const stk_event *event) {
         snprintf(shown.step, sizeof shown.step, "%s", event->step);
     }
     shown.last_s = now;
+    shown.done = event->done;
+    shown.total = event->total;
     if (terminal)
         show_on_terminal(event);
     else

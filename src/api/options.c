@@ -1,6 +1,7 @@
 /* options.c - the option tables as data, their defaults and their parser, all from
  * synctalk/options.h. */
 #include "synctalk/synctalk.h"
+#include "base/file.h"
 #include "base/types.h"
 
 #include <math.h>
@@ -178,6 +179,12 @@ stk_status stk_option_set(const stk_option *option, void *options, const char *v
     return STK_OK;
 }
 
+/* A folder of weights that is not there would silently be one of the usual places instead. */
+static int is_folder_or_unset(const char *member) {
+    const char *folder = *(const char *const *)member;
+    return folder == NULL || folder[0] == '\0' || stk_file_is_directory(folder);
+}
+
 stk_status stk_options_check(const char *command, const void *options, char *error, int size) {
     const stk_option *table = stk_option_table(command);
     if (table == NULL) {
@@ -188,7 +195,12 @@ stk_status stk_options_check(const char *command, const void *options, char *err
         const char *member = (const char *)options + o->offset;
         double number = 0;
         int integer;
-        if (o->kind == STK_OPTION_TEXT) continue;
+        if (o->kind == STK_OPTION_TEXT) {
+            if (strcmp(o->name, "models") != 0 || is_folder_or_unset(member)) continue;
+            const char *folder = *(const char *const *)member;
+            snprintf(error, (size_t)size, "%s %s: there is no such folder", o->flag, folder);
+            return STK_ERR_ARGUMENT;
+        }
         if (o->kind == STK_OPTION_REAL)
             memcpy(&number, member, sizeof number);
         else

@@ -300,7 +300,8 @@ static stk_status bind_source(stk_prepare *prepare) {
     char sha256[STK_SHA256_TEXT];
     STK_TRY(stk_sha256_file(s->clip, sha256));
     int same = strcmp(m->source_sha256, sha256) == 0;
-    if (!same && m->source_sha256[0] != '\0' && !s->restart)
+    const int begun = cJSON_GetArraySize(m->steps) > 0; /* not where the clip was refused at once */
+    if (!same && begun && m->source_sha256[0] != '\0' && !s->restart)
         return stk_fail(STK_ERR_MISMATCH,
                         "%s: holds the subject of another clip (%s); give another folder, or "
                         "--restart to replace it",

@@ -68,6 +68,8 @@ double stk_prepare_time_s(const stk_prepare *prepare, int frame);
 /* --- step_sound.c ---------------------------------------------------------------------------- */
 /* What --sync says: ms that the sound is late, or that this is to be measured. */
 stk_status stk_prepare_read_sync(const char *text, double *late_ms, int *measured);
+/* STK_ERR_CONTENT where the clip's sound beside so many frames from start_s on is silence. */
+stk_status stk_prepare_check_sound(const stk_prepare *prepare, int frames, double start_s);
 
 /* --- what the face step leaves for the others (step_face.c) ----------------------------------- */
 typedef struct stk_face_table {

@@ -61,6 +61,14 @@ static void judge_picture(report *r, const stk_manifest *m) {
     if (frames > 0 && frames < 1500)
         warn(r, "the clip is short (%.0f s): a model gets better up to a few minutes",
              frames / STK_FPS);
+    double second = stk_manifest_figure(m, "picture", "second_person_share", 0);
+    if (second > 0)
+        warn(r,
+             "a second person is in %.0f %% of the pictures (first at %.2f s), to the %s of the "
+             "one followed; sheet.png shows whom: the sound must be theirs alone, else crop the "
+             "clip to who speaks",
+             100 * second, stk_manifest_figure(m, "picture", "second_person_s", 0),
+             stk_manifest_figure(m, "picture", "second_person_left", 0) > 0 ? "left" : "right");
     if (face < 90)
         warn(r, "the face is only %.0f px high in the source: the picture will be soft", face);
     if (doubled > 0.02 * frames)

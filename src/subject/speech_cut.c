@@ -242,10 +242,10 @@ static stk_status find_takes(cut_work *work) {
     return status;
 }
 
-/* The sound as if it had been less late by moved_ms, and what is computed from it. */
-static stk_status read_sound(cut_work *work) {
+/* The sound beside so many frames as if it had been less late by moved_ms. */
+static stk_status load_sound(cut_work *work, int frames) {
     const stk_speech_settings *settings = work->settings;
-    const int64_t count = (int64_t)work->frames * (STK_SAMPLE_RATE / STK_FPS);
+    const int64_t count = (int64_t)frames * (STK_SAMPLE_RATE / STK_FPS);
     const double start_s = settings->sound != NULL ? 0 : work->plan.first_time_s;
     stk_sound_clear(&work->sound);
     STK_TRY(stk_sound_read(settings->sound != NULL ? settings->sound : settings->clip,
@@ -254,10 +254,15 @@ static stk_status read_sound(cut_work *work) {
     double power = 0;
     for (int64_t i = 0; i < work->sound.count; i++)
         power += (double)work->sound.samples[i] * (double)work->sound.samples[i];
-    if (sqrt(power / fmax(1, (double)work->sound.count)) < (double)LEVEL_MIN)
-        return stk_fail(STK_ERR_CONTENT,
-                        "%s: its sound is silence; use a clip where the person is heard",
-                        settings->clip);
+    if (sqrt(power / fmax(1, (double)work->sound.count)) >= (double)LEVEL_MIN) return STK_OK;
+    return stk_fail(STK_ERR_CONTENT,
+                    "%s: its sound is silence; use a clip where the person is heard",
+                    settings->clip);
+}
+
+/* The sound and what is computed from it. */
+static stk_status read_sound(cut_work *work) {
+    STK_TRY(load_sound(work, work->frames));
     work->columns = stk_mel_columns(work->sound.count);
     stk_free(work->mel);
     work->mel = stk_calloc_aligned((size_t)work->columns * STK_MEL_BINS, sizeof *work->mel);
@@ -430,6 +435,7 @@ static stk_status cut(cut_work *work) {
     if (work->plan.frames < FRAMES_MIN || work->plan.frames > STK_SPEECH_FRAMES_MAX)
         return stk_fail(STK_ERR_CONTENT, "%s: is %.2f s long; 0.2 s to four hours can be cut", clip,
                         (double)work->plan.frames / STK_FPS);
+    STK_TRY(load_sound(work, work->plan.frames)); /* silence is told before the work */
     STK_TRY(allocate(work));
     STK_TRY(look_at_clip(work));
     STK_TRY(find_takes(work));

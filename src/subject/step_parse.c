@@ -10,6 +10,7 @@
 #include "subject/prepare.h"
 #include "subject/tables.h"
 
+#include "base/clock.h"
 #include "base/image.h"
 #include "base/memory.h"
 
@@ -116,15 +117,19 @@ static stk_status gather_plate(const stk_prepare *prepare, const stk_label_file 
                                stk_frame_store *store, stk_plate *plate) {
     int frames = prepare->manifest.info.frames, size = prepare->settings.size;
     int every = frames / PLATE_MAX > PLATE_EVERY ? frames / PLATE_MAX : PLATE_EVERY;
+    stk_prepare part = *prepare; /* for its own progress */
     stk_image labels;
     STK_TRY(stk_image_init(&labels, size, size, 1));
     stk_status status = STK_OK;
+    part.step = "plate";
+    part.start_s = stk_clock_s();
     for (int frame = 0; status == STK_OK && frame < frames; frame += every) {
         const stk_image *rgb;
         status = stk_label_file_read(reader, frame, &labels);
         if (status == STK_OK) status = stk_frame_store_get(store, frame, &rgb);
         if (status == STK_OK) status = stk_plate_add(plate, rgb, &labels);
-        if (status == STK_OK) status = stk_prepare_tick(prepare, frames, frames);
+        const int done = frame + every < frames ? frame + every : frames;
+        if (status == STK_OK) status = stk_prepare_tick(&part, done, frames);
     }
     stk_image_clear(&labels);
     return status;

@@ -1,4 +1,5 @@
-/* step_picture.c - from any clip to picture.mp4. (The sound: step_sound.c.)
+/* step_picture.c - from any clip to picture.mp4. (The sound: step_sound.c; that it is no
+ * silence is asked here, before the work.)
  *
  *   clip --retime plan--> frames at 25/s --detector on some--> one square for the whole clip
  *        --crop, scale--> picture.mp4 (lossless, short groups)
@@ -24,52 +25,106 @@ enum {
 };
 
 static const float close_enough = 0.35f; /* face height in the picture, for an exact box */
+static const float as_large = 0.6f;      /* of the largest face's height: might be who is meant */
 
 /* --- where the face is ------------------------------------------------------------------------ */
 
+/* The face that is followed from look to look, and whoever else is there. */
+typedef struct search {
+    stk_face_capture *capture;
+    float box[5]; /* as last seen; of no height before the first */
+    int looks;
+    int rivals;   /* looks that showed another face about as large */
+    int rival_at; /* frame of the first of them */
+    int rival_left;
+} search;
+
+static float middle(const float box[5], int axis) {
+    return 0.5f * (box[axis] + box[axis + 2]);
+}
+
+static int is_within(const float box[5], const float other[5]) {
+    const float x = middle(other, 0), y = middle(other, 1);
+    return x > box[0] && x < box[2] && y > box[1] && y < box[3];
+}
+
+/* Which of the faces, the largest first, is followed: of those about as large as the largest that
+ * nearest to where it was. Two people at a table would take turns otherwise. */
+static int choose(const float last[5], float boxes[BOXES][5], int count, const float **rival) {
+    const float least = as_large * (boxes[0][3] - boxes[0][1]);
+    int best = 0;
+    float nearest = INFINITY;
+    for (int i = 0; i < count && last[3] > last[1]; i++) {
+        const float x = middle(boxes[i], 0) - middle(last, 0);
+        const float y = middle(boxes[i], 1) - middle(last, 1);
+        if (boxes[i][3] - boxes[i][1] < least || hypotf(x, y) >= nearest) continue;
+        nearest = hypotf(x, y);
+        best = i;
+    }
+    *rival = NULL;
+    for (int i = 0; i < count && *rival == NULL; i++)
+        if (i != best && boxes[i][3] - boxes[i][1] >= least && !is_within(boxes[best], boxes[i]))
+            *rival = boxes[i];
+    return best;
+}
+
 /* Detects inside a square of the picture; the box is given in the picture's own pixels. */
-static stk_status look_inside(stk_face_capture *capture, const stk_image *rgb, stk_rect square,
-                              float box[5], int *count) {
+static stk_status look_inside(search *s, const stk_image *rgb, stk_rect square, float box[5],
+                              int *rival, int *count) {
     float boxes[BOXES][5];
+    const float *other;
     stk_image window = stk_image_view(rgb, square);
-    STK_TRY(stk_face_capture_detect(capture, &window, boxes, BOXES, count));
+    STK_TRY(stk_face_capture_detect(s->capture, &window, boxes, BOXES, count));
     if (*count == 0) return STK_OK;
     const float x = (float)square.x0, y = (float)square.y0;
     const float shift[5] = {x, y, x, y, 0.0f};
-    for (int k = 0; k < 5; k++) box[k] = boxes[0][k] + shift[k];
+    for (int i = 0; i < *count; i++)
+        for (int k = 0; k < 5; k++) boxes[i][k] += shift[k];
+    memcpy(box, boxes[choose(s->box, boxes, *count, &other)], 5 * sizeof *box);
+    *rival = other == NULL ? 0 : middle(other, 0) < middle(box, 0) ? -1 : 1;
     return STK_OK;
 }
 
 /* A face that is small in the picture is only a few cells of the detector's grid: a second look
  * from near by gives its box exactly. */
-static stk_status look_closer(stk_face_capture *capture, const stk_image *rgb, float box[5]) {
-    int smaller = rgb->width < rgb->height ? rgb->width : rgb->height, count;
+static stk_status look_closer(search *s, const stk_image *rgb, float box[5]) {
+    int smaller = rgb->width < rgb->height ? rgb->width : rgb->height, count, rival;
     float height = box[3] - box[1], near[5];
     if (height > close_enough * (float)smaller) return STK_OK;
     int side = stk_clampi((int)(2.2f * height), 2, smaller);
-    int x = stk_clampi((int)(0.5f * (box[0] + box[2])) - side / 2, 0, rgb->width - side);
-    int y = stk_clampi((int)(0.5f * (box[1] + box[3])) - side / 2, 0, rgb->height - side);
-    STK_TRY(look_inside(capture, rgb, (stk_rect){x, y, x + side, y + side}, near, &count));
+    int x = stk_clampi((int)middle(box, 0) - side / 2, 0, rgb->width - side);
+    int y = stk_clampi((int)middle(box, 1) - side / 2, 0, rgb->height - side);
+    memcpy(s->box, box, sizeof s->box);
+    STK_TRY(look_inside(s, rgb, (stk_rect){x, y, x + side, y + side}, near, &rival, &count));
     if (count > 0) memcpy(box, near, sizeof near);
     return STK_OK;
 }
 
-/* Largest face of the picture; where there seems to be none, squares along it are looked at. */
-static stk_status look(stk_face_capture *capture, const stk_image *rgb, float box[5], int *count) {
+/* The face of the picture; where there seems to be none, squares along it are looked at. */
+static stk_status look(search *s, int frame, const stk_image *rgb, float box[5], int *count) {
     const stk_rect whole = {0, 0, rgb->width, rgb->height};
-    int side = rgb->width < rgb->height ? rgb->width : rgb->height;
+    int side = rgb->width < rgb->height ? rgb->width : rgb->height, rival = 0;
     int windows = rgb->width != rgb->height ? WINDOWS : 0;
-    STK_TRY(look_inside(capture, rgb, whole, box, count));
+    s->looks++;
+    STK_TRY(look_inside(s, rgb, whole, box, &rival, count));
     for (int i = 0; i < windows && *count == 0; i++) {
         int x = (rgb->width - side) * i / (WINDOWS - 1);
         int y = (rgb->height - side) * i / (WINDOWS - 1);
-        STK_TRY(look_inside(capture, rgb, (stk_rect){x, y, x + side, y + side}, box, count));
+        const stk_rect square = {x, y, x + side, y + side};
+        STK_TRY(look_inside(s, rgb, square, box, &rival, count));
     }
-    return *count > 0 ? look_closer(capture, rgb, box) : STK_OK;
+    if (*count == 0) return STK_OK;
+    STK_TRY(look_closer(s, rgb, box));
+    memcpy(s->box, box, sizeof s->box);
+    if (rival != 0 && s->rivals++ == 0) {
+        s->rival_at = frame;
+        s->rival_left = rival < 0;
+    }
+    return STK_OK;
 }
 
-static stk_status look_through(stk_prepare *prepare, const stk_retime *plan,
-                               stk_face_capture *capture, stk_face_boxes *boxes, int *looks) {
+static stk_status look_through(stk_prepare *prepare, const stk_retime *plan, search *s,
+                               stk_face_boxes *boxes) {
     stk_video_reader *reader;
     int every = plan->frames / LOOKS_MAX > LOOK_EVERY ? plan->frames / LOOKS_MAX : LOOK_EVERY;
     int end = 0;
@@ -81,13 +136,11 @@ static stk_status look_through(stk_prepare *prepare, const stk_retime *plan,
         int count = 0;
         status = stk_video_reader_next(reader, &rgb, NULL, &end);
         if (status != STK_OK || end) break;
-        if (frame % every == every / 2 && *looks < 2 * LOOKS_MAX) {
-            status = look(capture, rgb, box, &count);
-            (*looks)++;
-        }
+        if (frame % every == every / 2 && s->looks < 2 * LOOKS_MAX)
+            status = look(s, frame, rgb, box, &count);
         if (count > 0) {
-            boxes->x[boxes->count] = 0.5f * (box[0] + box[2]);
-            boxes->y[boxes->count] = 0.5f * (box[1] + box[3]);
+            boxes->x[boxes->count] = middle(box, 0);
+            boxes->y[boxes->count] = middle(box, 1);
             boxes->height[boxes->count++] = box[3] - box[1];
         }
         if (status == STK_OK) status = stk_prepare_tick(prepare, frame, 2 * (int64_t)plan->frames);
@@ -96,25 +149,25 @@ static stk_status look_through(stk_prepare *prepare, const stk_retime *plan,
     return status;
 }
 
-static stk_status choose_crop(stk_prepare *prepare, const stk_retime *plan, cJSON *figures,
-                              stk_rect *crop) {
+static stk_status choose_crop(stk_prepare *prepare, const stk_retime *plan,
+                              stk_face_capture *capture, cJSON *figures, stk_rect *crop) {
     float columns[3][2 * LOOKS_MAX];
     stk_face_boxes boxes = {columns[0], columns[1], columns[2], 0};
-    stk_face_capture *capture;
+    search s = {.capture = capture};
     const stk_subject_info *info = &prepare->manifest.info;
-    int looks = 0;
-    STK_TRY(stk_face_capture_create(&capture, prepare->settings.models));
-    stk_status status = look_through(prepare, plan, capture, &boxes, &looks);
-    stk_face_capture_free(&capture);
-    STK_TRY(status);
+    STK_TRY(look_through(prepare, plan, &s, &boxes));
     if (boxes.count == 0)
         return stk_fail(STK_ERR_CONTENT,
                         "%s: no face was found in any of the %d frames looked at (frame 0 to %d); "
                         "use a clip that shows one person from the front",
-                        prepare->settings.clip, looks, plan->frames - 1);
+                        prepare->settings.clip, s.looks, plan->frames - 1);
     *crop = stk_framing_choose(&boxes, info->source_width, info->source_height);
     stk_figure(figures, "face_height_source_px", (double)boxes.height[boxes.count / 2], 1);
     stk_figure(figures, "crop_side_source_px", crop->x1 - crop->x0, 0);
+    if (s.rivals <= 1) return STK_OK; /* once: a picture that the detector took for a face */
+    stk_figure(figures, "second_person_share", (double)s.rivals / s.looks, 3);
+    stk_figure(figures, "second_person_s", plan->first_time_s + (double)s.rival_at / STK_FPS, 2);
+    stk_figure(figures, "second_person_left", s.rival_left, 0);
     return STK_OK;
 }
 
@@ -181,11 +234,13 @@ static stk_status check_length(const char *clip, int frames) {
     return STK_OK;
 }
 
-static stk_status make_picture(stk_prepare *prepare, const stk_retime *plan, cJSON *figures) {
+static stk_status make_picture(stk_prepare *prepare, const stk_retime *plan,
+                               stk_face_capture *capture, cJSON *figures) {
     stk_subject_info *info = &prepare->manifest.info;
     int frames = 0;
     STK_TRY(check_length(prepare->settings.clip, plan->frames));
-    STK_TRY(choose_crop(prepare, plan, figures, &info->crop_source_px));
+    STK_TRY(stk_prepare_check_sound(prepare, plan->frames, plan->first_time_s));
+    STK_TRY(choose_crop(prepare, plan, capture, figures, &info->crop_source_px));
     STK_TRY(write_picture(prepare, plan, &frames));
     STK_TRY(check_length(prepare->settings.clip, frames)); /* a damaged tail may have ended it */
     info->frames = frames;
@@ -203,6 +258,7 @@ static stk_status make_picture(stk_prepare *prepare, const stk_retime *plan, cJS
 }
 
 stk_status stk_step_picture(stk_prepare *prepare, cJSON *figures) {
+    stk_face_capture *capture;
     stk_media_info media;
     stk_retime plan;
     const char *clip = prepare->settings.clip;
@@ -217,8 +273,13 @@ stk_status stk_step_picture(stk_prepare *prepare, cJSON *figures) {
                         clip);
     prepare->manifest.info.source_width = media.width;
     prepare->manifest.info.source_height = media.height;
-    STK_TRY(stk_retime_plan(clip, prepare->job, &plan));
-    stk_status status = make_picture(prepare, &plan, figures);
-    stk_retime_clear(&plan);
+    /* that its weights are there is known before the clip is read */
+    STK_TRY(stk_face_capture_create(&capture, prepare->settings.models));
+    stk_status status = stk_retime_plan(clip, prepare->job, &plan);
+    if (status == STK_OK) {
+        status = make_picture(prepare, &plan, capture, figures);
+        stk_retime_clear(&plan);
+    }
+    stk_face_capture_free(&capture);
     return status;
 }

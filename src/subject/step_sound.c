@@ -20,6 +20,7 @@ enum {
     LOOKED_AT = 120 * STK_FPS, /* frames that sync is measured on */
 };
 static const double MOVE_MIN_FRAMES = 1;
+static const double SILENCE_DB = -70; /* a quiet room's noise lies above it, so any speech does */
 
 typedef struct loudness {
     double rms_db, peak, silent_share;
@@ -43,25 +44,50 @@ static loudness measure(const stk_sound *sound) {
                       (double)silent / fmax(1.0, (double)windows)};
 }
 
-/* audio.wav from the sound that had been late_ms late; *missing_s: how much of it the clip lacks
- * at its end. */
+/* The clip's sound from start_s on, as long as so many frames; *missing_s: how much of it the clip
+ * lacks at its end. Refuses one in which nobody can be heard. The caller clears *sound. */
+static stk_status read_sound(const stk_prepare *prepare, int frames, double start_s,
+                             stk_sound *sound, loudness *level, double *missing_s) {
+    const char *clip = prepare->settings.clip;
+    STK_TRY(stk_sound_read(clip, STK_SAMPLE_RATE, start_s, sound));
+    const int64_t had = sound->count;
+    stk_status status = stk_sound_fit(sound, (int64_t)frames * SAMPLES_PER_FRAME);
+    if (status == STK_OK) {
+        *missing_s = fmax(0.0, (double)(sound->count - had)) / STK_SAMPLE_RATE;
+        *level = measure(sound);
+        if (level->rms_db < SILENCE_DB)
+            status = stk_fail(STK_ERR_CONTENT,
+                              "%s: its sound is silence (%.0f dB); use a clip where the person is "
+                              "heard",
+                              clip, level->rms_db);
+    }
+    if (status != STK_OK) stk_sound_clear(sound);
+    return status;
+}
+
+/* audio.wav from the sound that had been late_ms late. */
 static stk_status write_sound(stk_prepare *prepare, double late_ms, loudness *level,
                               double *missing_s) {
+    const stk_subject_info *info = &prepare->manifest.info;
     char path[STK_PATH_MAX];
     stk_sound sound;
     STK_TRY(stk_prepare_path(prepare, "audio.wav", path));
-    STK_TRY(stk_sound_read(prepare->settings.clip, STK_SAMPLE_RATE,
-                           prepare->manifest.info.source_start_s + late_ms / 1000, &sound));
-    const int64_t had = sound.count;
-    stk_status status =
-        stk_sound_fit(&sound, (int64_t)prepare->manifest.info.frames * SAMPLES_PER_FRAME);
-    if (status == STK_OK) {
-        *missing_s = fmax(0.0, (double)(sound.count - had)) / STK_SAMPLE_RATE;
-        *level = measure(&sound);
-        status = stk_sound_write_wav(path, &sound);
-    }
+    STK_TRY(read_sound(prepare, info->frames, info->source_start_s + late_ms / 1000, &sound, level,
+                       missing_s));
+    const stk_status status = stk_sound_write_wav(path, &sound);
     stk_sound_clear(&sound);
     return status;
+}
+
+stk_status stk_prepare_check_sound(const stk_prepare *prepare, int frames, double start_s) {
+    loudness level;
+    double late_ms, missing_s;
+    int measured;
+    stk_sound sound;
+    STK_TRY(stk_prepare_read_sync(prepare->settings.sync, &late_ms, &measured));
+    STK_TRY(read_sound(prepare, frames, start_s + late_ms / 1000, &sound, &level, &missing_s));
+    stk_sound_clear(&sound);
+    return STK_OK;
 }
 
 /* --- sync ------------------------------------------------------------------------------------- */
@@ -121,10 +147,6 @@ stk_status stk_step_sound(stk_prepare *prepare, cJSON *figures) {
     int measured;
     STK_TRY(stk_prepare_read_sync(prepare->settings.sync, &moved_ms, &measured));
     STK_TRY(write_sound(prepare, moved_ms, &level, &missing_s));
-    if (level.rms_db < -70.0)
-        return stk_fail(STK_ERR_CONTENT,
-                        "%s: its sound is silence (%.0f dB); use a clip where the person is heard",
-                        prepare->settings.clip, level.rms_db);
     if (measured) {
         STK_TRY(find_offset(prepare, &found));
         if (found.confidence >= STK_SYNC_SURE && fabs(found.offset_frames) > MOVE_MIN_FRAMES) {

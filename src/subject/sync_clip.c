@@ -4,17 +4,39 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "media/media.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
+
+static const char *temporary_folder(void) {
+    const char *folder = getenv("TMPDIR");
+    return folder != NULL && folder[0] != '\0' ? folder : "/tmp";
+}
+
+/* By the clip's own word of its length; what else fills the disk meanwhile is told by writing. */
+static stk_status check_room(const char *folder, const stk_speech_settings *settings) {
+    struct statvfs space;
+    stk_media_info info;
+    STK_TRY(stk_media_probe(settings->clip, &info));
+    if (statvfs(folder, &space) != 0) return STK_OK;
+    double frames = fmax(0, info.duration_s) * STK_FPS;
+    if (settings->frames_most > 0) frames = fmin(frames, settings->frames_most);
+    const double need = frames * STK_SPEECH_CROP, have = (double)space.f_bavail * space.f_frsize;
+    if (need <= have) return STK_OK;
+    return stk_fail(STK_ERR_IO,
+                    "%s: measuring the sync of %s needs %.0f MiB there for a while and %.0f MiB "
+                    "are free; free some space, or set TMPDIR to a folder with room",
+                    folder, settings->clip, ceil(need / 0x1p20), floor(have / 0x1p20));
+}
 
 /* A name that is free. The cut itself is renamed over it. */
 static stk_status reserve(const char *folder, char path[STK_PATH_MAX]) {
-    const char *temporary = getenv("TMPDIR");
-    if (folder == NULL) folder = temporary != NULL && temporary[0] != '\0' ? temporary : "/tmp";
     STK_TRY(stk_path_join(path, STK_PATH_MAX, folder, "synctalk-XXXXXX"));
     const int fd = mkstemp(path);
     if (fd < 0)
@@ -73,6 +95,10 @@ stk_status stk_sync_clip(const stk_speech_settings *settings, const char *encode
     char path[STK_PATH_MAX];
     cut.align = 0;
     *sync = (stk_sync_report){0};
+    if (folder == NULL) {
+        folder = temporary_folder();
+        STK_TRY(check_room(folder, settings));
+    }
     STK_TRY(open_nets(settings->models, encoder, &nets)); /* says what is wrong before the cut */
     stk_status status = reserve(folder, path);
     if (status == STK_OK) {

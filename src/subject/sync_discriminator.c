@@ -148,7 +148,7 @@ static stk_status fit_windows(stk_discriminator *d, const stk_job *job, const st
     for (int w = 0; w < sync->windows; w++) {
         STK_TRY(stk_discriminator_distances(d, &sync->at[w], distances));
         fit_of(sync->at[w].count, (const float(*)[STK_SYNC_SHIFTS])distances, fit[w]);
-        stk_job_report(job, "sync", w + 1, sync->windows, start_s, NULL);
+        stk_job_report(job, "discriminator", w + 1, sync->windows, start_s, NULL);
         if (stk_job_aborted(job))
             return stk_fail(STK_ERR_ABORTED, "%s: stopped while its sync was measured",
                             d->speech->name);

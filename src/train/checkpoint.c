@@ -274,12 +274,14 @@ static stk_status read_perceptual(stk_trainer *t, const stk_safetensors *file, c
     return STK_OK;
 }
 
+stk_status stk_checkpoint_need(const char *path) {
+    if (stk_file_exists(path)) return STK_OK;
+    return stk_fail(STK_ERR_IO, "%s: there is no checkpoint to resume from; train without --resume",
+                    path);
+}
+
 stk_status stk_checkpoint_load(stk_trainer *t, const char *path) {
-    if (!stk_file_exists(path))
-        return stk_fail(STK_ERR_IO,
-                        "%s: there is no checkpoint to resume from; train without "
-                        "--resume",
-                        path);
+    STK_TRY(stk_checkpoint_need(path));
     stk_safetensors *file;
     STK_TRY(stk_safetensors_open(&file, path));
     stk_status status = check_binding(t, file, path);

@@ -300,6 +300,8 @@ stk_training stk_train_provenance(const stk_trainer *trainer);
  * settings.torso_steps, when the run has one. */
 stk_status stk_checkpoint_save(const stk_trainer *trainer, const char *path);
 stk_status stk_checkpoint_load(stk_trainer *trainer, const char *path);
+/* Fails where there is none. */
+stk_status stk_checkpoint_need(const char *path);
 
 /* snapshot.c: the last good state in memory, for the not-a-number guard. */
 typedef struct stk_snapshot {

@@ -9,6 +9,7 @@
  * steps.
  */
 #include "train/forecast.h"
+#include "train/former.h"
 #include "train/record.h"
 #include "train/torso_branch.h"
 #include "base/clock.h"
@@ -39,7 +40,8 @@ typedef struct run {
     stk_torso_branch torso_branch;
     stk_outfile *held; /* open on the model's name all the time: one run at a time writes it */
     char checkpoint[STK_PATH_MAX], torso[STK_PATH_MAX];
-    double start_s, before_s; /* this run's start; seconds trained before it */
+    char former[STK_PATH_MAX]; /* where a model goes that has the output's name; "": nowhere */
+    double start_s, before_s;  /* this run's start; seconds trained before it */
     double checkpoint_s, preview_s;
     double save_took_s, show_took_s; /* the last time, or guessed */
     double pace_s;                   /* clock at step PACE_FROM of this run */
@@ -372,6 +374,10 @@ static stk_status name_checkpoint(run *r, const stk_train_settings *s) {
 
 /* The places of the outputs: found unfit before the work, not after it. */
 static stk_status reserve(run *r, const stk_train_settings *s) {
+    if (s->resume)
+        STK_TRY(stk_checkpoint_need(r->checkpoint));
+    else
+        STK_TRY(stk_former_find(s->output, r->former));
     STK_TRY(stk_outfile_create(&r->held, s->output));
     if (stk_outfile_has_rival(r->held))
         return stk_fail(STK_ERR_IO,
@@ -443,7 +449,9 @@ static stk_status finish(run *r, stk_train_figures *figures) {
     stk_trainer *t = r->trainer;
     double elapsed = stk_clock_s() - r->start_s;
     const double saving_s = stk_clock_s();
+    stk_former_move(t->settings.output, r->former);
     const stk_status saved = save_model(r); /* that at least, where there is no room for both */
+    if (saved != STK_OK) stk_former_move(r->former, t->settings.output);
     r->row_s += stk_clock_s() - saving_s;
     STK_TRY(save_checkpoint(r));
     STK_TRY(saved);

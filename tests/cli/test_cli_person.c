@@ -67,6 +67,26 @@ static void write_cut(const char *path, const char *whole) {
     stk_video_reader_close(&reader);
 }
 
+/* Lines of progress as doc/FORMATS.md has them; none twice, but for a step named anew. */
+static void check_progress(const program_result *r) {
+    char step[64], last[128] = "", counts[128];
+    int lines = 0, length;
+    for (const char *line = r->err; line != NULL; line = strchr(line, '\n')) {
+        long long done, total;
+        double seconds, eta_s;
+        if (*line == '\n' && *++line == '\0') break;
+        if (strncmp(line, "step=", 5) != 0) continue;
+        if (sscanf(line, "step=%63s done=%lld total=%lld seconds=%lf eta_s=%lf%n", step, &done,
+                   &total, &seconds, &eta_s, &length) != 5)
+            fail_msg("no progress line: %.100s", line);
+        snprintf(counts, sizeof counts, "%s %lld %lld", step, done, total);
+        if (strcmp(counts, last) == 0) fail_msg("said twice: %.100s", line);
+        snprintf(last, sizeof last, "%s", counts);
+        lines++;
+    }
+    assert_true(lines >= 10);
+}
+
 static int prepare_person(void **state) {
     (void)state;
     const char *shared = test_shared("clips/may.mp4");
@@ -81,7 +101,7 @@ static int prepare_person(void **state) {
         at(clip, "cut.mp4");
         write_cut(clip, shared);
     }
-    must_run(program_run("prepare %s -o %s --size %d", clip, subject, SIDE));
+    check_progress(must_run(program_run("prepare %s -o %s --size %d", clip, subject, SIDE)));
     must_run(program_run("train %s -o %s %s", subject, model, SMALL));
     return 0;
 }

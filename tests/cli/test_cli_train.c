@@ -115,6 +115,20 @@ static void a_full_disk_ends_in_one_sentence(void **state) {
     assert_nothing_half_made();
 }
 
+/* Hours of work must not vanish for a forgotten --resume. */
+static void a_former_model_is_kept(void **state) {
+    (void)state;
+    must_run(program_run("train %s -o %s/k.stk " SMALL " --steps 2", subject, folder));
+    must_run(program_shell("cd %s && cp k.stk first", folder));
+    const program_result *r =
+        must_run(program_run("train %s -o %s/k.stk " SMALL " --steps 3", subject, folder));
+    assert_non_null(strstr(r->err, "k.stk: a model of 2 steps is there already and will be kept"));
+    assert_same_file("k.stk.old", "first");
+    r = must_run(program_run("train %s -o %s/k.stk " SMALL " --steps 4 --resume", subject, folder));
+    assert_null(strstr(r->err, "is there already"));
+    assert_same_file("k.stk.old", "first");
+}
+
 static char *text_of(const char *name) {
     char path[STK_PATH_MAX], *text;
     TEST_OK(stk_path_join(path, sizeof path, folder, name));
@@ -281,6 +295,7 @@ int main(void) {
         cmocka_unit_test(two_processes_make_the_pictures_of_one),
         cmocka_unit_test(budget_ends_the_run_in_time),
         cmocka_unit_test(a_full_disk_ends_in_one_sentence),
+        cmocka_unit_test(a_former_model_is_kept),
     };
     return cmocka_run_group_tests(tests, make_subject, NULL);
 }

@@ -106,6 +106,59 @@ static void train_outputs_that_meet_are_refused(void **state) {
     assert_false(stk_file_is_directory(in_folder(folder, "m.run"))); /* nothing was trained */
 }
 
+/* A name mistyped must not cost a file. */
+static void train_replaces_no_file_that_is_no_model(void **state) {
+    (void)state;
+    char *text;
+    const char *folder = test_temporary_folder(), *notes = in_folder(folder, "notes.stk");
+    TEST_OK(stk_file_write(notes, "dear diary\n", 11));
+    program_assert_refuses(program_run("train /nonexistent -o %s", notes), 2,
+                           "is there already and is no model that can be read");
+    TEST_OK(stk_file_read_text(notes, 100, &text));
+    assert_string_equal(text, "dear diary\n");
+    stk_text_free(&text);
+}
+
+static void train_resume_without_a_state_is_refused_at_once(void **state) {
+    (void)state;
+    program_assert_refuses(program_run("train /nonexistent --resume -o %s",
+                                       in_folder(test_temporary_folder(), "never.stk")),
+                           1, "never.stk.train: there is no checkpoint to resume from");
+}
+
+/* Else weights of another folder would be taken without a word. */
+static void models_folder_that_is_not_there_is_refused(void **state) {
+    (void)state;
+    const char *sentence = "--models /nonexistent: there is no such folder";
+    program_assert_refuses(program_run("sync clip.mp4 --models /nonexistent"), 2, sentence);
+    program_assert_refuses(program_run("prepare clip.mp4 -o x --models /nonexistent"), 2, sentence);
+}
+
+static void output_that_cannot_be_printed_fails(void **state) {
+    (void)state;
+    static const char *const lines[] = {"--help >/dev/full", "--version >/dev/full",
+                                        "info %s >/dev/full", "info %s >&-", "info %s >&- 2>&-"};
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+        char line[STK_PATH_MAX + 64];
+        const char *file = test_shared_or_skip("clips/may.mp4");
+        const char *gap = strstr(lines[i], "%s");
+        if (gap != NULL)
+            snprintf(line, sizeof line, "info %s%s", file, gap + 2);
+        else
+            snprintf(line, sizeof line, "%s", lines[i]);
+        assert_int_equal(program_shell("$STK_BUILD_ROOT/tools/synctalk %s", line)->exit_code, 1);
+    }
+}
+
+/* /proc is a folder without a free byte. */
+static void sync_without_room_says_how_much_it_needs(void **state) {
+    (void)state;
+    const char *clip = test_shared_or_skip("clips/may.mp4");
+    program_assert_refuses(
+        program_shell("TMPDIR=/proc $STK_BUILD_ROOT/tools/synctalk sync %s", clip), 1,
+        "needs 4 MiB there for a while and 0 MiB are free");
+}
+
 static void info_names_what_it_sees(void **state) {
     (void)state;
     const char *clip = test_shared_or_skip("clips/may.mp4");
@@ -129,6 +182,11 @@ int main(void) {
         cmocka_unit_test(text_named_mp4_is_refused),
         cmocka_unit_test(unwritable_folder_is_refused),
         cmocka_unit_test(train_outputs_that_meet_are_refused),
+        cmocka_unit_test(train_replaces_no_file_that_is_no_model),
+        cmocka_unit_test(train_resume_without_a_state_is_refused_at_once),
+        cmocka_unit_test(models_folder_that_is_not_there_is_refused),
+        cmocka_unit_test(output_that_cannot_be_printed_fails),
+        cmocka_unit_test(sync_without_room_says_how_much_it_needs),
         cmocka_unit_test(info_names_what_it_sees),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,6 +8,7 @@
 #include "subject/framing.h"
 #include "subject/subject.h"
 
+#include <cjson/cJSON.h>
 #include <dirent.h>
 #include <math.h>
 #include <stdio.h>
@@ -32,7 +33,9 @@ static const char *weights(void) {
     return test_shared_or_skip("models");
 }
 
-/* A gradient that drifts; with a tone when `sound` is set. */
+enum { MUTE, TONE, SILENCE };
+
+/* A gradient that drifts. */
 static const char *make_clip(const char *folder, const char *name, int frames, int sound) {
     const char *path = in_folder(folder, name), *wav = in_folder(folder, "tone.wav");
     const int64_t count = (int64_t)frames * (STK_SAMPLE_RATE / STK_FPS);
@@ -40,7 +43,8 @@ static const char *make_clip(const char *folder, const char *name, int frames, i
     stk_image image;
     stk_video_writer *writer;
     assert_non_null(tone.samples);
-    for (int64_t i = 0; i < count; i++) tone.samples[i] = 0.3f * sinf(0.1f * (float)(i % 62831));
+    for (int64_t i = 0; i < count && sound != SILENCE; i++)
+        tone.samples[i] = 0.3f * sinf(0.1f * (float)(i % 62831));
     TEST_OK(stk_sound_write_wav(wav, &tone));
     stk_free(tone.samples);
     const stk_writer_options options = {.format = STK_WRITER_MP4,
@@ -116,8 +120,13 @@ static void prepare_clip_without_sound_short_or_faceless_is_refused(void **state
                    STK_ERR_CONTENT, "no sound");
     expect_refusal(make_clip(folder, "short.mp4", 30, 1), in_folder(folder, "b"), models,
                    STK_ERR_CONTENT, "too short");
+    /* before anybody is looked for, who is not there */
     const char *out = in_folder(folder, "c");
-    expect_refusal(make_clip(folder, "wall.mp4", 60, 1), out, models, STK_ERR_CONTENT, "no face");
+    expect_refusal(make_clip(folder, "silent.mp4", 60, SILENCE), out, models, STK_ERR_CONTENT,
+                   "its sound is silence (-120 dB)");
+    /* and the folder is free for a better clip */
+    expect_refusal(make_clip(folder, "wall.mp4", 60, TONE), out, models, STK_ERR_CONTENT,
+                   "no face");
     /* the report says so too, and nothing else was left */
     char *text;
     TEST_OK(stk_file_read_text(in_folder(out, "report.txt"), 1 << 16, &text));
@@ -317,6 +326,71 @@ static void prepare_may_stops_resumes_and_is_done_once(void **state) {
     expect_refusal(other, person, models, STK_ERR_MISMATCH, "another clip");
 }
 
+/* --- two people ------------------------------------------------------------------------------- */
+
+enum { PAIR_FRAMES = 60 };
+
+/* The clip twice, side by side. */
+static void write_pair(const char *path, const char *source) {
+    const stk_image *frame;
+    stk_image pair;
+    stk_video_reader *reader;
+    stk_video_writer *writer;
+    const stk_writer_options options = {.format = STK_WRITER_MP4,
+                                        .width = 1024,
+                                        .height = 512,
+                                        .fps = STK_FPS,
+                                        .crf = 16,
+                                        .threads = 2,
+                                        .sound_path = source};
+    TEST_OK(stk_image_init(&pair, 1024, 512, 3));
+    TEST_OK(stk_video_reader_open(&reader, source, NULL));
+    TEST_OK(stk_video_writer_create(&writer, path, &options));
+    for (int i = 0, end = 0; i < PAIR_FRAMES; i++) {
+        TEST_OK(stk_video_reader_next(reader, &frame, NULL, &end));
+        assert_false(end);
+        for (int x = 0; x < 1024; x += 512) {
+            stk_image half = stk_image_view(&pair, (stk_rect){x, 0, x + 512, 512});
+            stk_image_copy(&half, frame);
+        }
+        TEST_OK(stk_video_writer_frame(writer, &pair));
+    }
+    TEST_OK(stk_video_writer_finish(&writer));
+    stk_video_reader_close(&reader);
+    stk_image_clear(&pair);
+}
+
+static int is_beyond_picture(void *user) {
+    const watch *w = user;
+    return strcmp(w->last, "face") == 0;
+}
+
+/* Both are as large; the square must not lie between them, nor jump. */
+static void prepare_of_two_people_follows_one_and_says_so(void **state) {
+    (void)state;
+    const char *source = test_shared_or_skip("clips/may.mp4"), *models = weights();
+    const char *folder = test_temporary_folder(), *clip = in_folder(folder, "pair.mp4");
+    const char *person = in_folder(folder, "person");
+    write_pair(clip, source);
+    watch w = {0};
+    const stk_job job = {on_progress, is_beyond_picture, &w};
+    const stk_prepare_settings settings = {
+        .clip = clip, .folder = person, .models = models, .size = 64, .threads = 2};
+    assert_int_equal(stk_subject_prepare(&settings, &job), STK_ERR_ABORTED);
+    char *text;
+    TEST_OK(stk_file_read_text(in_folder(person, "manifest.json"), 1 << 16, &text));
+    cJSON *manifest = cJSON_Parse(text);
+    const cJSON *picture = cJSON_GetObjectItem(cJSON_GetObjectItem(manifest, "steps"), "picture");
+    const cJSON *figures = cJSON_GetObjectItem(picture, "figures");
+    assert_true(cJSON_GetNumberValue(cJSON_GetObjectItem(figures, "second_person_share")) > 0.99);
+    const cJSON *crop = cJSON_GetObjectItem(cJSON_GetObjectItem(manifest, "source"), "crop");
+    assert_non_null(crop);
+    const double x0 = cJSON_GetNumberValue(cJSON_GetArrayItem(crop, 0));
+    assert_true(x0 < 100 || x0 > 412); /* one half's own */
+    cJSON_Delete(manifest);
+    stk_free(text);
+}
+
 /* --- framing ---------------------------------------------------------------------------------- */
 
 static void framing_square_head_and_shoulders_is_taken_whole(void **state) {
@@ -357,6 +431,7 @@ int main(void) {
         cmocka_unit_test(prepare_truncated_clip_is_refused_or_shorter),
         cmocka_unit_test(prepare_sync_of_many_digits_is_its_number),
         cmocka_unit_test(prepare_may_stops_resumes_and_is_done_once),
+        cmocka_unit_test(prepare_of_two_people_follows_one_and_says_so),
         cmocka_unit_test(framing_square_head_and_shoulders_is_taken_whole),
         cmocka_unit_test(framing_small_face_gets_a_square_inside_the_picture),
     };
