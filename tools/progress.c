@@ -70,7 +70,7 @@ void tool_progress(void *user, const stk_event *event) {
     double every = terminal ? TERMINAL_EVERY_S : LOG_EVERY_S;
     if (!fresh && !last && now - shown.last_s < every) return;
     if (fresh) {
-        if (terminal) tool_progress_end();
+        if (terminal && shown.total > 0) tool_progress_end(); /* else nothing was told yet */
         snprintf(shown.step, sizeof shown.step, "%s", event->step);
     }
     shown.last_s = now;

@@ -143,6 +143,9 @@ static stk_status make_sheet(const stk_sheet_options *options, item *items, stk_
         return stk_fail(STK_ERR_ARGUMENT, "%s", sentence);
     if (options->output == NULL || options->output[0] == '\0')
         return stk_fail(STK_ERR_ARGUMENT, "-o PNG is missing; see --help");
+    const char *ending = strrchr(options->output, '.');
+    if (ending == NULL || strcasecmp(ending, ".png") != 0)
+        return stk_fail(STK_ERR_ARGUMENT, "%s: only PNG is written; name it .png", options->output);
     int count;
     STK_TRY(read_items(options->pictures, items, &count));
     for (int i = 0; i < count; i++) STK_TRY(stk_file_keep_input(options->output, items[i].path));

@@ -66,6 +66,21 @@ static int create_temporary(stk_outfile *file) {
     return fd;
 }
 
+static const char *remedy(int error) {
+    switch (error) {
+    case ENOENT:
+    case ENOTDIR:
+        return "make the folder it is to lie in, or give another name";
+    case ENOSPC:
+    case EDQUOT:
+        return "free some space and run again";
+    case ENAMETOOLONG:
+        return "give a shorter name";
+    default:
+        return "choose another folder";
+    }
+}
+
 stk_status stk_outfile_create(stk_outfile **out, const char *path) {
     *out = NULL;
     if (strlen(path) >= STK_PATH_MAX)
@@ -78,7 +93,8 @@ stk_status stk_outfile_create(stk_outfile **out, const char *path) {
     if (file->fd < 0) {
         int error = errno;
         stk_free(file);
-        return stk_fail(STK_ERR_IO, "%s: cannot be written: %s", path, strerror(error));
+        return stk_fail(STK_ERR_IO, "%s: cannot be written: %s; %s", path, strerror(error),
+                        remedy(error));
     }
     *out = file;
     return STK_OK;
@@ -353,8 +369,8 @@ stk_status stk_directory_create(const char *path) {
         memcpy(partial, path, i);
         partial[i] = '\0';
         if (mkdir(partial, 0777) != 0 && errno != EEXIST)
-            return stk_fail(STK_ERR_IO, "%s: the folder cannot be created: %s", path,
-                            strerror(errno));
+            return stk_fail(STK_ERR_IO, "%s: the folder cannot be created: %s; %s", path,
+                            strerror(errno), remedy(errno));
     }
     if (!stk_file_is_directory(path))
         return stk_fail(STK_ERR_IO, "%s: exists and is not a folder", path);

@@ -14,6 +14,7 @@
 #include "media/writer.h"
 #include "media/input.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "base/memory.h"
 
 #include <errno.h>
@@ -386,6 +387,14 @@ static stk_status finish_film(stk_video_writer *writer) {
     return STK_OK;
 }
 
+/* Pictures of a longer film, written there before, would be taken for the end of this one. */
+static void warn_of_others(const stk_video_writer *writer) {
+    char path[STK_PATH_MAX];
+    if (png_path(writer, writer->frames, path, sizeof path) == STK_OK && stk_file_exists(path))
+        stk_log(STK_LOG_WARN, "%s: this and what follows it is of another film; here are %lld",
+                path, (long long)writer->frames);
+}
+
 stk_status stk_video_writer_finish(stk_video_writer **handle) {
     stk_video_writer *writer = *handle;
     stk_status status = STK_OK;
@@ -394,6 +403,8 @@ stk_status stk_video_writer_finish(stk_video_writer **handle) {
                           writer->path);
     else if (is_film(writer->options.format))
         status = finish_film(writer);
+    else if (writer->options.format == STK_WRITER_PNG)
+        warn_of_others(writer);
     if (status == STK_OK && writer->file != NULL) status = stk_outfile_commit(&writer->file);
     release(handle);
     return status;

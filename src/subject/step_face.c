@@ -153,7 +153,7 @@ static stk_status check_found(const face_work *work, int frames, cJSON *figures)
     if (lost == frames)
         return stk_fail(STK_ERR_CONTENT,
                         "%s: no face was found in any of its %d frames; use a clip that shows one "
-                        "person from the front",
+                        "person from the front, upright",
                         p->settings.clip, frames);
     int too_many = (float)lost > gaps_share_max * (float)frames;
     if (first_long < 0 && !too_many) return STK_OK;

@@ -159,7 +159,7 @@ static stk_status choose_crop(stk_prepare *prepare, const stk_retime *plan,
     if (boxes.count == 0)
         return stk_fail(STK_ERR_CONTENT,
                         "%s: no face was found in any of the %d frames looked at (frame 0 to %d); "
-                        "use a clip that shows one person from the front",
+                        "use a clip that shows one person from the front, upright",
                         prepare->settings.clip, s.looks, plan->frames - 1);
     *crop = stk_framing_choose(&boxes, info->source_width, info->source_height);
     stk_figure(figures, "face_height_source_px", (double)boxes.height[boxes.count / 2], 1);

@@ -54,6 +54,7 @@ static void sheet_mistakes_get_a_sentence(void **state) {
     program_assert_refuses(program_run("sheet %s@9 -o %s", video, sheet), 2, "ends before 9 s");
     program_assert_refuses(program_run("sheet -o %s", sheet), 2, "PICTURE... is missing");
     program_assert_refuses(program_run("sheet %s", still), 2, "-o PNG is missing");
+    program_assert_refuses(program_run("sheet %s -o /tmp/a.jpg", still), 2, "name it .png");
     program_assert_refuses(program_run("sheet %s@0.1 %s -o %s", video, still, still), 2,
                            "give the output another name");
     program_assert_refuses(program_run("sheet /none.png -o %s", sheet), 1, "/none.png");

@@ -41,6 +41,8 @@ static void create_unwritable_folder_says_path(void **state) {
     (void)state;
     stk_outfile *file;
     assert_int_equal(stk_outfile_create(&file, "/nonexistent/x"), STK_ERR_IO);
+    assert_non_null(strstr(stk_error_text(), "/nonexistent/x: cannot be written: No such file"));
+    assert_non_null(strstr(stk_error_text(), "; make the folder it is to lie in"));
     assert_non_null(strstr(stk_error_text(), "/nonexistent/x"));
 }
 

@@ -1,6 +1,7 @@
 /* What the writer makes, read back: pictures, transparency, marks, time stamps, failures. */
 #include "support.h"
 #include "painted_clip.h"
+#include "base/log.h"
 #include "media/media.h"
 
 #include <math.h>
@@ -155,6 +156,25 @@ static void writer_marks_y4m_and_png_as_synthetic(void **state) {
     }
 }
 
+static void keep_warning(void *user, stk_log_level level, const char *line) {
+    if (level == STK_LOG_WARN) snprintf(user, 256, "%s", line);
+}
+
+/* Five pictures, then two into the same folder. */
+static void writer_png_beside_those_of_a_longer_film_warns(void **state) {
+    (void)state;
+    char path[STK_PATH_MAX], warning[256] = "";
+    stk_writer_options options = painted_options(STK_WRITER_PNG, 20, 0);
+    painted_path(path, "shorter");
+    stk_log_set_sink(keep_warning, warning);
+    painted_clip(path, &options, 5);
+    painted_clip(path, &options, 5);
+    assert_string_equal(warning, "");
+    painted_clip(path, &options, 2);
+    assert_non_null(strstr(warning, "000002.png: this and what follows it is of another film"));
+    stk_log_clear_sink(warning);
+}
+
 static void picture_channels_convert(void **state) {
     (void)state;
     char path[STK_PATH_MAX];
@@ -263,6 +283,7 @@ int main(void) {
         cmocka_unit_test(writer_y4m_and_png_write_pictures),
         cmocka_unit_test(writer_keeps_transparency),
         cmocka_unit_test(writer_marks_y4m_and_png_as_synthetic),
+        cmocka_unit_test(writer_png_beside_those_of_a_longer_film_warns),
         cmocka_unit_test(picture_channels_convert),
         cmocka_unit_test(writer_time_stamps_are_kept),
         cmocka_unit_test(writer_discard_keeps_or_removes),
