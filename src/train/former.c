@@ -16,7 +16,7 @@
 stk_status stk_former_find(const char *path, char former[STK_PATH_MAX]) {
     stk_model *model;
     former[0] = '\0';
-    if (!stk_file_exists(path)) return STK_OK;
+    if (stk_file_size(path) <= 0) return STK_OK; /* mktemp makes a name by an empty file */
     const stk_status status = stk_model_open(&model, path);
     if (status == STK_ERR_MEMORY) return status;
     if (status != STK_OK)

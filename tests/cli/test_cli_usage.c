@@ -117,6 +117,8 @@ static void train_replaces_no_file_that_is_no_model(void **state) {
     TEST_OK(stk_file_read_text(notes, 100, &text));
     assert_string_equal(text, "dear diary\n");
     stk_text_free(&text);
+    TEST_OK(stk_file_write(notes, "", 0)); /* as mktemp does */
+    program_assert_refuses(program_run("train /nonexistent -o %s", notes), 1, "/nonexistent");
 }
 
 static void train_resume_without_a_state_is_refused_at_once(void **state) {
