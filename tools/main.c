@@ -52,6 +52,14 @@ static int flush_output(int code) {
     return EXIT_FAILED;
 }
 
+/* `synctalk help encoder train` is `synctalk encoder train --help`. */
+static int help_on(int count, char **words) {
+    static char flag[] = "--help";
+    char *rest[] = {count > 1 ? words[1] : flag, flag};
+    tool t = {.argc = count > 1 ? 2 : 1, .argv = rest};
+    return flush_output(dispatch(&t, words[0]));
+}
+
 int main(int argc, char **argv) {
     fill_closed_streams();
     if (argc < 2) {
@@ -64,6 +72,7 @@ int main(int argc, char **argv) {
     }
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
         strcmp(argv[1], "help") == 0) {
+        if (argc > 2 && strcmp(argv[1], "help") == 0) return help_on(argc - 2, argv + 2);
         print_usage(stdout);
         return flush_output(EXIT_DONE);
     }

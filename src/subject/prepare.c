@@ -114,12 +114,16 @@ stk_status stk_prepare_path(const stk_prepare *prepare, const char *name, char p
     return stk_path_join(path, STK_PATH_MAX, prepare->settings.folder, name);
 }
 
-stk_status stk_prepare_tick(const stk_prepare *prepare, int64_t done, int64_t total) {
-    stk_job_report(prepare->job, prepare->step, done, total, prepare->start_s, NULL);
-    if (!stk_job_aborted(prepare->job)) return STK_OK;
+/* Wherever in the step that was noticed. */
+static stk_status stopped(const stk_prepare *prepare) {
     return stk_fail(STK_ERR_ABORTED,
                     "stopped in the step \"%s\"; run the same command again to continue",
                     prepare->step);
+}
+
+stk_status stk_prepare_tick(const stk_prepare *prepare, int64_t done, int64_t total) {
+    stk_job_report(prepare->job, prepare->step, done, total, prepare->start_s, NULL);
+    return stk_job_aborted(prepare->job) ? stopped(prepare) : STK_OK;
 }
 
 void stk_figure(cJSON *figures, const char *name, double value, int decimals) {
@@ -336,7 +340,7 @@ static stk_status run_step(stk_prepare *prepare, const step *s, const char *dige
     if (status == STK_OK) status = s->run(prepare, figures);
     if (status != STK_OK) {
         cJSON_Delete(figures);
-        return status;
+        return status == STK_ERR_ABORTED ? stopped(prepare) : status;
     }
     double seconds = stk_clock_s() - prepare->start_s;
     STK_TRY(stk_manifest_step_record(&prepare->manifest, prepare->settings.folder, s->name, digest,

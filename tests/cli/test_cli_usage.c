@@ -27,6 +27,8 @@ static void help_every_command_names_every_option(void **state) {
         for (const stk_option *o = stk_option_table(commands[i]); o->name != NULL; o++)
             assert_non_null(strstr(r->out, o->help));
     }
+    assert_non_null(strstr(program_run("help encoder train")->out, "synctalk encoder train:"));
+    program_assert_refuses(program_run("help dance"), 2, "no command \"dance\"");
     assert_int_equal(program_run("--help")->exit_code, 0);
     assert_int_equal(program_run("--version")->exit_code, 0);
 }

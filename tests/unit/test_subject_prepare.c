@@ -301,6 +301,8 @@ static void prepare_may_stops_resumes_and_is_done_once(void **state) {
         .clip = clip, .folder = person, .models = models, .size = 256, .threads = 2};
     stk_subject *subject;
     assert_int_equal(stk_subject_prepare(&settings, &job), STK_ERR_ABORTED);
+    assert_string_equal(stk_error_text(),
+                        "stopped in the step \"pose\"; run the same command again to continue");
     assert_true(w.calls > 125);
     assert_int_equal(stk_subject_open(&subject, person), STK_ERR_FORMAT);
     assert_non_null(strstr(stk_error_text(), "unfinished"));
