@@ -3,7 +3,7 @@
  * Matrix and range come from the frame; where a clip does not say, BT.709 from 720 lines on and
  * BT.601 below, limited range (full for the yuvj formats): the convention of players. What we write
  * is always limited-range BT.709 and says so. swscale rounds accurately and interpolates chroma
- * fully.
+ * fully. Frames that say they are HDR (HLG, PQ) come out as an ordinary screen shows them: hdr.c.
  */
 #include "media/input.h"
 
@@ -18,6 +18,7 @@ enum {
 
 void stk_converter_clear(stk_converter *converter) {
     sws_freeContext(converter->scale);
+    stk_hdr_free(&converter->hdr);
     *converter = (stk_converter){0};
 }
 
@@ -52,6 +53,26 @@ static int is_full_range(const AVFrame *frame) {
     return frame->color_range == AVCOL_RANGE_JPEG;
 }
 
+static stk_hdr_kind transfer_of(const AVFrame *frame) {
+    return frame->color_trc == AVCOL_TRC_ARIB_STD_B67 ? STK_HDR_HLG
+           : frame->color_trc == AVCOL_TRC_SMPTE2084  ? STK_HDR_PQ
+                                                      : STK_HDR_NONE;
+}
+
+/* Grey and transparent pictures are left as they are. */
+static stk_status to_sdr(stk_converter *converter, stk_image *target, const AVFrame *frame) {
+    const stk_hdr_kind kind = transfer_of(frame);
+    if (kind == STK_HDR_NONE || target->channels != 3) return STK_OK;
+    if (converter->hdr == NULL || converter->transfer != (int)kind) {
+        stk_hdr_free(&converter->hdr);
+        converter->hdr = stk_hdr_create(kind, frame->color_primaries == AVCOL_PRI_BT2020);
+        if (converter->hdr == NULL) return stk_fail_memory("colour conversion");
+        converter->transfer = (int)kind;
+    }
+    stk_hdr_to_sdr(converter->hdr, target);
+    return STK_OK;
+}
+
 stk_status stk_convert_from_frame(stk_converter *converter, stk_image *target, const AVFrame *frame,
                                   const char *name) {
     int matrix = matrix_of(frame), range = is_full_range(frame);
@@ -76,7 +97,7 @@ stk_status stk_convert_from_frame(stk_converter *converter, stk_image *target, c
     int rows = sws_scale(converter->scale, (const uint8_t *const *)frame->data, frame->linesize, 0,
                          frame->height, planes, strides);
     if (rows < 0) return stk_media_fail(name, "a picture cannot be converted", rows);
-    return STK_OK;
+    return to_sdr(converter, target, frame);
 }
 
 stk_status stk_convert_to_frame(stk_converter *converter, AVFrame *frame, const stk_image *source,

@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/status.h"
 #include "base/types.h"
+#include "media/hdr.h"
 
 #include <libavcodec/avcodec.h>
 #include <libavformat/avformat.h>
@@ -71,6 +72,8 @@ stk_status stk_decoder_seek(stk_decoder *decoder, int64_t pts);
 typedef struct stk_converter {
     struct SwsContext *scale;
     int width, height, format, matrix, range; /* what `scale` was made for */
+    int transfer;                             /* and what `hdr` */
+    stk_hdr *hdr;                             /* NULL: none of it */
 } stk_converter;
 
 void stk_converter_clear(stk_converter *converter);
