@@ -4,7 +4,8 @@
  *             the paper starts at random; the robust loss needs a start on the head)
  *   settling  poses and points by turns, twice: takes out what the start is off by
  *   stage 2   together with the focal length held; if it then looks determined, freed; residuals
- *             set the loss's width and drop outliers between rounds
+ *             set the loss's width and drop outliers between rounds. Where the motion does not
+ *             determine it, points are held nearer to the face mesh: relief is no better known
  *   frames    those between the chosen ones, and all observations: points and poses by turns
  *   drive     where the brows' lift is given: the forehead moves with it (bundle_drive.h), then
  *             all together again; how far points are trusted stays as it was
@@ -26,6 +27,8 @@
 enum { POINTS_LEAST = 8, FRAMES_LEAST = 2 };
 /* Relative standard deviations of the focal length: worth trying, and good enough. */
 static const double FOCAL_TRY = 0.1;
+/* Spread of points about the face mesh where the motion tells too little of relief. */
+static const double RELIEF_M = 0.01;
 static const double OUTLIER =
     4.5; /* noise widths; 4e-5 of Rayleigh-distributed errors lie beyond */
 
@@ -156,11 +159,14 @@ static stk_status solve_together(stk_bundle_problem *b, const stk_bundle_options
     settle_unchosen(b);
     stk_bundle_measure(b);
     save(b, held);
+    const int told = b->focal_sd < STK_FOCAL_DETERMINED;
     b->fit_focal = options->fit_focal && b->focal_sd < FOCAL_TRY;
     b->fit_lens = options->fit_lens;
+    if (!b->fit_focal && !told) b->point_prior = 1 / (RELIEF_M * RELIEF_M);
     STK_TRY(rounds(b));
     *determined = b->focal_sd < STK_FOCAL_DETERMINED;
     if (!b->fit_focal || *determined) return STK_OK;
+    b->point_prior = 1 / (RELIEF_M * RELIEF_M);
     b->fit_focal = 0;
     restore(b, held);
     stk_bundle_measure(b);

@@ -125,8 +125,8 @@ static void drive_point(stk_bundle_problem *b, int point) {
                 !add_observation(b, k, A, g))
                 return;
         for (int i = 0; i < 3; i++) {
-            A[(UNKNOWNS + 1) * i] += noise2 * stk_bundle_point_prior;
-            g[i] -= noise2 * stk_bundle_point_prior * (place[i] - b->prior[point][i]);
+            A[(UNKNOWNS + 1) * i] += noise2 * b->point_prior;
+            g[i] -= noise2 * b->point_prior * (place[i] - b->prior[point][i]);
             A[(UNKNOWNS + 1) * (3 + i)] += prior;
             g[3 + i] -= prior * drive[i];
         }

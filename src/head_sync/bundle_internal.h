@@ -72,7 +72,8 @@ typedef struct stk_bundle_problem {
     double noise_px, width_px; /* spread of a coordinate; width of the Cauchy loss */
     int fold;                  /* points of this part are held out; -1: none */
     int fit_focal, fit_lens;
-    double focal_sd; /* relative */
+    double point_prior; /* of a point about the mesh, m^-2; px^2 when multiplied by noise squared */
+    double focal_sd;    /* relative */
     int stride, iterations;
     stk_bundle_anchors anchors;
     stk_pool *pool;
@@ -94,8 +95,7 @@ double stk_bundle_observation_loss(const stk_bundle_problem *b, const stk_bundle
 /* 1 when the observation takes part. */
 int stk_bundle_takes_part(const stk_bundle_problem *b, int64_t k);
 /* Priors, in px^2 when multiplied by the squared noise. */
-extern const double stk_bundle_point_prior, stk_bundle_anchor_prior, stk_bundle_focal_prior,
-    stk_bundle_lens_prior;
+extern const double stk_bundle_anchor_prior, stk_bundle_focal_prior, stk_bundle_lens_prior;
 /* Pose prior's loss; gradient [6] and the diagonal of [6][6] are added to unless NULL. */
 double stk_bundle_pose_prior(const stk_bundle_problem *b, const stk_bundle_camera *camera,
                              int frame, const stk_se3 *pose, double *gradient, double *diagonal);

@@ -12,7 +12,8 @@
 #include <math.h>
 #include <string.h>
 
-static const double FAR_PX = 1e5; /* no picture is so large */
+static const double POINT_M = 0.1; /* spread about the face mesh: says next to nothing */
+static const double FAR_PX = 1e5;  /* no picture is so large */
 
 static int usable_observation(const stk_tracks *tracks, const stk_observation *o) {
     return o->point >= 0 && o->point < tracks->points && o->weight > 0 && o->weight <= 1 &&
@@ -227,6 +228,7 @@ stk_status stk_bundle_problem_init(stk_bundle_problem *b, const stk_bundle_input
     b->pool = pool;
     b->job = job;
     b->fold = -1;
+    b->point_prior = 1 / (POINT_M * POINT_M);
     b->noise_px = 1;
     b->width_px = 4;
     b->camera =

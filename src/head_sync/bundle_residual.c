@@ -13,7 +13,6 @@
 
 /* Spreads of the priors, deliberately wide: they decide only what nothing else does. */
 static const double POSE_TURN_RAD = 0.5, POSE_SHIFT_M = 0.3;
-const double stk_bundle_point_prior = 1 / (0.1 * 0.1);    /* about the face mesh, m^-2 */
 const double stk_bundle_anchor_prior = 1 / (0.01 * 0.01); /* another person's mesh, m^-2 */
 const double stk_bundle_focal_prior = 1 / (0.5 * 0.5);    /* of ln f */
 const double stk_bundle_lens_prior = 1 / (0.5 * 0.5);     /* k of a strong wide-angle lens */

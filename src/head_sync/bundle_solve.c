@@ -222,7 +222,7 @@ static void add_observation(const solver *s, const unit *u, int64_t k, int i, in
  * frames [from, to). */
 static void gather_unit(const solver *s, const unit *u, int from, int to, unit_terms *t) {
     const stk_bundle_problem *b = s->b;
-    double prior = b->noise_px * b->noise_px * stk_bundle_point_prior;
+    double prior = b->noise_px * b->noise_px * b->point_prior;
     t->count = 0;
     memset(t->V, 0, sizeof t->V);
     memset(t->gp, 0, sizeof t->gp);
@@ -435,7 +435,7 @@ static void loss_task(void *ctx, int task, int worker) {
     solver *s = ctx;
     const stk_bundle_problem *b = s->b;
     int to = (task + 1) * BLOCK < s->unit_count ? (task + 1) * BLOCK : s->unit_count;
-    double sum = 0, prior = b->noise_px * b->noise_px * stk_bundle_point_prior;
+    double sum = 0, prior = b->noise_px * b->noise_px * b->point_prior;
     for (int n = task * BLOCK; n < to; n++) {
         const unit *u = &s->units[n];
         for (int64_t k = u->from; k < u->to; k++) {

@@ -44,7 +44,7 @@ static int damped_direction(const normal *q, int n, double damping, double *d) {
 static int point_normal(const stk_bundle_problem *b, int point, const double place[3], normal *q) {
     memset(q, 0, sizeof *q);
     int seen = 0;
-    double prior = b->noise_px * b->noise_px * stk_bundle_point_prior;
+    double prior = b->noise_px * b->noise_px * b->point_prior;
     for (int i = 0; i < 3; i++) {
         double e = place[i] - b->prior[point][i];
         q->loss += prior * e * e;

@@ -84,7 +84,7 @@ static const step steps[STEPS] = {
                     stk_step_parse,
                     {"labels.safetensors", "plate.png"}},
     [STEP_STABILISE] = {"stabilise",
-                        10,
+                        11,
                         NEEDS(STEP_PICTURE) | NEEDS(STEP_FACE) | NEEDS(STEP_POSE),
                         SETTING_POINTS,
                         stk_step_stabilise,
